@@ -1,0 +1,1 @@
+"""Alert decisions: pure functions of events, state and time. No I/O, no clock, no logging."""

@@ -1,0 +1,1 @@
+"""Feeds to events: transports bring bytes, feeds give them meaning, the supervisor keeps them running."""

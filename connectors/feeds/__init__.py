@@ -1,0 +1,1 @@
+"""One folder per feed: configuration, a pure parser, and a page on the source."""

@@ -1,0 +1,1 @@
+"""Ways in for bytes. A transport knows a protocol and no meaning."""

@@ -1,0 +1,1 @@
+"""REST and WebSocket edge of the IOC."""

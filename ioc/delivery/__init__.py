@@ -1,0 +1,1 @@
+"""Telling departments: signed webhooks to guarded destinations."""

@@ -1,0 +1,35 @@
+"""Structured logs: JSON in production, console on a terminal. Events are constant dotted names, facts are keys."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+
+def configure(*, level: str = "INFO", form: Literal["auto", "json", "console"] = "auto") -> None:
+    """Set up structlog once, at the start of a process. Logs go to standard error."""
+    is_console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def logger(component: str) -> structlog.typing.FilteringBoundLogger:
+    """Give a logger that names its component in every line."""
+    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(component=component)
+    return bound

@@ -1,0 +1,1 @@
+"""The store: time series, alerts, outbox and accounts in PostgreSQL or TimescaleDB."""

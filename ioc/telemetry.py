@@ -1,0 +1,20 @@
+"""Prometheus metrics of the IOC itself, named ``ioc_*``. One registry per process, served at ``/metrics``."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+events_received = Counter("ioc_events_received_total", "Events that parsers made, by feed.", ["feed"])
+records_rejected = Counter("ioc_records_rejected_total", "Records that went to the dead letters, by feed.", ["feed"])
+feed_up = Gauge("ioc_feed_up", "1 while the feed's source is connected.", ["feed"])
+events_stored = Counter("ioc_events_stored_total", "Events written to the store.")
+events_duplicate = Counter("ioc_events_duplicate_total", "Events that the store had already.")
+batches_committed = Counter("ioc_batches_committed_total", "Batches that the worker committed.")
+batch_seconds = Histogram(
+    "ioc_batch_seconds", "Time from reading a batch to its commit.", buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+)
+log_lag = Gauge("ioc_log_lag_items", "Items on the log that the worker has not read, by topic.", ["topic"])
+alert_changes = Counter("ioc_alert_changes_total", "Decisions of the alert engine, by rule and type.", ["rule", "type"])
+deliveries = Counter("ioc_deliveries_total", "Webhook attempts, by outcome.", ["outcome"])
+wall_sockets = Gauge("ioc_wall_sockets", "Connected walls.")
+wall_frames = Counter("ioc_wall_frames_total", "Frames sent to walls, by type.", ["type"])
