@@ -1,0 +1,212 @@
+"""Settings: the only reader of the environment. ``IOC_SECTION__FIELD``; secrets also as ``IOC_SECTION__FIELD_FILE``.
+
+Each component gets its own section as plain values, never this object. ``ioc settings`` prints the reference that
+``docs/settings.md`` holds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ioc.errors import ConfigurationError
+
+
+class Section(BaseModel):
+    """One frozen group of settings; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LogSettings(Section):
+    """The event log."""
+
+    backend: Literal["embedded", "kafka"] = Field("embedded", description="embedded: one durable file; kafka: a cluster")
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port[,host:port…]")
+    topic_prefix: str = Field("ioc.", description="put before every topic name")
+    partitions: int = Field(4, ge=1, le=512, description="partitions of the topics events and signals; fixed once data is there")
+    replication: int = Field(1, ge=1, le=9, description="copies of each partition on Kafka (production: 3)")
+    retention: timedelta = Field(timedelta(days=7), description="how long the log keeps what everybody has read")
+    retention_bytes: int = Field(20_000_000_000, ge=10_000_000, description="embedded: size at which the oldest is dropped")
+
+
+class StoreSettings(Section):
+    """The database."""
+
+    url: SecretStr | None = Field(
+        None, description="PostgreSQL conninfo or URL; unset: an embedded PostgreSQL in the data directory"
+    )
+    schema_name: str = Field("ioc", pattern=r"^[a-z_][a-z0-9_]*$", description="schema that holds every table")
+    pool_size: int = Field(6, ge=2, le=100, description="most connections per process")
+    retention: timedelta = Field(timedelta(days=90), description="how long raw readings are kept")
+
+
+class HttpSettings(Section):
+    """The REST and WebSocket edge."""
+
+    host: str = Field("127.0.0.1", description="address to bind; wider than loopback needs behind_tls_proxy")
+    port: int = Field(8080, ge=0, le=65535, description="port to bind; 0 takes a free one")
+    allowed_origins: tuple[str, ...] = Field((), description="origins that may open wall sockets, beside the server's own")
+    behind_tls_proxy: bool = Field(False, description="a proxy terminates TLS before us: cookies become Secure")
+    shed_lag: int = Field(500_000, ge=1_000, description="items of lag above which ingest answers 429")
+
+
+class FeedsSettings(Section):
+    """The feeds that this deployment listens to."""
+
+    enabled: tuple[str, ...] = Field(
+        ("air", "weather", "vessels", "border", "tourism", "units"), description="feeds to run"
+    )
+    mqtt_url: str = Field("mqtt://127.0.0.1:1883", description="MQTT broker of the air stations")
+    nmea_url: str = Field("tcp://127.0.0.1:10110", description="AIS source: tcp://host:port connects, udp://host:port listens")
+    config_dir: Path | None = Field(None, description="folder with <feed>.yaml overrides; unset: the shipped ones")
+
+
+class AlertSettings(Section):
+    """Rules."""
+
+    rules_dir: Path | None = Field(None, description="folder with rule files; unset: the shipped rules")
+
+
+class DeliverySettings(Section):
+    """Webhooks."""
+
+    allow_http: bool = Field(False, description="let webhooks go to http:// (https only otherwise)")
+    allowed_networks: tuple[str, ...] = Field(
+        (), description="CIDR:port of private networks that webhooks may reach, e.g. 10.1.0.0/16:443"
+    )
+    workers: int = Field(8, ge=1, le=256, description="deliveries under way at once")
+
+
+class SecretSettings(Section):
+    """Keys. The embedded deployment makes its own and keeps them in the data directory."""
+
+    encryption_key: SecretStr | None = Field(None, description="32 bytes in base64: webhook secrets at rest (AES-GCM)")
+    pseudonym_key: SecretStr | None = Field(None, description="32 bytes in base64: keyed hash of plates and trip ids")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IOC_", env_nested_delimiter="__", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    data_dir: Path = Field(Path("var"), description="where the embedded log, database and keys live")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level to log")
+    log_form: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else JSON")
+    log: LogSettings = LogSettings()
+    store: StoreSettings = StoreSettings()
+    http: HttpSettings = HttpSettings()
+    feeds: FeedsSettings = FeedsSettings()
+    alerts: AlertSettings = AlertSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    secrets: SecretSettings = SecretSettings()
+
+
+_SECTIONS = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+_NOT_SETTINGS = ("IOC_TEST_", "IOC_DEV_", "IOC_DEMO_", "IOC_TIMESCALEDB_")
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        ConfigurationError: with every fault at once: unknown names, wrong values, unreadable secret files.
+    """
+    environment = dict(os.environ if environment is None else environment)
+    faults = _find_unknown(environment)
+    values: dict[str, object] = {}
+    for name, raw in environment.items():
+        if not name.startswith("IOC_") or name.startswith(_NOT_SETTINGS) or not raw:
+            continue
+        key = name.removeprefix("IOC_").lower()
+        if key.endswith("_file") and key.removesuffix("_file").split("__")[-1] in _secret_fields():
+            try:
+                raw = Path(raw).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                faults.append(f"{name}: cannot read {raw!r}: {error.strerror}")
+                continue
+            key = key.removesuffix("_file")
+        section, _, field = key.partition("__")
+        if field:
+            part = values.setdefault(section, {})
+            if isinstance(part, dict):
+                part[field] = _split(raw, section, field)
+        else:
+            values[key] = raw
+    if faults:
+        raise ConfigurationError(faults)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError([_describe(fault) for fault in error.errors()]) from error
+
+
+def to_reference() -> str:
+    """Write the reference of every setting as a Markdown table, generated from the code."""
+    rows = ["| Name | Default | Meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        if name in _SECTIONS:
+            continue
+        rows.append(f"| `IOC_{name.upper()}` | `{field.default}` | {field.description} |")
+    for section, model in _SECTIONS.items():
+        for name, field in model.model_fields.items():  # type: ignore[union-attr]
+            default = "" if field.default is None else f"`{_to_text(field.default)}`"
+            rows.append(f"| `IOC_{section.upper()}__{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _secret_fields() -> frozenset[str]:
+    return frozenset(
+        name
+        for model in _SECTIONS.values()
+        for name, field in model.model_fields.items()  # type: ignore[union-attr]
+        if "SecretStr" in str(field.annotation)
+    )
+
+
+def _find_unknown(environment: Mapping[str, str]) -> list[str]:
+    known = {f"IOC_{name.upper()}" for name in Settings.model_fields if name not in _SECTIONS}
+    for section, model in _SECTIONS.items():
+        for name in model.model_fields:  # type: ignore[union-attr]
+            known.add(f"IOC_{section}__{name}".upper())
+            if name in _secret_fields():
+                known.add(f"IOC_{section}__{name}_file".upper())
+    return [
+        f"{name}: no such setting (see `ioc settings`)"
+        for name in sorted(environment)
+        if name.startswith("IOC_") and not name.startswith(_NOT_SETTINGS) and name not in known
+    ]
+
+
+def _split(raw: str, section: str, field: str) -> object:
+    """Read a list setting as comma-separated text."""
+    model = _SECTIONS.get(section)
+    described = model.model_fields.get(field) if model else None  # type: ignore[union-attr]
+    if described is not None and isinstance(described.default, tuple):
+        return tuple(part.strip() for part in raw.split(",") if part.strip())
+    return raw
+
+
+def _describe(fault: Mapping[str, object]) -> str:
+    place = fault["loc"] if isinstance(fault["loc"], tuple) else ()
+    return "IOC_" + "__".join(str(part).upper() for part in place) + f": {fault['msg']}"
+
+
+def _to_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    if isinstance(value, timedelta):
+        return f"{value.days}d" if value.seconds == 0 else f"{value.total_seconds():.0f}s"
+    return str(value)
