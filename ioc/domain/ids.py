@@ -24,6 +24,7 @@ EventId = NewType("EventId", bytes)
 """Sixteen bytes of a UUIDv5; raw bytes because they cross the log and binary COPY once per event."""
 
 _EVENT_NAMESPACE = UUID("5a1f3a0e-3c0b-5d1b-9e0c-6f6e2d0f7a11").bytes
+_DEAD_LETTER_NAMESPACE = UUID("c1b7c1c5-7f0b-5a6e-8a55-3c0f0a6f4b12").bytes
 
 
 def event_id(feed_id: str, source_key: str, observed_at: datetime, kind: str) -> EventId:
@@ -39,6 +40,15 @@ def event_id(feed_id: str, source_key: str, observed_at: datetime, kind: str) ->
 def alert_id(fingerprint: bytes, started_at: datetime) -> UUID:
     """Give the id of one occurrence of an alert: same condition and same start, same id."""
     return UUID(bytes=_uuid5_bytes(fingerprint[:16], f"{started_at.timestamp():.6f}".encode()))
+
+
+def dead_letter_id(source: str, ordinal: int, raw: bytes) -> bytes:
+    """Give the id of a dead letter, 16 bytes of a UUIDv5.
+
+    ``source`` says where and when the bytes came in (feed and arrival, or place on the log), ``ordinal`` which record
+    of that payload it was: two equal broken records are two letters, one letter delivered twice is one.
+    """
+    return _uuid5_bytes(_DEAD_LETTER_NAMESPACE, f"{source}\x1f{ordinal}\x1f".encode() + raw)
 
 
 def format_event_id(value: bytes) -> str:
