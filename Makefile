@@ -1,0 +1,57 @@
+# Two commands do everything: `make demo` shows the province live, `make test` proves it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-cluster test e2e check fmt lock bench clean
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	@echo "==> environment in $(VENV): $$(grep -c '==' requirements/run.txt) locked packages to run the IOC"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	@echo "==> environment in $(VENV): $$(grep -c '==' requirements/dev.txt) locked packages to test the IOC"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.dev ## make the environment with everything for development
+
+demo: $(VENV)/.run ## the simulated province with its live wall, embedded log and database
+	@$(BIN)/ioc demo
+
+demo-cluster: $(VENV)/.run ## the same on Kafka and TimescaleDB, one process per role
+	@$(BIN)/python deploy/dev/cluster.py
+
+test: $(VENV)/.dev ## every test, on real Kafka, TimescaleDB, MQTT and Chromium
+	@$(BIN)/python deploy/dev/servers.py fetch
+	@$(BIN)/python -m pytest
+
+e2e: $(VENV)/.dev ## the whole program and the wall in a real browser
+	@$(BIN)/python deploy/dev/servers.py fetch
+	@$(BIN)/python -m pytest tests/e2e
+
+check: $(VENV)/.dev ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: $(VENV)/.dev ## format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml
+	@deploy/dev/lock.sh
+
+bench: $(VENV)/.dev ## measure; prints medians and ratios, writes build/bench.json
+	@$(BIN)/python deploy/dev/servers.py fetch
+	@$(BIN)/python -m tests.benchmarks
+
+clean: ## remove what was built (not the data in var/)
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache
