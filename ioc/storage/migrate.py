@@ -15,6 +15,7 @@ from psycopg import AsyncConnection, sql
 from ioc.errors import ConfigurationError
 from ioc.storage.edition import Edition, detect_edition
 from ioc.storage.statements import load_statements
+from ioc.storage.tables import create_kind_tables
 
 __all__ = ["Edition", "Migration", "Phase", "detect_edition", "list_migrations", "migrate"]
 
@@ -112,6 +113,7 @@ async def migrate(
         await _switch_timescale_on(connection)
         edition = await detect_edition(connection)
         await _apply(connection, edition, frozenset(phases))
+        await create_kind_tables(connection, edition)
     return edition
 
 
@@ -126,6 +128,7 @@ async def _migration_lock(connection: AsyncConnection) -> AsyncIterator[None]:
 
 
 async def _switch_timescale_on(connection: AsyncConnection) -> None:
+    # A schema that was laid out without it stays as it is: partitioned tables cannot become hypertables.
     row = await (await connection.execute(_SQL["is_timescale_offered"])).fetchone()
     if row is not None and row[0]:
         await connection.execute(_SQL["create_timescale"])

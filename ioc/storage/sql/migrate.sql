@@ -7,7 +7,8 @@ WHERE extname = 'timescaledb';
 
 -- name: is_timescale_offered
 SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
-   AND 'timescaledb' = ANY (regexp_split_to_array(current_setting('shared_preload_libraries'), '\s*,\s*'));
+   AND 'timescaledb' = ANY (regexp_split_to_array(current_setting('shared_preload_libraries'), '\s*,\s*'))
+   AND to_regclass('schema_migration') IS NULL;
 
 -- name: create_timescale
 CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public;
