@@ -1,0 +1,131 @@
+"""Alerts as rows and as journal entries: the mapping, and the two statements that every change ends with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection, sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from ioc.domain.alerts import Alert, AlertEvent, ChangeType, ConditionState, OperatorState, ResolveReason, Severity
+from ioc.storage.statements import load_statements
+
+_SQL = load_statements("alerts")
+_COLUMNS = tuple(field.name for field in dataclasses.fields(Alert))
+_SAVE = _SQL["save"].format(
+    columns=sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)),
+    values=sql.SQL(", ").join(map(sql.Placeholder, _COLUMNS)),
+    assignments=sql.SQL(", ").join(
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in _COLUMNS if name != "alert_id"
+    ),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One change of one alert, not yet written: what happened, who did it, and the alert after it."""
+
+    type: ChangeType
+    at: datetime
+    alert: Alert
+    previous: Alert | None
+    actor: str | None = None
+    reason: str | None = None
+    input_ids: tuple[bytes, ...] = ()
+
+
+def to_alert(row: Mapping[str, Any]) -> Alert:
+    """Read a row of the table ``alert``."""
+    values = {name: row[name] for name in _COLUMNS}
+    values["fingerprint"] = bytes(values["fingerprint"])
+    values["labels"] = tuple(sorted(values["labels"].items()))
+    values["severity"] = Severity(values["severity"])
+    values["condition"] = ConditionState(values["condition"])
+    values["operator"] = OperatorState(values["operator"])
+    values["resolve_reason"] = ResolveReason(values["resolve_reason"]) if values["resolve_reason"] else None
+    return Alert(**values)
+
+
+def to_event(row: Mapping[str, Any]) -> AlertEvent:
+    """Read a row of the journal, with the alert as it stood then."""
+    return AlertEvent(
+        event_id=row["event_id"],
+        alert_id=row["alert_id"],
+        revision=row["revision"],
+        type=ChangeType(row["type"]),
+        at=row["at"],
+        actor=row["actor"],
+        reason=row["reason"],
+        alert=msgspec.convert(row["alert"], Alert),
+    )
+
+
+async def fetch_alerts(connection: AsyncConnection, name: str, parameters: Mapping[str, object]) -> list[Alert]:
+    """Run a statement of ``alerts.sql`` that gives rows of ``alert``."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SQL[name], parameters)
+        return [to_alert(row) for row in await cursor.fetchall()]
+
+
+async def fetch_events(connection: AsyncConnection, name: str, parameters: Mapping[str, object]) -> list[AlertEvent]:
+    """Run a statement of ``alerts.sql`` that gives journal entries."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(_SQL[name], parameters)
+        return [to_event(row) for row in await cursor.fetchall()]
+
+
+async def write_entries(connection: AsyncConnection, entries: Sequence[JournalEntry]) -> list[AlertEvent]:
+    """Save the alerts and add the entries to the journal, inside the caller's transaction.
+
+    Call it as late in the transaction as can be: from here to the commit, other writers of the journal wait.
+    """
+    latest: dict[UUID, Alert] = {entry.alert.alert_id: entry.alert for entry in entries}
+    # Ended alerts first: the index that allows one open alert per fingerprint looks at each row as it comes.
+    ordered = sorted(latest.values(), key=lambda alert: alert.ended_at is None)
+    async with connection.cursor() as cursor:
+        await cursor.executemany(_SAVE, [_to_row(alert) for alert in ordered])
+        await cursor.execute(_SQL["order_events"])
+        await cursor.executemany(_SQL["add_event"], [_to_entry_row(entry) for entry in entries], returning=True)
+        ids: list[int] = []
+        while True:
+            row = await cursor.fetchone()
+            if row is not None:
+                ids.append(int(row[0]))
+            if not cursor.nextset():
+                break
+        await cursor.execute(_SQL["notify"])
+    return [
+        AlertEvent(
+            event_id=event_id, alert_id=entry.alert.alert_id, revision=entry.alert.revision, type=entry.type, at=entry.at,
+            actor=entry.actor, reason=entry.reason, alert=entry.alert,
+        )
+        for event_id, entry in zip(ids, entries, strict=True)
+    ]  # fmt: skip
+
+
+def _to_row(alert: Alert) -> dict[str, object]:
+    row: dict[str, object] = {name: getattr(alert, name) for name in _COLUMNS}
+    row["labels"] = Jsonb(dict(alert.labels))
+    for name in ("severity", "condition", "operator", "resolve_reason"):
+        value = row[name]
+        row[name] = None if value is None else str(value)
+    return row
+
+
+def _to_entry_row(entry: JournalEntry) -> dict[str, object]:
+    return {
+        "alert_id": entry.alert.alert_id,
+        "revision": entry.alert.revision,
+        "type": str(entry.type),
+        "at": entry.at,
+        "actor": entry.actor,
+        "reason": entry.reason,
+        "alert": Jsonb(msgspec.to_builtins(entry.alert)),
+        "input_ids": [UUID(bytes=bytes(value)) for value in entry.input_ids],
+    }

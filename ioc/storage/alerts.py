@@ -1,0 +1,245 @@
+"""The store's alerts: the engine's decisions and the operators' actions end here, one journal for both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+
+from ioc.domain import alert_machines
+from ioc.domain.alerts import Alert, AlertChange, AlertEvent, ChangeType
+from ioc.errors import NotFoundError, RefusedActionError, RevisionConflictError
+from ioc.storage.alert_rows import JournalEntry, fetch_alerts, fetch_events, write_entries
+from ioc.storage.pool import Database, translated_errors
+from ioc.storage.statements import load_statements
+
+_SQL = load_statements("alerts")
+CHANNEL = "alert_event"
+PAGE = 1_000
+
+Enqueue = Callable[[AsyncConnection, Sequence[JournalEntry], Sequence[AlertEvent]], Awaitable[None]]
+"""Writes the deliveries that follow from journal entries, in the same transaction (``ioc.storage.outbox``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPage:
+    """One page of alerts, newest first. ``next_cursor`` is None on the last."""
+
+    items: Sequence[Alert]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFilter:
+    """Which alerts a page shows; None means any."""
+
+    open_only: bool = True
+    rule_id: str | None = None
+    asset_id: str | None = None
+    unit_code: str | None = None
+    severity: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What an operator wants to do to an alert that they saw at ``expected_revision``."""
+
+    type: ChangeType
+    actor: str
+    at: datetime
+    expected_revision: int
+    reason: str | None = None
+    until: datetime | None = None
+    idempotency_key: str | None = None
+
+
+class AlertWriter:
+    """Applies the engine's decisions inside the worker's transaction."""
+
+    def __init__(self, enqueue: Enqueue) -> None:
+        self._enqueue = enqueue
+
+    async def __call__(self, connection: AsyncConnection, changes: Sequence[AlertChange]) -> None:
+        """Move alerts by a batch of decisions, in their order. A decision that was applied before changes nothing."""
+        known = await fetch_alerts(
+            connection,
+            "lock_for_changes",
+            {
+                "alert_ids": list({change.alert_id for change in changes}),
+                "fingerprints": list({change.fingerprint for change in changes}),
+            },
+        )
+        by_id = {alert.alert_id: alert for alert in known}
+        entries: list[JournalEntry] = []
+        for change in changes:
+            current = by_id.get(change.alert_id)
+            for alert in alert_machines.decide_condition(current, change):
+                entries.append(_to_entry(change, alert, previous=current))
+                by_id[alert.alert_id] = current = alert
+        if entries:
+            events = await write_entries(connection, entries)
+            await self._enqueue(connection, entries, events)
+
+
+class PostgresAlertStore:
+    """Alerts for the API: lists, the journal, operators' actions, and the stream that walls follow."""
+
+    def __init__(self, database: Database, enqueue: Enqueue) -> None:
+        self._database, self._enqueue = database, enqueue
+
+    async def open_alerts(self, *, limit: int = 20_000) -> list[Alert]:
+        """Give every alert that is still on the operators' list, newest first."""
+        async with self._database.connection() as connection:
+            return await fetch_alerts(connection, "open", {"limit": limit})
+
+    async def page(self, which: AlertFilter, *, limit: int, cursor: str | None = None) -> AlertPage:
+        """Give one page.
+
+        Raises:
+            RefusedActionError: the cursor is not one of ours.
+        """
+        started_at, alert_id = _read_cursor(cursor)
+        parameters = {
+            "open_only": which.open_only, "rule_id": which.rule_id, "asset_id": which.asset_id, "severity": which.severity,
+            "unit_code": which.unit_code, "after_started_at": started_at, "after_alert_id": alert_id, "limit": limit + 1,
+        }  # fmt: skip
+        async with self._database.connection() as connection:
+            found = await fetch_alerts(connection, "page", parameters)
+        items = found[:limit]
+        last = items[-1] if len(found) > limit else None
+        return AlertPage(items=items, next_cursor=f"{last.started_at.isoformat()}|{last.alert_id}" if last else None)
+
+    async def get(self, alert_id: UUID) -> Alert:
+        """Give one alert.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        async with self._database.connection() as connection:
+            found = await fetch_alerts(connection, "get", {"alert_id": alert_id})
+        if not found:
+            raise NotFoundError("alert", str(alert_id))
+        return found[0]
+
+    async def events(self, alert_id: UUID) -> list[AlertEvent]:
+        """Give an alert's journal, oldest first."""
+        async with self._database.connection() as connection:
+            return await fetch_events(connection, "events_of", {"alert_id": alert_id})
+
+    async def last_event_id(self) -> int:
+        """Give the id of the newest journal entry of all alerts; 0 when there is none."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["last_event_id"])).fetchone()
+        return int(row[0]) if row else 0
+
+    async def events_after(self, event_id: int, *, limit: int = PAGE) -> list[AlertEvent]:
+        """Give the journal entries behind ``event_id`` in the order in which they were committed."""
+        async with self._database.connection() as connection:
+            return await fetch_events(connection, "events_after", {"after": event_id, "limit": limit})
+
+    async def follow(self, after: int) -> AsyncIterator[list[AlertEvent]]:
+        """Give journal entries behind ``after`` as they are committed, without end.
+
+        The database's notification wakes the reader at once; a look once a second makes up for one that was missed.
+
+        Raises:
+            StoreUnavailableError: the database went away; follow again from the last id seen.
+        """
+        with translated_errors():
+            connection = await psycopg.AsyncConnection.connect(self._database.conninfo, autocommit=True)
+        try:
+            with translated_errors():
+                await connection.execute(f"LISTEN {CHANNEL}")
+            while True:
+                with translated_errors():
+                    found = await fetch_events(connection, "events_after", {"after": after, "limit": PAGE})
+                if found:
+                    after = found[-1].event_id
+                    yield found
+                if len(found) < PAGE:
+                    with translated_errors():
+                        async for _ in connection.notifies(timeout=1.0, stop_after=1):
+                            pass
+        finally:
+            await asyncio.shield(connection.close())
+
+    async def act(self, alert_id: UUID, action: Action) -> Alert:
+        """Do what an operator asks, once per ``idempotency_key``, against the revision that they saw.
+
+        Raises:
+            NotFoundError: there is no such alert.
+            RevisionConflictError: somebody was first; the error carries the alert as it is now.
+            RefusedActionError: the action does not fit the alert's state, or lacks what it needs.
+        """
+        async with self._database.transaction() as connection:
+            if (done := await _find_done(connection, action)) is not None:
+                if done[0] != alert_id:
+                    raise RefusedActionError(
+                        "idempotency_key_reused", "this Idempotency-Key was used for another alert"
+                    )
+                return await _alert_at(connection, alert_id, done[1])
+            found = await fetch_alerts(connection, "lock_one", {"alert_id": alert_id})
+            if not found:
+                raise NotFoundError("alert", str(alert_id))
+            current = found[0]
+            if current.revision != action.expected_revision:
+                raise RevisionConflictError(expected=action.expected_revision, current=current)
+            alert = alert_machines.act(
+                current, action.type, actor=action.actor, at=action.at, reason=action.reason, until=action.until
+            )
+            entry = JournalEntry(
+                type=action.type, at=action.at, alert=alert, previous=current, actor=action.actor, reason=action.reason
+            )
+            events = await write_entries(connection, [entry])
+            await self._enqueue(connection, [entry], events)
+            if action.idempotency_key is not None:
+                await connection.execute(
+                    _SQL["note_action"],
+                    {
+                        "actor": action.actor, "idempotency_key": action.idempotency_key, "alert_id": alert_id,
+                        "revision": alert.revision, "at": action.at,
+                    },
+                )  # fmt: skip
+            return alert
+
+    async def forget_actions(self, *, now: datetime) -> None:
+        """Drop idempotency keys older than a day."""
+        async with self._database.connection() as connection:
+            await connection.execute(_SQL["forget_actions"], {"before": now - timedelta(days=1)})
+
+
+def _to_entry(change: AlertChange, alert: Alert, *, previous: Alert | None) -> JournalEntry:
+    return JournalEntry(
+        type=change.type, at=change.decided_at, alert=alert, previous=previous,
+        reason=str(change.reason) if change.reason else None, input_ids=change.input_ids,
+    )  # fmt: skip
+
+
+async def _find_done(connection: AsyncConnection, action: Action) -> tuple[UUID, int] | None:
+    if action.idempotency_key is None:
+        return None
+    cursor = await connection.execute(
+        _SQL["find_action"], {"actor": action.actor, "idempotency_key": action.idempotency_key}
+    )
+    row = await cursor.fetchone()
+    return (row[0], int(row[1])) if row else None
+
+
+async def _alert_at(connection: AsyncConnection, alert_id: UUID, revision: int) -> Alert:
+    entries = await fetch_events(connection, "events_of", {"alert_id": alert_id})
+    return next(entry.alert for entry in entries if entry.revision == revision)
+
+
+def _read_cursor(cursor: str | None) -> tuple[datetime | None, UUID | None]:
+    if cursor is None:
+        return None, None
+    started, _, alert_id = cursor.partition("|")
+    try:
+        return datetime.fromisoformat(started), UUID(alert_id)
+    except ValueError as error:
+        raise RefusedActionError("bad_cursor", "the cursor is not one that this list gave") from error

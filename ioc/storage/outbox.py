@@ -1,0 +1,172 @@
+"""The outbox: deliveries are written with the alert change that causes them, claimed with a lease, settled once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from ioc.domain.alerts import Alert, AlertEvent
+from ioc.sealing import Sealer
+from ioc.storage.alert_rows import JournalEntry
+from ioc.storage.pool import Database
+from ioc.storage.statements import load_statements
+
+_SQL = load_statements("outbox")
+LEASE = timedelta(seconds=60)
+"""Longer than an attempt may take, so that a lease ends only when its holder died."""
+
+KEPT = timedelta(days=14)
+PER_ENDPOINT = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueDelivery:
+    """One attempt to make now. ``secrets`` are all that still sign, the current one first."""
+
+    delivery_id: int
+    webhook_id: str
+    subscription_id: UUID
+    url: str
+    body: bytes
+    attempt: int
+    secrets: Sequence[str]
+    failing_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptNote:
+    """What the delivery log keeps of an attempt."""
+
+    at: datetime
+    outcome: str
+    status: int | None
+    duration_ms: float
+    detail: str
+
+
+def secret_purpose(subscription_id: UUID) -> str:
+    """Name what a subscription's sealed secret is for, so that it opens for no other row."""
+    return f"subscription/{subscription_id}"
+
+
+def encode_body(event: AlertEvent, previous: Alert | None) -> bytes:
+    """Write the bytes of a webhook: type, time, and the alert with the state it had before. Signed and sent as they are."""
+    shown = msgspec.to_builtins(event.alert)
+    del shown["fingerprint"]
+    before = None
+    if previous is not None:
+        before = {"condition": previous.condition, "operator": previous.operator, "severity": previous.severity}
+    return msgspec.json.encode(
+        {
+            "type": f"alert.{event.type}",
+            "timestamp": event.at,
+            "data": {"alert": shown, "previous_state": before, "actor": event.actor, "reason": event.reason},
+        }
+    )
+
+
+async def enqueue(connection: AsyncConnection, entries: Sequence[JournalEntry], events: Sequence[AlertEvent]) -> None:
+    """Write the deliveries that follow from journal entries, in the transaction that wrote those."""
+    row = await (await connection.execute(_SQL["has_subscriptions"])).fetchone()
+    if row is None or not row[0]:
+        return
+    for entry, event in zip(entries, events, strict=True):
+        alert = event.alert
+        if alert.shadow:
+            continue
+        wanted = {
+            "severity": alert.severity.rank, "feed_id": alert.feed_id, "rule_id": alert.rule_id,
+            "unit_code": alert.unit_code, "type": str(event.type),
+        }  # fmt: skip
+        subscribers = await (await connection.execute(_SQL["matching"], wanted)).fetchall()
+        body = encode_body(event, entry.previous) if subscribers else b""
+        for (subscription_id,) in subscribers:
+            delivery = {
+                "webhook_id": f"msg_{event.event_id}_{subscription_id.hex}", "subscription_id": subscription_id,
+                "alert_id": alert.alert_id, "revision": alert.revision, "body": body, "now": event.at,
+            }  # fmt: skip
+            await connection.execute(_SQL["supersede"], delivery)
+            await connection.execute(_SQL["enqueue"], delivery)
+
+
+class PostgresOutbox:
+    """What is due, and what became of it. Any number of dispatchers share it (``SKIP LOCKED``).
+
+    Args:
+        database: the store.
+        sealer: opens the subscriptions' secrets.
+    """
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database, self._sealer = database, sealer
+
+    async def claim(self, *, now: datetime, limit: int) -> list[DueDelivery]:
+        """Take up to ``limit`` due deliveries, in order per endpoint and alert. The attempt counts from here."""
+        async with self._database.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(
+                _SQL["claim"], {"now": now, "limit": limit, "leased_until": now + LEASE, "per_endpoint": PER_ENDPOINT}
+            )
+            rows = await cursor.fetchall()
+        claimed = []
+        for row in sorted(rows, key=lambda row: int(row["delivery_id"])):
+            purpose = secret_purpose(row["subscription_id"])
+            sealed = [row["sealed_secret"], row["sealed_old_secret"]]
+            secrets = [self._sealer.open(bytes(secret), purpose=purpose) for secret in sealed if secret is not None]
+            claimed.append(
+                DueDelivery(
+                    delivery_id=row["delivery_id"], webhook_id=row["webhook_id"], subscription_id=row["subscription_id"],
+                    url=row["url"], body=bytes(row["body"]), attempt=row["attempts"], secrets=secrets,
+                    failing_since=row["failing_since"],
+                )
+            )  # fmt: skip
+        return claimed
+
+    async def settle(self, due: DueDelivery, note: AttemptNote, *, state: str) -> None:
+        """End a delivery as ``delivered`` or ``failed`` and log the attempt."""
+        async with self._database.transaction() as connection:
+            await self._note(connection, due, note, succeeded=state == "delivered")
+            values = {"delivery_id": due.delivery_id, "attempt": due.attempt, "state": state, "now": note.at}
+            await connection.execute(_SQL["settle"], values)
+
+    async def retry(self, due: DueDelivery, note: AttemptNote, *, retry_at: datetime) -> None:
+        """Log a failed attempt and put the delivery back until ``retry_at``."""
+        async with self._database.transaction() as connection:
+            await self._note(connection, due, note, succeeded=False)
+            values = {"delivery_id": due.delivery_id, "attempt": due.attempt, "retry_at": retry_at}
+            await connection.execute(_SQL["retry"], values)
+
+    async def disable(self, due: DueDelivery, note: AttemptNote, *, reason: str) -> None:
+        """Stop calling the endpoint. Its queue stays, for when it is enabled again."""
+        async with self._database.transaction() as connection:
+            await self._note(connection, due, note, succeeded=False)
+            values = {"delivery_id": due.delivery_id, "attempt": due.attempt, "retry_at": note.at}
+            await connection.execute(_SQL["retry"], values)
+            await connection.execute(_SQL["disable"], {"subscription_id": due.subscription_id, "reason": reason})
+
+    async def next_due_at(self) -> datetime | None:
+        """Say when the next delivery falls due; None when nothing waits."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["next_due"])).fetchone()
+        return row[0] if row else None
+
+    async def forget_settled(self, *, now: datetime) -> None:
+        """Drop deliveries that were settled more than 14 days ago, with their attempts."""
+        async with self._database.connection() as connection:
+            await connection.execute(_SQL["forget_settled"], {"before": now - KEPT})
+
+    async def _note(self, connection: AsyncConnection, due: DueDelivery, note: AttemptNote, *, succeeded: bool) -> None:
+        await connection.execute(
+            _SQL["note_attempt"],
+            {
+                "delivery_id": due.delivery_id, "attempt": due.attempt, "at": note.at, "outcome": note.outcome,
+                "status": note.status, "duration_ms": note.duration_ms, "detail": note.detail,
+            },
+        )  # fmt: skip
+        name = "note_success" if succeeded else "note_failure"
+        await connection.execute(_SQL[name], {"subscription_id": due.subscription_id, "now": note.at})

@@ -1,0 +1,73 @@
+-- Alerts and their journal. Column order follows the fields of ioc.domain.alerts.Alert.
+
+-- name: lock_for_changes
+SELECT * FROM alert
+WHERE alert_id = ANY(%(alert_ids)s) OR (fingerprint = ANY(%(fingerprints)s) AND ended_at IS NULL)
+ORDER BY alert_id
+FOR UPDATE
+
+-- name: lock_one
+SELECT * FROM alert WHERE alert_id = %(alert_id)s FOR UPDATE
+
+-- name: get
+SELECT * FROM alert WHERE alert_id = %(alert_id)s
+
+-- name: save
+INSERT INTO alert ({columns}) VALUES ({values})
+ON CONFLICT (alert_id) DO UPDATE SET {assignments}
+
+-- name: order_events
+-- Ids are taken and committed in one order: a reader that has seen id n will never find a smaller one later.
+SELECT pg_advisory_xact_lock(hashtext('ioc.alert_event'), hashtext(current_schema()))
+
+-- name: add_event
+INSERT INTO alert_event (event_id, alert_id, revision, type, at, actor, reason, alert, input_ids)
+VALUES (nextval('alert_event_id'), %(alert_id)s, %(revision)s, %(type)s, %(at)s, %(actor)s, %(reason)s, %(alert)s, %(input_ids)s)
+RETURNING event_id
+
+-- name: notify
+SELECT pg_notify('alert_event', current_schema())
+
+-- name: open
+SELECT * FROM alert WHERE (ended_at IS NULL OR operator <> 'normal') AND NOT shadow
+ORDER BY started_at DESC, alert_id
+LIMIT %(limit)s
+
+-- name: page
+SELECT * FROM alert
+WHERE (NOT %(open_only)s OR ended_at IS NULL OR operator <> 'normal')
+  AND (%(rule_id)s::text IS NULL OR rule_id = %(rule_id)s)
+  AND (%(asset_id)s::text IS NULL OR asset_id = %(asset_id)s)
+  AND (%(unit_code)s::text IS NULL OR unit_code = %(unit_code)s)
+  AND (%(severity)s::text IS NULL OR severity = %(severity)s)
+  AND (%(after_started_at)s::timestamptz IS NULL
+       OR (started_at, alert_id) < (%(after_started_at)s, %(after_alert_id)s::uuid))
+ORDER BY started_at DESC, alert_id DESC
+LIMIT %(limit)s
+
+-- name: events_of
+SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event
+WHERE alert_id = %(alert_id)s ORDER BY revision
+
+-- name: events_after
+SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event
+WHERE event_id > %(after)s ORDER BY event_id LIMIT %(limit)s
+
+-- name: last_event_id
+SELECT coalesce(max(event_id), 0) FROM alert_event
+
+-- name: find_action
+SELECT alert_id, revision FROM alert_action WHERE actor = %(actor)s AND idempotency_key = %(idempotency_key)s
+
+-- name: note_action
+INSERT INTO alert_action (actor, idempotency_key, alert_id, revision, at)
+VALUES (%(actor)s, %(idempotency_key)s, %(alert_id)s, %(revision)s, %(at)s)
+
+-- name: event_at
+SELECT alert FROM alert_event WHERE alert_id = %(alert_id)s AND revision = %(revision)s
+
+-- name: forget_actions
+DELETE FROM alert_action WHERE at < %(before)s
+
+-- name: count_open
+SELECT severity, count(*) FROM alert WHERE ended_at IS NULL AND NOT shadow GROUP BY severity

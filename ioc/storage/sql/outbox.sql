@@ -1,0 +1,125 @@
+-- Subscriptions, deliveries and attempts.
+
+-- name: matching
+SELECT subscription_id FROM subscription
+WHERE %(severity)s >= min_severity
+  AND (feed_ids IS NULL OR %(feed_id)s = ANY(feed_ids))
+  AND (rule_ids IS NULL OR %(rule_id)s = ANY(rule_ids))
+  AND (unit_codes IS NULL OR %(unit_code)s = ANY(unit_codes))
+  AND (change_types IS NULL OR %(type)s = ANY(change_types))
+
+-- name: has_subscriptions
+SELECT EXISTS (SELECT FROM subscription)
+
+-- name: supersede
+-- A revision that has failed at least once gives way to the newer one, which carries the state before it.
+UPDATE delivery SET state = 'superseded', settled_at = %(now)s
+WHERE subscription_id = %(subscription_id)s AND alert_id = %(alert_id)s AND state = 'pending' AND attempts > 0
+  AND (leased_until IS NULL OR leased_until < %(now)s)
+
+-- name: enqueue
+INSERT INTO delivery (webhook_id, subscription_id, alert_id, revision, body, next_attempt_at, created_at)
+VALUES (%(webhook_id)s, %(subscription_id)s, %(alert_id)s, %(revision)s, %(body)s, %(now)s, %(now)s)
+ON CONFLICT (webhook_id) DO NOTHING
+
+-- name: claim
+-- In order per endpoint and alert: a delivery waits while an earlier one of the same alert is not settled.
+-- At most %(per_endpoint)s attempts of one endpoint are under way, so a slow one delays no other.
+WITH busy AS (
+    SELECT subscription_id, count(*) AS n FROM delivery
+    WHERE state = 'pending' AND leased_until >= %(now)s GROUP BY subscription_id
+), due AS (
+    SELECT d.delivery_id, row_number() OVER (PARTITION BY d.subscription_id ORDER BY d.delivery_id) AS place,
+           coalesce(busy.n, 0) AS under_way
+    FROM delivery d
+    JOIN subscription s USING (subscription_id)
+    LEFT JOIN busy USING (subscription_id)
+    WHERE d.state = 'pending' AND d.next_attempt_at <= %(now)s AND s.enabled
+      AND (d.leased_until IS NULL OR d.leased_until < %(now)s)
+      AND NOT EXISTS (
+          SELECT FROM delivery earlier
+          WHERE earlier.subscription_id = d.subscription_id AND earlier.alert_id = d.alert_id
+            AND earlier.state = 'pending' AND earlier.delivery_id < d.delivery_id
+      )
+), chosen AS (
+    SELECT delivery_id FROM delivery
+    WHERE delivery_id IN (SELECT delivery_id FROM due WHERE place + under_way <= %(per_endpoint)s)
+      AND state = 'pending' AND (leased_until IS NULL OR leased_until < %(now)s)
+    ORDER BY delivery_id LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE delivery d SET leased_until = %(leased_until)s, attempts = d.attempts + 1
+FROM chosen, subscription s
+WHERE d.delivery_id = chosen.delivery_id AND s.subscription_id = d.subscription_id
+RETURNING d.delivery_id, d.webhook_id, d.subscription_id, d.body, d.attempts, d.created_at, s.url, s.sealed_secret,
+    CASE WHEN s.old_secret_until > %(now)s THEN s.sealed_old_secret END AS sealed_old_secret, s.failing_since
+
+-- name: note_attempt
+INSERT INTO delivery_attempt (delivery_id, attempt, at, outcome, status, duration_ms, detail)
+VALUES (%(delivery_id)s, %(attempt)s, %(at)s, %(outcome)s, %(status)s, %(duration_ms)s, %(detail)s)
+ON CONFLICT (delivery_id, attempt) DO NOTHING
+
+-- name: settle
+UPDATE delivery SET state = %(state)s, settled_at = %(now)s, leased_until = NULL
+WHERE delivery_id = %(delivery_id)s AND attempts = %(attempt)s AND state = 'pending'
+
+-- name: retry
+UPDATE delivery SET next_attempt_at = %(retry_at)s, leased_until = NULL
+WHERE delivery_id = %(delivery_id)s AND attempts = %(attempt)s AND state = 'pending'
+
+-- name: note_success
+UPDATE subscription SET failing_since = NULL WHERE subscription_id = %(subscription_id)s AND failing_since IS NOT NULL
+
+-- name: note_failure
+UPDATE subscription SET failing_since = coalesce(failing_since, %(now)s) WHERE subscription_id = %(subscription_id)s
+
+-- name: disable
+UPDATE subscription SET enabled = false, disabled_reason = %(reason)s WHERE subscription_id = %(subscription_id)s
+
+-- name: next_due
+SELECT min(greatest(next_attempt_at, coalesce(leased_until, next_attempt_at))) FROM delivery
+JOIN subscription USING (subscription_id) WHERE state = 'pending' AND enabled
+
+-- name: add_subscription
+INSERT INTO subscription (subscription_id, department, url, description, min_severity, feed_ids, rule_ids, unit_codes,
+    change_types, sealed_secret, created_at, created_by)
+VALUES (%(subscription_id)s, %(department)s, %(url)s, %(description)s, %(min_severity)s, %(feed_ids)s, %(rule_ids)s,
+    %(unit_codes)s, %(change_types)s, %(sealed_secret)s, %(created_at)s, %(created_by)s)
+
+-- name: list_subscriptions
+SELECT subscription_id, department, url, description, min_severity, feed_ids, rule_ids, unit_codes, change_types, enabled,
+    disabled_reason, failing_since, created_at, created_by
+FROM subscription
+WHERE (%(department)s::text IS NULL OR department = %(department)s)
+  AND (%(subscription_id)s::uuid IS NULL OR subscription_id = %(subscription_id)s)
+ORDER BY created_at, subscription_id
+
+-- name: remove_subscription
+DELETE FROM subscription WHERE subscription_id = %(subscription_id)s
+
+-- name: enable
+UPDATE subscription SET enabled = true, disabled_reason = NULL, failing_since = NULL
+WHERE subscription_id = %(subscription_id)s
+
+-- name: rotate_secret
+UPDATE subscription SET sealed_old_secret = sealed_secret, old_secret_until = %(old_until)s, sealed_secret = %(sealed_secret)s
+WHERE subscription_id = %(subscription_id)s
+
+-- name: list_deliveries
+SELECT delivery_id, webhook_id, subscription_id, alert_id, revision, state, attempts, next_attempt_at, created_at, settled_at
+FROM delivery
+WHERE subscription_id = %(subscription_id)s AND (%(before)s::bigint IS NULL OR delivery_id < %(before)s)
+ORDER BY delivery_id DESC LIMIT %(limit)s
+
+-- name: list_attempts
+SELECT attempt, at, outcome, status, duration_ms, detail FROM delivery_attempt
+WHERE delivery_id = %(delivery_id)s ORDER BY attempt
+
+-- name: redeliver
+UPDATE delivery SET state = 'pending', next_attempt_at = %(now)s, leased_until = NULL, settled_at = NULL
+WHERE subscription_id = %(subscription_id)s AND state <> 'pending'
+  AND (%(delivery_id)s::bigint IS NULL OR delivery_id = %(delivery_id)s)
+  AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+
+-- name: forget_settled
+DELETE FROM delivery WHERE settled_at < %(before)s
