@@ -85,10 +85,11 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
-    """One record that a parser refused: its raw bytes and why."""
+    """One record that a parser refused: its raw bytes and why. ``index`` is its place in the payload, from 0."""
 
     raw: bytes
     reason: str
+    index: int = 0
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,16 @@
+"""Settings of the air feed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AirConfig(BaseModel):
+    """How the air stations are listened to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expected_period: timedelta = Field(timedelta(minutes=1), description="how often the feed as a whole should speak")
+    mqtt_topic: str = Field("qn/air/+", description="topic filter of the stations")

@@ -1,0 +1,137 @@
+"""The way onto the log: parsed payloads in, confirmation out. Payloads that come together are written together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from connectors.status import FeedBoard
+from ioc import telemetry
+from ioc.domain.events import DeadLetter, Event, Parsed
+from ioc.domain.ids import dead_letter_id
+from ioc.errors import LogUnavailableError, OverloadedError
+from ioc.ports import EventLog, Topic
+
+
+class _Group:
+    """Payloads that share one append. ``is_written`` and ``error`` say what became of it."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.letters: list[DeadLetter] = []
+        self.is_written = False
+        self.error: LogUnavailableError | None = None
+
+    def __len__(self) -> int:
+        return len(self.events) + len(self.letters)
+
+
+class Intake:
+    """The sink of every connector: returns when the log has the payload's events and dead letters.
+
+    While one append is under way, callers gather in a group; whoever comes first afterwards writes for all of them.
+    No task is needed for that, and a caller that is cancelled leaves the writing to the next one.
+
+    What is full refuses: more than ``most_waiting`` items in memory, or more than ``shed_lag`` items of unread log.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        *,
+        board: FeedBoard | None = None,
+        lag_count: Callable[[], int] = lambda: 0,
+        shed_lag: int = 500_000,
+        most_waiting: int = 100_000,
+        group_size: int = 4_000,
+        deadline: timedelta = timedelta(seconds=30),
+    ) -> None:
+        self._log = log
+        self._board = board
+        self._lag_count = lag_count
+        self._shed_lag = shed_lag
+        self._most_waiting = most_waiting
+        self._group_size = group_size
+        self._deadline_s = deadline.total_seconds()
+        self._gathering = _Group()
+        self._turn = asyncio.Lock()
+        self._waiting_count = 0
+
+    def check_load(self) -> None:
+        """Refuse work that could not be taken anyway, before it is parsed.
+
+        Raises:
+            OverloadedError: the log's readers are too far behind, or too much waits to be written.
+        """
+        if self._lag_count() > self._shed_lag:
+            raise OverloadedError(retry_after=timedelta(seconds=10), reason="the readers of the log are far behind")
+        if self._waiting_count > self._most_waiting:
+            raise OverloadedError(retry_after=timedelta(seconds=1), reason="too much waits to be written to the log")
+
+    async def __call__(self, parsed: Parsed, *, feed_id: str, received_at: datetime) -> None:
+        """Put a payload's events and rejected records on the log; returns when it has them all.
+
+        Raises:
+            OverloadedError: nothing was taken; come again later.
+            LogUnavailableError: the log did not confirm. Giving the same payload again is safe: ids are the same.
+        """
+        self.check_load()
+        letters = make_letters(parsed, feed_id=feed_id, received_at=received_at)
+        count = len(parsed.events) + len(letters)
+        if count:
+            await self._write(parsed.events, letters, count)
+        telemetry.events_received.labels(feed_id).inc(len(parsed.events))
+        if letters:
+            telemetry.records_rejected.labels(feed_id).inc(len(letters))
+        monitor = None if self._board is None else self._board.monitor(feed_id)
+        if monitor is not None:
+            monitor.note(parsed.events, received_at=received_at, dead_letters_count=len(letters))
+
+    async def _write(self, events: list[Event], letters: list[DeadLetter], count: int) -> None:
+        if len(self._gathering) >= self._group_size:
+            self._gathering = _Group()
+        group = self._gathering
+        group.events.extend(events)
+        group.letters.extend(letters)
+        self._waiting_count += count
+        try:
+            async with self._turn:
+                if not group.is_written and group.error is None:
+                    await self._append(group)
+        finally:
+            self._waiting_count -= count
+        if group.error is not None:
+            raise LogUnavailableError(group.error.reason) from group.error
+
+    async def _append(self, group: _Group) -> None:
+        if self._gathering is group:
+            self._gathering = _Group()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                if group.events:
+                    await self._log.append(Topic.EVENTS, group.events)
+                if group.letters:
+                    await self._log.append(Topic.DEAD_LETTERS, group.letters)
+        except TimeoutError:
+            group.error = LogUnavailableError(f"no confirmation within {self._deadline_s:g} s")
+        except LogUnavailableError as error:
+            group.error = error
+        else:
+            group.is_written = True
+
+
+def make_letters(parsed: Parsed, *, feed_id: str, received_at: datetime) -> list[DeadLetter]:
+    """Make the dead letters of a payload's rejected records: same payload and same instant, same ids."""
+    source = f"{feed_id}/{received_at.isoformat()}"
+    return [
+        DeadLetter(
+            dead_letter_id=dead_letter_id(source, ordinal, record.raw),
+            feed_id=feed_id,
+            received_at=received_at,
+            reason=record.reason,
+            raw=record.raw,
+            source=source,
+        )
+        for ordinal, record in enumerate(parsed.rejected)
+    ]

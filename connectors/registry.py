@@ -1,0 +1,128 @@
+"""The feeds that there are: the one place to add a feed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ValidationError
+
+from connectors.feed import Feed, Form, Parse, Redact, Station, keep_raw
+from connectors.feeds.air import parse as air
+from connectors.feeds.air.config import AirConfig
+from connectors.status import FeedBoard, FeedMonitor
+from ioc.domain.events import Parsed
+from ioc.domain.kinds import AirReading
+from ioc.errors import ConfigurationError, NotFoundError
+
+JSON_FORMS = frozenset({Form.JSON, Form.NDJSON})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedDefinition:
+    """What a feed is: its configuration, the kinds it gives, the forms it speaks, the ways it can come in."""
+
+    feed_id: str
+    name_vi: str
+    name_en: str
+    config: type[BaseModel]
+    kinds: tuple[str, ...]
+    forms: frozenset[Form]
+    transports: frozenset[str]
+    expected_period: timedelta
+    make_parse: Callable[[BaseModel], Parse]
+    redact: Redact = keep_raw
+
+
+DEFINITIONS: dict[str, FeedDefinition] = {
+    definition.feed_id: definition
+    for definition in (
+        FeedDefinition(
+            feed_id="air",
+            name_vi="Không khí",
+            name_en="Air quality",
+            config=AirConfig,
+            kinds=(AirReading.KIND,),
+            forms=JSON_FORMS | {Form.UCI_501},
+            transports=frozenset({"mqtt", "http", "files"}),
+            expected_period=timedelta(minutes=1),
+            make_parse=lambda _: air.parse,
+        ),
+    )
+}
+
+
+def find(feed_id: str) -> FeedDefinition:
+    """Give the definition of a feed.
+
+    Raises:
+        NotFoundError: there is no such feed.
+    """
+    definition = DEFINITIONS.get(feed_id)
+    if definition is None:
+        raise NotFoundError("feed", feed_id)
+    return definition
+
+
+def configure(feed_id: str, values: Mapping[str, object] | None = None) -> BaseModel:
+    """Check a feed's configuration, for example the content of its YAML file.
+
+    Raises:
+        ConfigurationError: with every fault of it.
+    """
+    try:
+        return find(feed_id).config.model_validate(dict(values or {}))
+    except ValidationError as error:
+        faults = [f"feed {feed_id}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise ConfigurationError(faults) from error
+
+
+def open_feed(
+    feed_id: str,
+    *,
+    stations: Mapping[str, Station] | None = None,
+    pseudonym_key: bytes = b"",
+    config: BaseModel | None = None,
+) -> Feed:
+    """Make a feed ready to parse.
+
+    Raises:
+        NotFoundError: there is no such feed.
+    """
+    definition = find(feed_id)
+    settled = configure(feed_id) if config is None else config
+    return Feed(
+        feed_id,
+        parse=definition.make_parse(settled),
+        forms=definition.forms,
+        kinds=definition.kinds,
+        expected_period=getattr(settled, "expected_period", definition.expected_period),
+        stations={} if stations is None else stations,
+        pseudonym_key=pseudonym_key,
+        redact=definition.redact,
+    )
+
+
+def open_feeds(feed_ids: Iterable[str], *, stations: Mapping[str, Station], pseudonym_key: bytes) -> dict[str, Feed]:
+    """Make several feeds ready with their default configuration."""
+    return {feed_id: open_feed(feed_id, stations=stations, pseudonym_key=pseudonym_key) for feed_id in feed_ids}
+
+
+def make_board(feeds: Iterable[Feed]) -> FeedBoard:
+    """Make the board that keeps the status of the feeds."""
+    return FeedBoard(FeedMonitor(feed.feed_id, expected_period=feed.expected_period) for feed in feeds)
+
+
+def reparse(feed: Feed, raw: bytes, received_at: datetime) -> Parsed:
+    """Parse a dead letter's bytes again, now that a parser, an inventory or a limit was mended.
+
+    Tries the forms that the feed speaks, those that could hold single records first; what still cannot be read
+    comes back as rejected, with today's reason.
+    """
+    forms = [form for form in _RETRY_ORDER if form in feed.forms]
+    tried = [feed.parse_or_bury(raw, received_at=received_at, form=form) for form in forms]
+    return max(tried, key=lambda parsed: (len(parsed.events) + parsed.ignored_count, -len(parsed.rejected)))
+
+
+_RETRY_ORDER = (Form.JSON, Form.NDJSON, Form.NMEA, Form.CSV, Form.UCI_501, Form.NOAA_ISD)
