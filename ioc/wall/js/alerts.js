@@ -1,0 +1,133 @@
+// The alert list: unacknowledged first, then priority, then newest; nothing moves under the pointer.
+
+import { LETTERS, SEVERITIES, compareAlerts, isSetAside, needsAcknowledgement, startedMs } from "./alert-state.js";
+import { h, placeInOrder, setText } from "./dom.js";
+import { formatAge, formatNumber, formatUnit } from "./format.js";
+import { alertSymbol } from "./map-features.js";
+import { symbolElement } from "./symbols.js";
+
+/** More rows than this say nothing on a wall; the counts above the list stay complete. */
+const ROWS = 60;
+const FLOOD_COUNT = 10;
+const FLOOD_MS = 10 * 60_000;
+
+/** "182 > 150 µg/m³": the value against its limit. */
+export function valueAgainstLimit(alert, language) {
+  if (!Number.isFinite(alert.value)) return "";
+  const unit = formatUnit(alert.quantity_unit, language);
+  const value = formatNumber(alert.value, language.lang);
+  if (!Number.isFinite(alert.limit)) return `${value} ${unit}`.trim();
+  const sign = alert.value > alert.limit ? ">" : alert.value < alert.limit ? "<" : "=";
+  return `${value} ${sign} ${formatNumber(alert.limit, language.lang)} ${unit}`.trim();
+}
+
+class AlertRow {
+  constructor(id, list) {
+    this.symbolSlot = h("span", { class: "alert-symbol" });
+    this.title = h("button", { class: "alert-title", type: "button" });
+    this.meta = h("span", { class: "alert-meta" });
+    this.state = h("span", { class: "alert-state" });
+    this.notice = h("span", { class: "alert-notice", role: "status" });
+    this.button = h("button", { class: "alert-ack", type: "button" });
+    this.node = h("li", { class: "alert", "data-alert": id }, this.symbolSlot,
+      h("div", { class: "alert-text" }, this.title, this.meta, h("div", { class: "alert-foot" }, this.state, this.button), this.notice));
+    this.title.addEventListener("click", () => list.parts.onOpen(id));
+    this.button.addEventListener("click", () => {
+      const alert = list.parts.store.alerts.get(id);
+      if (alert) list.parts.acknowledgements.send(alert);
+    });
+  }
+
+  show(alert, { language, clock, theme, session, acknowledgements, geodata, isKiosk }) {
+    const symbol = `${alertSymbol(alert)}-${theme.name}`;
+    if (this.symbol !== symbol) {
+      this.symbol = symbol;
+      this.symbolSlot.replaceChildren(symbolElement(alertSymbol(alert), theme.colours));
+    }
+    const isWaiting = needsAcknowledgement(alert);
+    this.node.dataset.operator = alert.operator;
+    this.node.dataset.severity = alert.severity;
+    this.node.classList.toggle("is-waiting", isWaiting);
+    setText(this.title, language.field(alert, "title") || alert.rule_id);
+    this.title.disabled = isKiosk;
+    const now = clock.now();
+    const place = geodata.unitName(alert.unit_code, language) || geodata.zoneName(alert.zone_id, language);
+    setText(this.meta, [place, valueAgainstLimit(alert, language), now === null ? "" : formatAge(now - startedMs(alert), language)].filter(Boolean).join(" · "));
+    const who = alert.operator === "acknowledged" && alert.acked_by ? language.t("alert.by", { who: alert.acked_by }) : "";
+    const calm = alert.condition === "recovering" ? language.t("condition.recovering") : "";
+    setText(this.state, [`${language.t("severity.word")} ${LETTERS[alert.severity] ?? "?"}`, language.name("operator", alert.operator) + (who ? ` ${who}` : ""), calm].filter(Boolean).join(" · "));
+    const work = acknowledgements.state(alert.id)?.state ?? null;
+    this.button.hidden = isKiosk || !isWaiting || !session.mayAcknowledge;
+    this.button.disabled = work === "sending";
+    setText(this.button, language.t(work === "sending" ? "alert.sending" : "alert.acknowledge"));
+    this.notice.hidden = work === null || work === "sending";
+    setText(this.notice, this.notice.hidden ? "" : language.t(`alert.notice.${work}`));
+  }
+}
+
+export class AlertList {
+  #rows = new Map();
+  #order = [];
+  #isHeld = false;
+
+  /** @param {{root, counts, banner, more, store, language, clock, theme, session, acknowledgements, geodata, isKiosk, onOpen}} parts */
+  constructor(parts) {
+    this.parts = parts;
+    for (const [type, isHeld] of [["pointerenter", true], ["pointerleave", false], ["focusin", true], ["focusout", false]]) {
+      parts.root.addEventListener(type, () => {
+        this.#isHeld = isHeld;
+        if (!isHeld) this.update();
+      });
+    }
+  }
+
+  /** While the pointer is over the list rows keep their places and new ones go below. */
+  #ordered(alerts) {
+    const sorted = [...alerts].sort(compareAlerts);
+    if (!this.#isHeld) return sorted;
+    const byId = new Map(sorted.map((alert) => [alert.id, alert]));
+    const kept = this.#order.filter((id) => byId.has(id)).map((id) => byId.get(id));
+    const keptIds = new Set(this.#order);
+    return [...kept, ...sorted.filter((alert) => !keptIds.has(alert.id))];
+  }
+
+  update() {
+    const { root, store, language } = this.parts;
+    const all = [...store.alerts.values()];
+    const shown = this.#ordered(all.filter((alert) => !isSetAside(alert)));
+    this.#order = shown.map((alert) => alert.id);
+    const nodes = shown.slice(0, ROWS).map((alert) => {
+      if (!this.#rows.has(alert.id)) this.#rows.set(alert.id, new AlertRow(alert.id, this));
+      const row = this.#rows.get(alert.id);
+      row.show(alert, this.parts);
+      return row.node;
+    });
+    for (const id of this.#rows.keys()) if (!store.alerts.has(id)) this.#rows.delete(id);
+    placeInOrder(root, nodes);
+    root.parentElement.classList.toggle("is-empty", nodes.length === 0);
+    this.#count(all, shown, language);
+  }
+
+  #count(all, shown, language) {
+    const { counts, banner, more, clock, theme } = this.parts;
+    if (this.countsTheme !== theme.name) {
+      this.countsTheme = theme.name;
+      counts.replaceChildren(...SEVERITIES.map((severity) => h("span", { class: "count", "data-severity": severity },
+        symbolElement(`alert-${severity}-waiting`, theme.colours, "count-symbol"), h("span", { class: "count-number" }))));
+    }
+    SEVERITIES.forEach((severity, index) => {
+      const count = shown.filter((alert) => alert.severity === severity).length;
+      const node = counts.children[index];
+      node.classList.toggle("is-zero", count === 0);
+      node.setAttribute("aria-label", `${language.t(`severity.${severity}`)}: ${count}`);
+      setText(node.lastElementChild, formatNumber(count, language.lang));
+    });
+    const aside = all.filter(isSetAside).length;
+    const beyond = Math.max(0, shown.length - ROWS);
+    setText(more, [beyond ? language.t("alerts.beyond", { n: beyond }) : "", aside ? language.t("alerts.aside", { n: aside }) : ""].filter(Boolean).join(" · "));
+    const now = clock.now();
+    const fresh = now === null ? 0 : shown.filter((alert) => now - startedMs(alert) < FLOOD_MS).length;
+    banner.hidden = fresh <= FLOOD_COUNT;
+    setText(banner, banner.hidden ? "" : language.t("alerts.flood", { n: fresh }));
+  }
+}
