@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cache = Cache(cache_directory())
     match asked.command:
         case "fetch":
-            return fetch(cache, asked.parts or list(INSTALLERS))
+            return fetch(cache, asked.parts or list(INSTALLERS), as_json=asked.json)
         case "up":
             return up(
                 cache,
@@ -61,8 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case "down":
             return down(_state_folder(cache, asked.state), asked.parts, keep=asked.keep)
         case "watch":
-            wait_for_end_of(asked.parent)
-            return down(_state_folder(cache, asked.state), [], keep=False)
+            return watch(asked.state, asked.parent)
         case _:
             return status(_state_folder(cache, asked.state))
 
@@ -74,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="fetch|up|down|status")
     bring = commands.add_parser("fetch", help="bring parts into the cache (idempotent; offline once cached)")
     bring.add_argument("parts", nargs="*", metavar="PART", help=" ".join(INSTALLERS))
+    bring.add_argument("--json", action="store_true", help="print {part: {path}} or {part: {unavailable}}")
     start = commands.add_parser("up", help="start servers and wait until they answer")
     start.add_argument("parts", nargs="*", metavar="PART", help=" ".join(STARTERS))
     start.add_argument("--durable", action="store_true", help="fsync as in production (default: fast, for tests)")
@@ -89,20 +89,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def fetch(cache: Cache, parts: Sequence[str]) -> int:
+def fetch(cache: Cache, parts: Sequence[str], *, as_json: bool) -> int:
     """Bring parts into the cache, saying for each where it is or why it cannot be had."""
-    missing = 0
+    found: dict[str, Facts] = {}
     with cache.locked():
         for name in _known(parts, INSTALLERS):
             began = time.monotonic()
             try:
-                place = INSTALLERS[name](cache)
+                found[name] = {"path": str(INSTALLERS[name](cache))}
             except UnavailableError as error:
-                missing += 1
-                print(f"{name}: unavailable: {error}", flush=True)
-            else:
-                print(f"{name}: {place} ({time.monotonic() - began:.1f} s)", flush=True)
-    return 1 if missing else 0
+                found[name] = {"unavailable": str(error)}
+            if not as_json:
+                said = found[name].get("path") or f"unavailable: {found[name]['unavailable']}"
+                print(f"{name}: {said} ({time.monotonic() - began:.1f} s)", flush=True)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    return 1 if any("unavailable" in facts for facts in found.values()) else 0
 
 
 def up(cache: Cache, state: Path, parts: Sequence[str], *, durable: bool, parent: int | None) -> int:
@@ -161,6 +163,15 @@ def down(state: Path, parts: Sequence[str], *, keep: bool) -> int:
             if not keep:
                 shutil.rmtree(state / name, ignore_errors=True)
         _write(state, facts)
+    return 0
+
+
+def watch(state: Path, parent: int) -> int:
+    """Wait for the end of the process that wanted the servers; stop them if it did not, and remove their folder."""
+    wait_for_end_of(parent)
+    if state.exists():
+        down(state, [], keep=False)
+        shutil.rmtree(state, ignore_errors=True)
     return 0
 
 

@@ -1,0 +1,123 @@
+"""Fixtures that reach over the whole test tree: real servers, each started once per run and only when asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ioc.errors import StoreUnavailableError
+from ioc.storage.server import EmbeddedPostgres
+from tests.support.servers import (
+    Databases,
+    DevelopmentServers,
+    Prepare,
+    drop_database,
+    give_up,
+    own_server,
+    reachable_folder,
+    require_words,
+)
+
+FreshDatabase = Callable[..., Awaitable[str]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    require_words(os.environ.get("IOC_TEST_REQUIRE", "").split(","))
+
+
+@pytest.fixture(scope="session")
+def development_servers() -> Iterator[DevelopmentServers]:
+    """Servers of this run, without fsync. A test that breaks its server makes ``DevelopmentServers`` of its own."""
+    servers = DevelopmentServers()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(development_servers: DevelopmentServers) -> str:
+    """Address of a real Kafka, ``host:port``; topics are not made by themselves."""
+    return str(development_servers.facts("kafka")["bootstrap"])
+
+
+@pytest.fixture(scope="session")
+def mosquitto_url(development_servers: DevelopmentServers) -> str:
+    """Address of a real MQTT broker that lets anybody in, ``mqtt://host:port``."""
+    return str(development_servers.facts("mosquitto")["url"])
+
+
+@pytest.fixture(scope="session")
+def mosquitto_password_url(development_servers: DevelopmentServers) -> str:
+    """Address of the same broker where it asks for a password, ``mqtt://user:password@host:port``."""
+    return str(development_servers.facts("mosquitto")["password_url"])
+
+
+@pytest.fixture(scope="session")
+def chromium_path(development_servers: DevelopmentServers) -> Path:
+    """Program of a real browser, for playwright's ``executable_path``."""
+    return development_servers.path_of("chromium")
+
+
+@pytest.fixture(scope="session")
+def timescaledb_apache_url(development_servers: DevelopmentServers) -> str:
+    """Address of PostgreSQL 17 with TimescaleDB, Apache edition, as superuser. Take a ``fresh_database`` of it."""
+    return _own_server_of("apache") or str(development_servers.facts("timescaledb")["url"])
+
+
+@pytest.fixture(scope="session")
+def timescaledb_community_url(development_servers: DevelopmentServers) -> str:
+    """Address of PostgreSQL 17 with TimescaleDB, Community edition, as superuser. Take a ``fresh_database`` of it."""
+    return _own_server_of("timescale") or str(development_servers.facts("timescaledb-community")["url"])
+
+
+@pytest.fixture(scope="session")
+def plain_postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a PostgreSQL without TimescaleDB, as superuser: the embedded deployment's own server."""
+    if own := _own_server_of("plain"):
+        yield own
+        return
+    with reachable_folder() as folder:
+        server = EmbeddedPostgres(folder / "postgres", settings={"fsync": "off", "max_connections": "200"})
+        try:
+            asyncio.run(server.start())
+        except StoreUnavailableError as error:
+            give_up("postgres", error.reason)
+        yield server.admin_conninfo
+        asyncio.run(server.stop())
+
+
+@pytest.fixture(params=["plain", "timescaledb_apache", "timescaledb_community"])
+def each_edition_url(request: pytest.FixtureRequest) -> str:
+    """Run the test against each of the three editions of the store."""
+    names = {"plain": "plain_postgres_url"}
+    return str(request.getfixturevalue(names.get(request.param, f"{request.param}_url")))
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Templates of this run."""
+    made = Databases()
+    yield made
+    made.forget_templates()
+
+
+@pytest.fixture
+async def fresh_database(databases: Databases) -> AsyncIterator[FreshDatabase]:
+    """Make databases of the test's own: ``await fresh_database(url, prepare=migrate)``; dropped at its end."""
+    made: list[str] = []
+
+    async def create(url: str, *, prepare: Prepare | None = None) -> str:
+        made.append(await databases.create(url, prepare=prepare))
+        return made[-1]
+
+    yield create
+    for address in made:
+        await asyncio.to_thread(drop_database, address)
+
+
+def _own_server_of(edition: str) -> str | None:
+    found = own_server()
+    return found[0] if found and found[1] == edition else None
