@@ -154,7 +154,7 @@ def drop_database(url: str) -> None:
 def _create_database(url: str, name: str, template: str | None) -> str:
     with _administer(url) as connection:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template or "template1")))
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template or "template0")))
     return make_conninfo(url, dbname=name)
 
 
