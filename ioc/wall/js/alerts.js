@@ -24,13 +24,14 @@ export function valueAgainstLimit(alert, language) {
 class AlertRow {
   constructor(id, list) {
     this.symbolSlot = h("span", { class: "alert-symbol" });
+    this.severity = h("span", { class: "visually-hidden" });
     this.title = h("button", { class: "alert-title", type: "button" });
     this.meta = h("span", { class: "alert-meta" });
     this.state = h("span", { class: "alert-state" });
     this.notice = h("span", { class: "alert-notice", role: "status" });
     this.button = h("button", { class: "alert-ack", type: "button" });
     this.node = h("li", { class: "alert", "data-alert": id }, this.symbolSlot,
-      h("div", { class: "alert-text" }, this.title, this.meta, h("div", { class: "alert-foot" }, this.state, this.button), this.notice));
+      h("div", { class: "alert-text" }, this.severity, this.title, this.meta, h("div", { class: "alert-foot" }, this.state, this.button), this.notice));
     this.title.addEventListener("click", () => list.parts.onOpen(id));
     this.button.addEventListener("click", () => {
       const alert = list.parts.store.alerts.get(id);
@@ -50,12 +51,13 @@ class AlertRow {
     this.node.classList.toggle("is-waiting", isWaiting);
     setText(this.title, language.field(alert, "title") || alert.rule_id);
     this.title.disabled = isKiosk;
+    setText(this.severity, `${language.name("severity", alert.severity)} (${LETTERS[alert.severity] ?? "–"})`);
     const now = clock.now();
     const place = geodata.unitName(alert.unit_code, language) || geodata.zoneName(alert.zone_id, language);
-    setText(this.meta, [place, valueAgainstLimit(alert, language), now === null ? "" : formatAge(now - startedMs(alert), language)].filter(Boolean).join(" · "));
+    setText(this.meta, [place, valueAgainstLimit(alert, language), now === null ? "" : formatAge(now - startedMs(alert), language).replaceAll(" ", "\u00a0")].filter(Boolean).join(" · "));
     const who = alert.operator === "acknowledged" && alert.acked_by ? language.t("alert.by", { who: alert.acked_by }) : "";
     const calm = alert.condition === "recovering" ? language.t("condition.recovering") : "";
-    setText(this.state, [`${language.t("severity.word")} ${LETTERS[alert.severity] ?? "?"}`, language.name("operator", alert.operator) + (who ? ` ${who}` : ""), calm].filter(Boolean).join(" · "));
+    setText(this.state, [language.name("operator", alert.operator) + (who ? ` ${who}` : ""), calm].filter(Boolean).join(" · "));
     const work = acknowledgements.state(alert.id)?.state ?? null;
     this.button.hidden = isKiosk || !isWaiting || !session.mayAcknowledge;
     this.button.disabled = work === "sending";

@@ -14,8 +14,8 @@ export class ConnectionBanner {
     const isFrozen = connection.isFrozen || connection.state === "refused" || connection.state === "signed-out";
     document.documentElement.classList.toggle("is-frozen", isFrozen);
     pill.dataset.state = isFrozen ? "frozen" : connection.state;
-    const facts = [language.t(`connection.${connection.state}`)];
-    if (connection.state === "live" && connection.roundTripMs !== null) facts.push(`${formatNumber(Math.max(1, Math.round(connection.roundTripMs)), language.lang, 0)} ms`);
+    const facts = [language.t(isFrozen && connection.state === "live" ? "connection.frozen" : `connection.${connection.state}`)];
+    if (connection.state === "live" && !isFrozen && connection.roundTripMs !== null) facts.push(`${formatNumber(Math.max(1, Math.round(connection.roundTripMs)), language.lang, 0)} ms`);
     if (connection.lastFrameServerMs !== null) facts.push(language.t("connection.as_of", { time: formatTime(connection.lastFrameServerMs) }));
     facts.push(...connection.marks.map((mark) => language.t(`connection.mark.${mark}`)));
     setText(pill.lastElementChild, facts.join(" · "));

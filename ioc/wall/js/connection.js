@@ -7,6 +7,8 @@ const PROTOCOL = "qnioc.v1.json";
 const DEFAULT_HEARTBEAT_MS = 10_000;
 const OPEN_DEADLINE_MS = 10_000;
 const MARK_MS = 30_000;
+/** Only these prove that the picture moves; a greeting from a stalled server does not. */
+const LIVING = new Set(["snap", "d", "ev", "hb"]);
 
 export class Connection {
   state = "idle"; // idle | connecting | live | waiting | signed-out | refused
@@ -25,6 +27,7 @@ export class Connection {
   #heartbeatSeqs = {};
   #retryTimer = null;
   #openedAt = 0;
+  #heardAt = 0;
   #afterMs = null;
   #pings = new Map();
   #lastPingAt = -Infinity;
@@ -40,7 +43,7 @@ export class Connection {
     return 2 * this.#heartbeatMs;
   }
 
-  /** Milliseconds since the server was last heard, or 0 before the first frame. */
+  /** Milliseconds since the picture last moved, or 0 before the first frame. */
   get silenceMs() {
     return this.lastFrameElapsedMs === null ? 0 : this.parts.clock.elapsed() - this.lastFrameElapsedMs;
   }
@@ -87,7 +90,7 @@ export class Connection {
   /** Called once a second: finds half-dead links that never report a close. */
   watch() {
     const { clock } = this.parts;
-    if (this.state === "live" && this.isFrozen) this.#abandon();
+    if (this.state === "live" && clock.elapsed() - this.#heardAt > this.frozenAfterMs) this.#abandon();
     else if (this.state === "connecting" && clock.elapsed() - this.#openedAt > OPEN_DEADLINE_MS) this.#abandon();
     else if (this.state === "live" && clock.elapsed() - this.#lastPingAt > 1.5 * this.#heartbeatMs) this.#ping();
   }
@@ -141,9 +144,10 @@ export class Connection {
 
   #receive(frame) {
     const { clock } = this.parts;
-    this.lastFrameElapsedMs = clock.elapsed();
-    if (Number.isFinite(frame.ts)) {
-      clock.observe(frame.ts);
+    this.#heardAt = clock.elapsed();
+    clock.observe(frame.ts);
+    if (LIVING.has(frame.t)) {
+      this.lastFrameElapsedMs = this.#heardAt;
       this.lastFrameServerMs = frame.ts;
     }
     const handle = this.#handlers[frame.t];

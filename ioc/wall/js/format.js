@@ -17,7 +17,7 @@ export const formatDayMinute = (ms) =>
   parts("day-minute", { day: "2-digit", month: "2-digit", hour: "2-digit", minute: "2-digit" }).format(ms).replace(",", "");
 
 export function formatDate(ms, lang) {
-  const options = { timeZone: ZONE, weekday: "long", day: "2-digit", month: "2-digit", year: "numeric" };
+  const options = { timeZone: ZONE, weekday: "short", day: "2-digit", month: "2-digit", year: "numeric" };
   const text = remembered(`date-${lang}`, () => new Intl.DateTimeFormat(LOCALES[lang], options)).format(ms);
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -83,7 +83,8 @@ export class HistoryChart {
     ctx.stroke();
     ctx.font = `500 ${20 * scale * devicePixelRatio}px "Be Vietnam Pro"`;
     ctx.textAlign = "right";
-    ctx.fillText(`${language.t("chart.limit")} ${formatNumber(limit, language.lang)}`, bbox.left + bbox.width - 6, y - 8 * scale);
+    ctx.textBaseline = "bottom";
+    ctx.fillText(`${language.t("chart.limit")} ${formatNumber(limit, language.lang)}`, bbox.left + bbox.width - 6, y - 6 * scale);
     ctx.restore();
   }
 }

@@ -7,6 +7,7 @@ import { viewBounds } from "./map-views.js";
 import { symbolImage, SYMBOLS } from "./symbols.js";
 import { wallScale } from "./theme.js";
 
+const VIEW_PADDING_PX = 28;
 /** Letters whose font files must be here before the first glyph is drawn: the map caches glyphs for good. */
 const VIETNAMESE_SAMPLE = "Quảng Ninh ăâđêôơư ẠẤỆỐỰ ửỹ";
 
@@ -29,7 +30,7 @@ export class MapGl {
   constructor(container, parts) {
     this.parts = parts;
     this.gl = new GlMap({
-      container, style: this.#style(), bounds: viewBounds(parts.view), fitBoundsOptions: { padding: 12 },
+      container, style: this.#style(), bounds: viewBounds(parts.view), fitBoundsOptions: { padding: VIEW_PADDING_PX },
       attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, renderWorldCopies: false,
       interactive: !parts.isKiosk, fadeDuration: 0, minZoom: 6, maxZoom: 16, maxPitch: 0,
       localIdeographFontFamily: false,
@@ -103,11 +104,12 @@ export class MapGl {
   }
 
   show(view) {
-    this.gl.fitBounds(viewBounds(view), { padding: 12, duration: this.#pace() });
+    this.gl.fitBounds(viewBounds(view), { padding: VIEW_PADDING_PX, duration: this.#pace() });
   }
 
-  lookAt(lon, lat, leftPadding = 0) {
-    this.gl.easeTo({ center: [lon, lat], zoom: Math.max(this.gl.getZoom(), 11), duration: this.#pace(), padding: { left: leftPadding, top: 0, right: 0, bottom: 0 } });
+  /** `coveredPx` of the map's left side lie under the drawer. */
+  lookAt(lon, lat, coveredPx = 0) {
+    this.gl.easeTo({ center: [lon, lat], zoom: Math.max(this.gl.getZoom(), 11), duration: this.#pace(), offset: [coveredPx / 2, 0] });
   }
 
   /** Shows or hides one live layer; returns whether it is visible now. */

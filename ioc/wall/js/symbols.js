@@ -18,6 +18,8 @@ const OUTLINES = {
   square: [[-0.6, -0.6], [0.6, -0.6], [0.6, 0.6], [-0.6, 0.6]],
 };
 
+/** Height of an alert with its stem, as a share of its width. */
+const STEM_SHARE = 1.62;
 const LETTER_DROP = { major: 0.2 };
 
 function trace(context, name, radius) {
@@ -116,15 +118,31 @@ export function paintSymbol(context, name, colours, diameter) {
   context.restore();
 }
 
+/** Alerts stand on a stem, so that they do not hide the thing they speak of. */
+function paintStem(context, name, colours, side, height) {
+  const colour = colours[name.split("-")[1]];
+  for (const [stroke, width] of [[colours.symbolGround, 0.14], [colour, 0.06]]) {
+    context.strokeStyle = stroke;
+    context.lineWidth = side * width;
+    context.beginPath();
+    context.moveTo(side / 2, side / 2);
+    context.lineTo(side / 2, height);
+    context.stroke();
+  }
+}
+
 /** The symbol as pixels for the map: `{image, pixelRatio}`. */
 export function symbolImage(name, colours, scale) {
   const ratio = 2;
   const side = Math.ceil(SYMBOLS[name].size * scale * ratio);
-  const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
+  const hasStem = name.startsWith("alert-");
+  const height = hasStem ? Math.ceil(side * STEM_SHARE) : side;
+  const canvas = Object.assign(document.createElement("canvas"), { width: side, height });
   const context = canvas.getContext("2d");
+  if (hasStem) paintStem(context, name, colours, side, height);
   context.translate(side / 2, side / 2);
   paintSymbol(context, name, colours, side);
-  return { image: context.getImageData(0, 0, side, side), pixelRatio: ratio };
+  return { image: context.getImageData(0, 0, side, height), pixelRatio: ratio };
 }
 
 /** The symbol as an element for lists and the legend; it repaints itself on `repaint(colours)`. */

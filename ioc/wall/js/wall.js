@@ -116,11 +116,11 @@ async function start() {
   const panel = new Panel({ ...parts, root: $("panel"), title: $("panel-title"), body: $("panel-body"), chartRoot: $("panel-chart"),
     closeButton: $("panel-close"), onClose: () => views.map?.resize() });
   const lookAt = (row) => {
-    if (Number.isFinite(row?.lon) && Number.isFinite(row?.lat)) views.map?.lookAt(row.lon, row.lat);
+    if (Number.isFinite(row?.lon) && Number.isFinite(row?.lat)) views.map?.lookAt(row.lon, row.lat, Math.max(0, $("panel").getBoundingClientRect().right - $("map").getBoundingClientRect().left));
   };
   const openAlert = (id) => {
-    lookAt(store.alerts.get(id));
     panel.showAlert(id);
+    lookAt(store.alerts.get(id));
   };
   views.kpi = new KpiRail({ ...parts, root: $("kpi") });
   views.feeds = new FeedStrip({ ...parts, root: $("feeds") });
