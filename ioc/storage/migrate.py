@@ -14,10 +14,11 @@ from psycopg import AsyncConnection, sql
 
 from ioc.errors import ConfigurationError
 from ioc.storage.edition import Edition, detect_edition
+from ioc.storage.pool import translated_errors
 from ioc.storage.statements import load_statements
 from ioc.storage.tables import create_kind_tables
 
-__all__ = ["Edition", "Migration", "Phase", "detect_edition", "list_migrations", "migrate"]
+__all__ = ["Edition", "Migration", "Phase", "detect_edition", "list_migrations", "migrate", "migrate_database"]
 
 _SQL = load_statements("migrate")
 _FILE = re.compile(
@@ -115,6 +116,18 @@ async def migrate(
         await _apply(connection, edition, frozenset(phases))
         await create_kind_tables(connection, edition)
     return edition
+
+
+async def migrate_database(conninfo: str, *, schema: str | None = None) -> Edition:
+    """Bring the schema of a database up to date, given its address; see ``migrate``.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+        ConfigurationError: an applied migration's file has changed since.
+    """
+    with translated_errors():
+        async with await AsyncConnection.connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+            return await migrate(connection, schema=schema)
 
 
 @asynccontextmanager
