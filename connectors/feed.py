@@ -8,12 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from ioc.domain.events import Parsed, Rejected
+from pydantic import BaseModel, ConfigDict, Field
+
+from connectors.tables import CsvMapping
+from ioc.domain.events import Event, Parsed, Rejected
+from ioc.domain.ids import event_id
+from ioc.domain.kinds import AnyPayload
+from ioc.domain.quantities import Quality
 from ioc.errors import MalformedPayloadError
 
 
 class Form(enum.StrEnum):
-    """How a payload is laid out. The last three are layouts of recorded files."""
+    """How a payload is laid out. The last three are layouts of recorded files; CSV has the feed's own wire keys."""
 
     JSON = "json"
     NDJSON = "ndjson"
@@ -23,9 +29,18 @@ class Form(enum.StrEnum):
     NOAA_ISD = "noaa-isd"
 
 
+class FeedConfig(BaseModel):
+    """What every feed's configuration has; a feed adds its own fields and its own expected period."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expected_period: timedelta = Field(description="how often the feed as a whole should speak")
+    csv: CsvMapping = Field(default_factory=CsvMapping, description="columns of CSV files")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Station:
-    """A fixed sensor as the inventory knows it; ``unit_code`` is the unit it stands in or serves."""
+    """A fixed asset as the inventory knows it: a sensor, a gate, a site, a unit; ``unit_code`` is where it stands."""
 
     asset_id: str
     lon_deg: float
@@ -42,7 +57,41 @@ class ParseContext:
     stations: Mapping[str, Station] = field(default_factory=dict)
     pseudonym_key: bytes = b""
     form: Form = Form.JSON
+    csv: CsvMapping = field(default_factory=CsvMapping)
     future_bound: timedelta = timedelta(minutes=5)
+
+    @property
+    def latest_at(self) -> datetime:
+        """The newest source time that is believed: arrival plus what a clock may be ahead."""
+        return self.received_at + self.future_bound
+
+    def make_event(
+        self,
+        data: AnyPayload,
+        *,
+        asset_id: str,
+        observed_at: datetime,
+        source_key: str | None = None,
+        station_id: str | None = None,
+        quality: Quality | None = None,
+    ) -> Event:
+        """Make the event of one record, placed by the inventory's entry ``station_id`` (the asset itself if None).
+
+        An asset that the inventory does not know keeps its reading, without a place and of uncertain quality.
+        """
+        known = self.stations.get(station_id or asset_id)
+        return Event(
+            event_id=event_id(self.feed_id, source_key or asset_id, observed_at, data.KIND),
+            feed_id=self.feed_id,
+            asset_id=asset_id,
+            observed_at=observed_at,
+            received_at=self.received_at,
+            data=data,
+            lon_deg=None if known is None else known.lon_deg,
+            lat_deg=None if known is None else known.lat_deg,
+            unit_code=None if known is None else known.unit_code,
+            quality=max(quality or Quality.GOOD, Quality.UNCERTAIN if known is None else Quality.GOOD),
+        )
 
 
 class Parse(Protocol):
@@ -82,6 +131,7 @@ class Feed:
         stations: Mapping[str, Station],
         pseudonym_key: bytes,
         redact: Redact = keep_raw,
+        csv: CsvMapping | None = None,
     ) -> None:
         self.feed_id = feed_id
         self.forms = forms
@@ -91,6 +141,7 @@ class Feed:
         self._stations = stations
         self._pseudonym_key = pseudonym_key
         self._redact = redact
+        self._csv = CsvMapping() if csv is None else csv
 
     def parse(self, payload: bytes, *, received_at: datetime, form: Form = Form.JSON) -> Parsed:
         """Turn a payload into events, rejected records and a count of ignored ones.
@@ -108,6 +159,7 @@ class Feed:
                 stations=self._stations,
                 pseudonym_key=self._pseudonym_key,
                 form=form,
+                csv=self._csv,
             ),
         )
         if parsed.rejected and self._redact is not keep_raw:

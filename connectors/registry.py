@@ -4,19 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from connectors.feed import Feed, Form, Parse, Redact, Station, keep_raw
+from connectors.feed import Feed, FeedConfig, Form, Parse, Redact, Station, keep_raw
 from connectors.feeds.air import parse as air
 from connectors.feeds.air.config import AirConfig
+from connectors.feeds.border import parse as border
+from connectors.feeds.border.config import BorderConfig
+from connectors.feeds.border.pseudonym import redact as redact_border
+from connectors.feeds.tourism import parse as tourism
+from connectors.feeds.tourism.config import TourismConfig
+from connectors.feeds.units import parse as units
+from connectors.feeds.units.config import UnitsConfig
+from connectors.feeds.vessels.config import VesselsConfig
+from connectors.feeds.vessels.parse import VesselParser
+from connectors.feeds.weather.config import WeatherConfig
+from connectors.feeds.weather.parse import WeatherParser
 from connectors.status import FeedBoard, FeedMonitor
 from ioc.domain.events import Parsed
-from ioc.domain.kinds import AirReading
+from ioc.domain.kinds import (
+    AirReading,
+    BorderQueue,
+    Crowd,
+    GateCount,
+    TruckStep,
+    UnitReport,
+    VesselPosition,
+    WeatherObservation,
+    WeatherWarning,
+)
 from ioc.errors import ConfigurationError, NotFoundError
 
-JSON_FORMS = frozenset({Form.JSON, Form.NDJSON})
+JSON_FORMS = frozenset({Form.JSON, Form.NDJSON, Form.CSV})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +47,24 @@ class FeedDefinition:
     feed_id: str
     name_vi: str
     name_en: str
-    config: type[BaseModel]
+    config: type[FeedConfig]
     kinds: tuple[str, ...]
     forms: frozenset[Form]
     transports: frozenset[str]
-    expected_period: timedelta
-    make_parse: Callable[[BaseModel], Parse]
+    make_parse: Callable[[FeedConfig], Parse]
     redact: Redact = keep_raw
+
+
+def _make_weather(config: FeedConfig) -> Parse:
+    if not isinstance(config, WeatherConfig):
+        raise TypeError(f"not a configuration of weather: {config!r}")
+    return WeatherParser(config.isd_station)
+
+
+def _make_vessels(config: FeedConfig) -> Parse:
+    if not isinstance(config, VesselsConfig):
+        raise TypeError(f"not a configuration of vessels: {config!r}")
+    return VesselParser(config)
 
 
 DEFINITIONS: dict[str, FeedDefinition] = {
@@ -46,8 +78,58 @@ DEFINITIONS: dict[str, FeedDefinition] = {
             kinds=(AirReading.KIND,),
             forms=JSON_FORMS | {Form.UCI_501},
             transports=frozenset({"mqtt", "http", "files"}),
-            expected_period=timedelta(minutes=1),
             make_parse=lambda _: air.parse,
+        ),
+        FeedDefinition(
+            feed_id="weather",
+            name_vi="Thời tiết",
+            name_en="Weather",
+            config=WeatherConfig,
+            kinds=(WeatherObservation.KIND, WeatherWarning.KIND),
+            forms=JSON_FORMS | {Form.NOAA_ISD},
+            transports=frozenset({"http", "files"}),
+            make_parse=_make_weather,
+        ),
+        FeedDefinition(
+            feed_id="vessels",
+            name_vi="Tàu thuyền",
+            name_en="Vessels",
+            config=VesselsConfig,
+            kinds=(VesselPosition.KIND,),
+            forms=frozenset({Form.NMEA}),
+            transports=frozenset({"tcp", "udp", "files"}),
+            make_parse=_make_vessels,
+        ),
+        FeedDefinition(
+            feed_id="border",
+            name_vi="Cửa khẩu",
+            name_en="Border gates",
+            config=BorderConfig,
+            kinds=(TruckStep.KIND, BorderQueue.KIND),
+            forms=JSON_FORMS,
+            transports=frozenset({"http", "files"}),
+            make_parse=lambda _: border.parse,
+            redact=redact_border,
+        ),
+        FeedDefinition(
+            feed_id="tourism",
+            name_vi="Du lịch",
+            name_en="Tourism",
+            config=TourismConfig,
+            kinds=(Crowd.KIND, GateCount.KIND),
+            forms=JSON_FORMS,
+            transports=frozenset({"http", "files"}),
+            make_parse=lambda _: tourism.parse,
+        ),
+        FeedDefinition(
+            feed_id="units",
+            name_vi="Báo cáo cấp xã",
+            name_en="Unit reports",
+            config=UnitsConfig,
+            kinds=(UnitReport.KIND,),
+            forms=JSON_FORMS,
+            transports=frozenset({"http", "files"}),
+            make_parse=lambda _: units.parse,
         ),
     )
 }
@@ -65,7 +147,7 @@ def find(feed_id: str) -> FeedDefinition:
     return definition
 
 
-def configure(feed_id: str, values: Mapping[str, object] | None = None) -> BaseModel:
+def configure(feed_id: str, values: Mapping[str, object] | None = None) -> FeedConfig:
     """Check a feed's configuration, for example the content of its YAML file.
 
     Raises:
@@ -83,7 +165,7 @@ def open_feed(
     *,
     stations: Mapping[str, Station] | None = None,
     pseudonym_key: bytes = b"",
-    config: BaseModel | None = None,
+    config: FeedConfig | None = None,
 ) -> Feed:
     """Make a feed ready to parse.
 
@@ -97,10 +179,11 @@ def open_feed(
         parse=definition.make_parse(settled),
         forms=definition.forms,
         kinds=definition.kinds,
-        expected_period=getattr(settled, "expected_period", definition.expected_period),
+        expected_period=settled.expected_period,
         stations={} if stations is None else stations,
         pseudonym_key=pseudonym_key,
         redact=definition.redact,
+        csv=settled.csv,
     )
 
 

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from ioc.errors import MalformedPayloadError
+
+
+class CsvMapping(BaseModel):
+    """How a CSV file's columns become a feed's wire keys: renamed columns, and keys with one value for all rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: Mapping[str, str] = Field(
+        default_factory=dict, description="file column → wire key; others keep their name"
+    )
+    constants: Mapping[str, str] = Field(default_factory=dict, description="wire key → value for every row")
+
+    def apply(self, cells: Mapping[str, str]) -> dict[str, str]:
+        """Give a row's wire keys; empty cells are left out."""
+        named = {self.columns.get(column, column): cell for column, cell in cells.items() if cell != ""}
+        return {**self.constants, **named}
 
 
 class Row(NamedTuple):
@@ -45,7 +63,10 @@ def keep_row(payload: bytes, line: bytes) -> bytes:
 
 def _split(line: bytes) -> list[str] | None:
     try:
-        rows = list(csv.reader([line.decode("utf-8-sig").rstrip("\r")], strict=True))
+        text = line.decode("utf-8-sig").rstrip("\r")
+        if '"' not in text:
+            return text.split(",")
+        rows = list(csv.reader([text], strict=True))
     except (UnicodeDecodeError, csv.Error):
         return None
     return rows[0] if rows else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -13,11 +14,14 @@ Measured = float | str | None | msgspec.UnsetType
 """A measured value as senders write it: a number, null, or a text that stands for null."""
 
 MISSING_TEXTS = frozenset({"-", "", "--", "NA", "N/A", "null"})
-MISSING_NUMBERS = frozenset({-9999.0, -999.9, -999.0, 999.9, 9999.0, 9999.9})
+AMBIGUOUS_MISSING = 999.9
+"""Means "not available" even where it lies in a quantity's range: the wire format says so."""
+
+MISSING_NUMBERS = frozenset({-9999.0, -999.9, -999.0, AMBIGUOUS_MISSING, 9999.0, 9999.9})
+"""What stands for "not available" where it lies outside a quantity's range; 9999 m of visibility is a value."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _OLDEST_YEAR = 2000
-_LAST_YEAR = 2100
 
 
 class RefusedRecordError(ValueError):
@@ -41,37 +45,19 @@ class Measures:
         values: list[float | None] = []
         found = False
         for (low, high), value in zip(self.bounds, wire, strict=True):
-            if value.__class__ is float:
-                if value in MISSING_NUMBERS:
-                    values.append(None)
-                elif low <= value <= high:
-                    values.append(value)
-                    found = True
-                else:
-                    raise RefusedRecordError(self._explain(len(values), value))
-            elif value is None or value is msgspec.UNSET or value in MISSING_TEXTS:
+            if value.__class__ is float and low <= value <= high and value != AMBIGUOUS_MISSING:
+                values.append(value)
+                found = True
+            elif value is None or value is msgspec.UNSET or value in MISSING_NUMBERS or value in MISSING_TEXTS:
                 values.append(None)
             else:
-                raise RefusedRecordError(f"{self.names[len(values)]}: not a number")
+                raise RefusedRecordError(self._explain(len(values), value))
         return values, found
 
     def _explain(self, place: int, value: object) -> str:
         name = self.names[place]
         fault = self._kind.quantities[name].find_fault(value) if isinstance(value, float) else None
         return f"{name}: {fault or 'not a number'}"
-
-
-def to_number(value: Measured) -> float | None:
-    """Turn one measured wire value into a number, None for what stands for "not available".
-
-    Raises:
-        RefusedRecordError: a text that is no number.
-    """
-    if isinstance(value, float):
-        return None if value in MISSING_NUMBERS else value
-    if value is None or value is msgspec.UNSET or value in MISSING_TEXTS:
-        return None
-    raise RefusedRecordError("not a number")
 
 
 def check_instant(at: datetime, latest_at: datetime, *, what: str = "time") -> datetime:
@@ -82,12 +68,16 @@ def check_instant(at: datetime, latest_at: datetime, *, what: str = "time") -> d
     """
     if at.tzinfo is None:
         raise RefusedRecordError(f"{what}: no offset from UTC")
-    if not _OLDEST_YEAR <= at.year < _LAST_YEAR:
-        raise RefusedRecordError(f"{what}: year {at.year} cannot be true")
-    if at > latest_at:
-        ahead = timedelta(seconds=round((at - latest_at).total_seconds()))
+    try:
+        instant = at.astimezone(UTC)
+    except OverflowError as error:
+        raise RefusedRecordError(f"{what}: year {at.year} cannot be true") from error
+    if instant > latest_at:
+        ahead = timedelta(seconds=round((instant - latest_at).total_seconds()))
         raise RefusedRecordError(f"{what}: {ahead} further ahead of our clock than we accept")
-    return at.astimezone(UTC)
+    if instant.year < _OLDEST_YEAR:
+        raise RefusedRecordError(f"{what}: year {at.year} cannot be true")
+    return instant
 
 
 def check_name(name: str, *, what: str) -> str:
@@ -99,3 +89,17 @@ def check_name(name: str, *, what: str) -> str:
     if _NAME.fullmatch(name) is None:
         raise RefusedRecordError(f"{what}: not a usable name")
     return name
+
+
+def to_relative_humidity_pct(temp_celsius: float | None, dew_point_celsius: float | None) -> float | None:
+    """Give relative humidity from temperature and dew point by the Magnus formula (WMO-No. 8, annex 4.B, over water).
+
+    None unless both are there and within -60…60 °C.
+    """
+    if temp_celsius is None or dew_point_celsius is None:
+        return None
+    if not -60 <= temp_celsius <= 60 or not -60 <= dew_point_celsius <= 60:
+        return None
+    vapour = math.exp(17.62 * dew_point_celsius / (243.12 + dew_point_celsius))
+    saturation = math.exp(17.62 * temp_celsius / (243.12 + temp_celsius))
+    return min(100.0, 100.0 * vapour / saturation)

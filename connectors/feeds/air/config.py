@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from connectors.feed import FeedConfig
 
 
-class AirConfig(BaseModel):
+class AirConfig(FeedConfig):
     """How the air stations are listened to."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     expected_period: timedelta = Field(timedelta(minutes=1), description="how often the feed as a whole should speak")
     mqtt_topic: str = Field("qn/air/+", description="topic filter of the stations")

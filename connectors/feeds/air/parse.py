@@ -58,10 +58,13 @@ def parse(payload: bytes, context: ParseContext) -> Parsed:
     """
     if context.form is Form.UCI_501:
         return parse_uci_501(payload, context)
+    if context.form is Form.CSV:
+        latest_at = context.latest_at
+        return READER.parse(payload, context, lambda record, _: [to_event(record, context, latest_at)])
     reading = READER.read(payload, lines=context.form is Form.NDJSON)
     events: list[Event] = []
     rejected = reading.rejected
-    latest_at = context.received_at + context.future_bound
+    latest_at = context.latest_at
     for ordinal, record in enumerate(reading.records):
         try:
             events.append(to_event(record, context, latest_at))

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from connectors.feed import ParseContext
 from connectors.tables import keep_row, read_rows
-from connectors.values import Measures, RefusedRecordError, check_instant, check_name
+from connectors.values import Measures, RefusedRecordError, check_instant, check_name, to_relative_humidity_pct
 from ioc.domain.events import Event, Parsed, Rejected
-from ioc.domain.ids import event_id
 from ioc.domain.kinds import KINDS, AirReading
 from ioc.domain.quantities import Quality
 
@@ -32,7 +31,7 @@ def parse_uci_501(payload: bytes, context: ParseContext) -> Parsed:
     """
     events: list[Event] = []
     rejected: list[Rejected] = []
-    latest_at = context.received_at + context.future_bound
+    latest_at = context.latest_at
     for row in read_rows(payload, needs=NEEDS):
         try:
             if row.cells is None:
@@ -43,32 +42,18 @@ def parse_uci_501(payload: bytes, context: ParseContext) -> Parsed:
     return Parsed(events=events, rejected=rejected)
 
 
-def to_relative_humidity_pct(temp_celsius: float, dew_point_celsius: float) -> float:
-    """Give relative humidity from temperature and dew point by the Magnus formula (WMO-No. 8, annex 4.B)."""
-    vapour = math.exp(17.62 * dew_point_celsius / (243.12 + dew_point_celsius))
-    saturation = math.exp(17.62 * temp_celsius / (243.12 + temp_celsius))
-    return min(100.0, 100.0 * vapour / saturation)
-
-
 def _to_event(cells: dict[str, str], context: ParseContext, latest_at: datetime) -> Event:
     observed_at = check_instant(_to_instant(cells), latest_at)
     station = check_name(cells["station"], what="station")
     asset_id = f"air.{station.lower()}"
     wire = [_to_wire(cells[name], name) for name in _COLUMNS]
-    wire.append(_to_humidity(wire[-1], _to_wire(cells["DEWP"], "DEWP")))
+    wire.append(to_relative_humidity_pct(wire[-1], _to_wire(cells["DEWP"], "DEWP")))
     values, found = MEASURES.convert(tuple(wire))
-    known = context.stations.get(asset_id)
-    return Event(
-        event_id=event_id(context.feed_id, asset_id, observed_at, AirReading.KIND),
-        feed_id=context.feed_id,
+    return context.make_event(
+        AirReading(**dict(zip(MEASURES.names, values, strict=True))),
         asset_id=asset_id,
         observed_at=observed_at,
-        received_at=context.received_at,
-        data=AirReading(**dict(zip(MEASURES.names, values, strict=True))),
-        lon_deg=None if known is None else known.lon_deg,
-        lat_deg=None if known is None else known.lat_deg,
-        unit_code=None if known is None else known.unit_code,
-        quality=Quality.BAD if not found else Quality.UNCERTAIN if known is None else Quality.GOOD,
+        quality=None if found else Quality.BAD,
     )
 
 
@@ -90,10 +75,3 @@ def _to_wire(text: str, name: str) -> float | None:
     if not math.isfinite(value):
         raise RefusedRecordError(f"{name}: not a finite number")
     return value
-
-
-def _to_humidity(temp: float | None, dew_point: float | None) -> float | None:
-    """Humidity only where both temperatures are there and can be true."""
-    if temp is None or dew_point is None or not -60 <= dew_point <= 60 or not -60 <= temp <= 60:
-        return None
-    return to_relative_humidity_pct(temp, dew_point)

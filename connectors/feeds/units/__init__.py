@@ -1,0 +1,1 @@
+"""The daily reports of the 54 commune-level units."""

@@ -1,0 +1,1 @@
+"""Vessels by AIS: NMEA 0183 sentences over TCP or UDP, and recorded files of them."""

@@ -1,0 +1,1 @@
+"""Weather stations and the warnings of the meteorological service."""
