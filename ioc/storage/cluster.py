@@ -23,7 +23,7 @@ SERVERS_ACCOUNTS = ("postgres", "nobody")
 """Existing accounts that a server started by root may run as, best first."""
 POLL_S = 0.02
 LOG_TAIL_BYTES = 4096
-LOG_TAIL_LINES = 3
+LOG_TAIL_LINES = 6
 
 
 class PostgresCluster:
@@ -46,6 +46,7 @@ class PostgresCluster:
         binaries = self._reachable(find_binaries(major=major))
         if major is None:
             self._make(binaries, until)
+        self._clear_after_crash(Path(settings["unix_socket_directories"]), until)
         lines = [f"{key} = '{_quoted(value)}'" for key, value in settings.items()]
         (self._data / "ioc.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
         os.chown(self._data / "ioc.conf", self.owner, -1)
@@ -75,11 +76,36 @@ class PostgresCluster:
 
     def server_pid(self) -> int | None:
         """Return the pid of the server that runs on our data, told from any other process by its working folder."""
+        pid = self._noted_pid()
+        return pid if pid is not None and self._works_here(pid) else None
+
+    def _noted_pid(self) -> int | None:
         try:
-            pid = int((self._data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
-            return pid if Path(f"/proc/{pid}/cwd").resolve(strict=True) == self._data.resolve() else None
-        except (FileNotFoundError, ProcessLookupError, PermissionError, IndexError, ValueError):
+            return int((self._data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
+        except (FileNotFoundError, IndexError, ValueError):
             return None
+
+    def _works_here(self, pid: int) -> bool:
+        """Say whether a living process has our data as its working folder. A dead one (a zombie too) has none."""
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink() == self._data.resolve()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            return False
+
+    def _clear_after_crash(self, sockets: Path, until: float) -> None:
+        """Remove what a killed server left behind, once its last process is gone.
+
+        PostgreSQL would take any process of the noted pid for the old server and refuse to start: a zombie that
+        nobody buries, or, after a container's restart, whichever program has the number now.
+        """
+        if self._noted_pid() is None:
+            return
+        while any(self._works_here(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+            if time.monotonic() > until:
+                raise StoreUnavailableError(f"processes of a server that was killed still use {self._data}; end them")
+            time.sleep(POLL_S)
+        for lock in [self._data / "postmaster.pid", *sockets.glob(".s.PGSQL.*")]:
+            lock.unlink(missing_ok=True)
 
     def _reachable(self, binaries: PostgresBinaries) -> PostgresBinaries:
         """Return programs that the server's user may run; refuse a data folder that it cannot reach."""

@@ -31,7 +31,7 @@ PORT = 5432
 """Only part of the socket's file name: the server listens on no network."""
 SOCKET_PATH_LIMIT_BYTES = 107
 """``sockaddr_un.sun_path`` holds 108 bytes with the closing zero."""
-CONNECT_DEADLINE_S = 5
+CONNECT_DEADLINE_S = 3
 
 DEFAULT_SETTINGS: Mapping[str, str] = {
     "max_connections": "100",
@@ -98,7 +98,15 @@ class EmbeddedPostgres:
         Raises:
             StoreUnavailableError: with what to do about it.
         """
-        return await asyncio.to_thread(self._start)
+        work = asyncio.get_running_loop().run_in_executor(None, self._start)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # A thread cannot be interrupted: let it come to its end, then give back what it took.
+            with contextlib.suppress(StoreUnavailableError):
+                await work
+            await asyncio.to_thread(self._stop)
+            raise
 
     async def stop(self) -> None:
         """Give the server back; if nobody else uses it, it stops cleanly before this returns.
@@ -141,14 +149,17 @@ class EmbeddedPostgres:
         cluster = PostgresCluster(self._directory)
         self._sockets = self._socket_folder(cluster.owner)
         while not self._answers():
-            if (pid := cluster.server_pid()) is None:
-                fixed = {"listen_addresses": "", "port": str(PORT), "unix_socket_directories": str(self._sockets)}
-                cluster.start({**self._settings, **fixed}, until)
-            elif time.monotonic() > until:
+            pid = cluster.server_pid()
+            if time.monotonic() > until:
                 raise StoreUnavailableError(
                     f"PostgreSQL (pid {pid}) runs on {self._directory / 'data'} but does not answer; see its log, "
                     f"end it (kill -QUIT {pid}) and start again"
+                    if pid
+                    else f"PostgreSQL starts and ends again at once; see its log in {self._directory / 'data' / 'log'}"
                 )
+            if pid is None:
+                fixed = {"listen_addresses": "", "port": str(PORT), "unix_socket_directories": str(self._sockets)}
+                cluster.start({**self._settings, **fixed}, until)
             else:
                 # Somebody's crash left it starting, recovering or stopping: see what it becomes.
                 time.sleep(POLL_S)
@@ -167,6 +178,9 @@ class EmbeddedPostgres:
                 except BlockingIOError:
                     return
                 PostgresCluster(self._directory).stop(until)
+                if self._sockets is not None and self._sockets.parent != self._directory:
+                    with contextlib.suppress(OSError):
+                        self._sockets.rmdir()
 
     def _prepare_folder(self) -> None:
         try:
