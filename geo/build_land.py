@@ -98,7 +98,9 @@ def build_land(folder: Path) -> Json:
     """The feature collection of mainland and islands."""
     lakes = shapely.union_all(cut(folder, LAKE_LEVEL))
     pieces = [part for polygon in cut(folder, LAND_LEVEL) for part in polygons_of(polygon.difference(lakes))]
-    land = sorted((part for piece in pieces for part in simplify(piece)), key=lambda part: (-part.area, part.bounds))
+    # Lightened neighbours may touch or cross: united, they are valid again.
+    light = polygons_of(shapely.union_all([part for piece in pieces for part in simplify(piece)], grid_size=1e-5))
+    land = sorted(light, key=lambda part: (-part.area, part.bounds))
     is_mainland = [PROVINCE_PLANE.to_metres(part).area >= MAINLAND_M2 for part in land]
     mainland = [part for part, is_main in zip(land, is_mainland, strict=True) if is_main]
     islands = [part for part, is_main in zip(land, is_mainland, strict=True) if not is_main]

@@ -23,6 +23,9 @@ OVERLAP_TOLERANCE_M2 = 50_000.0
 LABEL_TOLERANCE_M = 5_000.0
 """An area further than this from its unit's label point carries somebody else's code."""
 
+CORRECTED_CODES = {"06978": "06970"}
+"""Ba Chẽ: reprints of Decision 19/2025/QĐ-TTg, and files made from them until August 2026, carry a misprint."""
+
 Json = dict[str, object]
 
 
@@ -172,8 +175,12 @@ def check_units(feature_collection: Mapping[str, object]) -> list[str]:
 
 
 def code_of(item: Mapping[str, object]) -> str:
-    """The official unit code of a feature: the property `code`, five digits; leading zeros lost on the way return."""
-    return str(properties_of(item).get("code", "")).zfill(5)
+    """The official unit code of a feature: the property `code`, five digits.
+
+    Leading zeros that a spreadsheet has dropped return, and a known misprint is put right.
+    """
+    code = str(properties_of(item).get("code", "")).zfill(5)
+    return CORRECTED_CODES.get(code, code)
 
 
 def _check_area(code: str, area: BaseGeometry, faults: list[str]) -> list[str]:
