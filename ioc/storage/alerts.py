@@ -75,12 +75,21 @@ class AlertWriter:
             },
         )
         by_id = {alert.alert_id: alert for alert in known}
+        open_ids = {alert.fingerprint: alert.alert_id for alert in known if alert.ended_at is None}
         entries: list[JournalEntry] = []
         for change in changes:
             current = by_id.get(change.alert_id)
             for alert in alert_machines.decide_condition(current, change):
+                other = by_id.get(open_ids.get(alert.fingerprint, alert.alert_id), alert)
+                if alert.ended_at is None and other.alert_id != alert.alert_id:
+                    entries.append(_expire(other, change))
+                    by_id[other.alert_id] = entries[-1].alert
                 entries.append(_to_entry(change, alert, previous=current))
                 by_id[alert.alert_id] = current = alert
+                if alert.ended_at is None:
+                    open_ids[alert.fingerprint] = alert.alert_id
+                elif open_ids.get(alert.fingerprint) == alert.alert_id:
+                    del open_ids[alert.fingerprint]
         if entries:
             events = await write_entries(connection, entries)
             await self._enqueue(connection, entries, events)
@@ -211,6 +220,14 @@ class PostgresAlertStore:
         """Drop idempotency keys older than a day."""
         async with self._database.connection() as connection:
             await connection.execute(_SQL["forget_actions"], {"before": now - timedelta(days=1)})
+
+
+def _expire(alert: Alert, change: AlertChange) -> JournalEntry:
+    """End an open occurrence that the engine no longer knows, because a new one of the same condition has begun."""
+    ended = alert_machines.expire(alert, at=change.decided_at)
+    return JournalEntry(
+        type=ChangeType.RESOLVED, at=change.decided_at, alert=ended, previous=alert, reason=str(ended.resolve_reason)
+    )
 
 
 def _to_entry(change: AlertChange, alert: Alert, *, previous: Alert | None) -> JournalEntry:
