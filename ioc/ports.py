@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from ioc.domain.alerts import AlertChange
+from ioc.domain.alerts import StateKey as StateKey
 from ioc.domain.events import DeadLetter, Event, Parsed, Signal
 
 
@@ -135,13 +136,6 @@ class EventLog(Protocol):
 
     def partition_count(self, topic: Topic) -> int:
         """Give the number of partitions of a topic."""
-
-
-class StateKey(NamedTuple):
-    """Address of one piece of engine state inside a partition."""
-
-    rule_id: str
-    key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

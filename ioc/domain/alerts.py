@@ -8,7 +8,15 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
+
+
+class StateKey(NamedTuple):
+    """Address of one piece of engine state inside a partition."""
+
+    rule_id: str
+    key: str
 
 
 class Severity(enum.StrEnum):

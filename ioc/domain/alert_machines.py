@@ -1,0 +1,247 @@
+"""The two machines of an alert as pure functions: the engine's decisions in, operators' actions in, the alert out.
+
+Operator states after ISA-18.2 / IEC 62682. Nothing here knows a clock, a store or a person's rights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ioc.domain.alerts import (
+    Alert,
+    AlertChange,
+    ChangeType,
+    ConditionState,
+    OperatorState,
+    ResolveReason,
+)
+from ioc.errors import RefusedActionError
+
+LONGEST_SHELF = timedelta(hours=8)
+"""A shelf always ends; one shift is the longest it may be."""
+
+
+def decide_condition(alert: Alert | None, change: AlertChange) -> tuple[Alert, ...]:
+    """Move an alert by one decision of the engine; gives the new state, or nothing when there is nothing to change.
+
+    Nothing changes for a decision that was applied before, and for one about an occurrence that has ended: a
+    duplicate never reopens a closed alert and never takes an acknowledgement back.
+    """
+    if alert is None:
+        return () if change.type is ChangeType.RESOLVED else (_open(change),)
+    if alert.ended_at is not None or change.type is ChangeType.FIRED or change.decided_at < alert.decided_at:
+        return ()
+    moved = replace(_take_over(alert, change), operator=_operator_after(alert, change))
+    if moved.operator is OperatorState.UNACKNOWLEDGED is not alert.operator:
+        moved = replace(moved, acked_by=None, acked_at=None)
+    if change.type is ChangeType.RESOLVED:
+        moved = replace(moved, ended_at=change.decided_at, resolve_reason=change.reason)
+    if moved == alert and change.type is not ChangeType.NO_DATA:
+        return ()
+    return (replace(moved, revision=alert.revision + 1),)
+
+
+def act(
+    alert: Alert,
+    action: ChangeType,
+    *,
+    actor: str,
+    at: datetime,
+    reason: str | None = None,
+    until: datetime | None = None,
+) -> Alert:
+    """Do what an operator asks, whichever of the five actions it is.
+
+    Raises:
+        RefusedActionError: the action does not fit the alert's state, or lacks what it needs.
+    """
+    match action:
+        case ChangeType.ACKNOWLEDGED:
+            return acknowledge(alert, actor, at)
+        case ChangeType.RESOLVED:
+            return resolve(alert, actor, at, reason=reason)
+        case ChangeType.COMMENTED:
+            return comment(alert, actor, at, text=reason)
+        case ChangeType.SHELVED:
+            return shelve(alert, actor, at, until=until, reason=reason)
+        case ChangeType.UNSHELVED:
+            return unshelve(alert, actor, at)
+        case _:
+            raise RefusedActionError("not_an_action", f"{action.value} is the engine's to say, not an operator's")
+
+
+def acknowledge(alert: Alert, actor: str, at: datetime) -> Alert:
+    """Take notice: B becomes C; D, which the world has left already, becomes A.
+
+    Raises:
+        RefusedActionError: there is nothing to acknowledge.
+    """
+    match alert.operator:
+        case OperatorState.UNACKNOWLEDGED:
+            after = OperatorState.ACKNOWLEDGED
+        case OperatorState.RETURNED_UNACKNOWLEDGED:
+            after = OperatorState.NORMAL
+        case OperatorState.ACKNOWLEDGED:
+            raise RefusedActionError("already_acknowledged", f"already acknowledged by {alert.acked_by}")
+        case OperatorState.SHELVED:
+            raise RefusedActionError("shelved", "the alert is shelved; take it off the shelf first")
+        case OperatorState.NORMAL | OperatorState.SUPPRESSED | OperatorState.OUT_OF_SERVICE:
+            raise RefusedActionError("nothing_to_acknowledge", f"the alert is {alert.operator.value}")
+    return _next(alert, operator=after, acked_by=actor, acked_at=at)
+
+
+def resolve(alert: Alert, actor: str, at: datetime, *, reason: str | None) -> Alert:
+    """Close an alert by hand. One whose condition still holds needs a reason that the journal keeps.
+
+    Raises:
+        RefusedActionError: it is closed already, or the reason is missing.
+    """
+    if not alert.is_open:
+        raise RefusedActionError("already_closed", "the alert is closed")
+    if alert.ended_at is not None:
+        return _next(alert, operator=OperatorState.NORMAL, acked_by=actor, acked_at=at, shelved_until=None)
+    _require(reason, "reason_required", "closing an alert whose condition still holds needs a reason")
+    return _next(
+        alert,
+        operator=OperatorState.NORMAL,
+        condition=ConditionState.INACTIVE,
+        ended_at=at,
+        resolve_reason=ResolveReason.MANUAL,
+        acked_by=alert.acked_by or actor,
+        acked_at=alert.acked_at or at,
+        shelved_until=None,
+    )
+
+
+def comment(alert: Alert, actor: str, at: datetime, *, text: str | None) -> Alert:
+    """Add a remark to the journal; the alert itself only gets a new revision.
+
+    Raises:
+        RefusedActionError: the remark is empty.
+    """
+    del actor, at  # they stand in the journal's entry, not on the alert
+    _require(text, "comment_required", "a comment needs a text")
+    return _next(alert)
+
+
+def shelve(alert: Alert, actor: str, at: datetime, *, until: datetime | None, reason: str | None) -> Alert:
+    """Put an open alert aside for at most ``LONGEST_SHELF``; the condition machine keeps running underneath.
+
+    Raises:
+        RefusedActionError: the alert is closed or shelved, or the end or the reason is missing or not allowed.
+    """
+    del actor
+    if not alert.is_open:
+        raise RefusedActionError("already_closed", "the alert is closed")
+    if alert.operator is OperatorState.SHELVED:
+        raise RefusedActionError("already_shelved", "the alert is shelved already")
+    _require(reason, "reason_required", "shelving needs a reason")
+    if until is None or until <= at:
+        raise RefusedActionError("until_required", "shelving needs an end that lies ahead")
+    if until - at > LONGEST_SHELF:
+        raise RefusedActionError("until_too_late", f"an alert can be shelved for {LONGEST_SHELF} at most")
+    return _next(alert, operator=OperatorState.SHELVED, shelved_until=until)
+
+
+def unshelve(alert: Alert, actor: str | None, at: datetime) -> Alert:
+    """Take an alert off the shelf, by hand or because its time is over: what still holds asks for attention again.
+
+    Raises:
+        RefusedActionError: it is not shelved.
+    """
+    del actor, at
+    if alert.operator is not OperatorState.SHELVED:
+        raise RefusedActionError("not_shelved", "the alert is not shelved")
+    back = OperatorState.NORMAL if alert.ended_at is not None else OperatorState.UNACKNOWLEDGED
+    return _next(alert, operator=back, shelved_until=None, acked_by=None, acked_at=None)
+
+
+def is_shelf_over(alert: Alert, at: datetime) -> bool:
+    """Whether a shelved alert's time has come (the boundary counts)."""
+    return (
+        alert.operator is OperatorState.SHELVED and alert.shelved_until is not None and alert.shelved_until <= at
+    )
+
+
+def _operator_after(alert: Alert, change: AlertChange) -> OperatorState:
+    now = alert.operator
+    if now in (OperatorState.SHELVED, OperatorState.OUT_OF_SERVICE):
+        return now
+    if change.type is ChangeType.RESOLVED:
+        return OperatorState.RETURNED_UNACKNOWLEDGED if now is OperatorState.UNACKNOWLEDGED else OperatorState.NORMAL
+    if change.shadow:
+        return OperatorState.SUPPRESSED
+    if now is OperatorState.SUPPRESSED:
+        return OperatorState.UNACKNOWLEDGED
+    if now is OperatorState.ACKNOWLEDGED and change.severity.rank > alert.severity.rank:
+        return OperatorState.UNACKNOWLEDGED
+    return now
+
+
+def _take_over(alert: Alert, change: AlertChange) -> Alert:
+    return replace(
+        alert,
+        rule_version=change.rule_version,
+        severity=change.severity,
+        condition=change.condition,
+        unit_code=change.unit_code,
+        lon_deg=change.lon_deg,
+        lat_deg=change.lat_deg,
+        title_vi=change.title_vi,
+        title_en=change.title_en,
+        detail_vi=change.detail_vi,
+        detail_en=change.detail_en,
+        value=change.value,
+        limit=change.limit,
+        observed_at=change.observed_at,
+        received_at=change.received_at,
+        decided_at=change.decided_at,
+        shadow=change.shadow,
+    )
+
+
+def _open(change: AlertChange) -> Alert:
+    return Alert(
+        alert_id=change.alert_id,
+        revision=1,
+        fingerprint=change.fingerprint,
+        rule_id=change.rule_id,
+        rule_version=change.rule_version,
+        labels=change.labels,
+        severity=change.severity,
+        condition=change.condition,
+        operator=OperatorState.SUPPRESSED if change.shadow else OperatorState.UNACKNOWLEDGED,
+        feed_id=change.feed_id,
+        asset_id=change.asset_id,
+        unit_code=change.unit_code,
+        zone_id=change.zone_id,
+        lon_deg=change.lon_deg,
+        lat_deg=change.lat_deg,
+        title_vi=change.title_vi,
+        title_en=change.title_en,
+        detail_vi=change.detail_vi,
+        detail_en=change.detail_en,
+        value=change.value,
+        limit=change.limit,
+        quantity_unit=change.quantity_unit,
+        observed_at=change.observed_at,
+        received_at=change.received_at,
+        decided_at=change.decided_at,
+        started_at=change.started_at,
+        ended_at=None,
+        resolve_reason=None,
+        acked_by=None,
+        acked_at=None,
+        shelved_until=None,
+        shadow=change.shadow,
+    )
+
+
+def _next(alert: Alert, **changed: object) -> Alert:
+    return replace(alert, revision=alert.revision + 1, **changed)  # type: ignore[arg-type]
+
+
+def _require(text: str | None, code: str, sentence: str) -> None:
+    if text is None or not text.strip():
+        raise RefusedActionError(code, sentence)
