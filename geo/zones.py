@@ -83,6 +83,7 @@ class ZoneIndex:
         ordered = sorted(zones, key=lambda zone: zone.zone_id)
         self.zones: dict[str, Zone] = {zone.zone_id: zone for zone in ordered}
         self._zone_ids = list(self.zones)
+        self._scale = PROVINCE_PLANE.metres_per_degree
         self._areas = np.array([zone.polygon for zone in ordered], dtype=object)
         shapely.prepare(self._areas)
         self._tree = shapely.STRtree(self._areas)
@@ -129,7 +130,8 @@ class ZoneIndex:
         area = self._areas_m.get(zone_id)
         if area is None:
             raise UnknownZoneError(zone_id)
-        return float(shapely.distance(area, PROVINCE_PLANE.to_metres(Point(position.lon_deg, position.lat_deg))))
+        east, north = self._scale
+        return float(shapely.distance(area, Point(position.lon_deg * east, position.lat_deg * north)))
 
     def nearest_unit(self, lon_deg: NDArray[np.float64], lat_deg: NDArray[np.float64]) -> list[str]:
         """For each place the code of the unit it lies in, or else of the nearest one; "" for NaN and without units.
@@ -140,7 +142,7 @@ class ZoneIndex:
         at = np.flatnonzero(np.isfinite(lon_deg) & np.isfinite(lat_deg))
         if not len(at) or not self._unit_codes:
             return found
-        places = np.column_stack((lon_deg[at], lat_deg[at])) * PROVINCE_PLANE.metres_per_degree
+        places = np.column_stack((lon_deg[at], lat_deg[at])) * self._scale
         points = shapely.points(places)
         nearest = np.full(len(at), -1)
         # To lie inside is cheap to see; only what is out on the water needs the search for the nearest shore.
