@@ -48,6 +48,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class ListeningServer(uvicorn.Server):
+    """Says when the port is really open."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
 class Wall:
     """One connected page."""
 
@@ -96,15 +108,14 @@ class WallServer:
         """Listen; a restart has a new epoch for state channels, and keeps alerts and sessions."""
         self._epoch += 1
         self._seqs = dict.fromkeys(STATE_FIELDS, 0)
-        self._started = threading.Event()
         config = uvicorn.Config(
-            self._build_app(), host="127.0.0.1", port=self.port, log_level="error", ws="websockets-sansio",
+            self._build_app(), host="127.0.0.1", port=self.port, log_level="critical", ws="websockets-sansio",
             ws_per_message_deflate=False, timeout_graceful_shutdown=1,
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._server = ListeningServer(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
-        if not self._started.wait(10):
+        if not self._server.listening.wait(10):
             raise TimeoutError("the wall server did not start")
 
     def stop(self) -> None:
@@ -262,7 +273,6 @@ class WallServer:
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
             self._loop = asyncio.get_running_loop()
             ticking = asyncio.create_task(self._tick())
-            self._started.set()
             yield
             ticking.cancel()
 

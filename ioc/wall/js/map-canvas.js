@@ -50,13 +50,12 @@ export class CanvasMap {
   }
 
   #shape(context, geometry) {
-    const polygons = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.type === "MultiPolygon" ? geometry.coordinates : [];
+    const isArea = geometry.type.endsWith("Polygon");
+    const lines = geometry.type === "MultiPolygon" ? geometry.coordinates.flat() : geometry.coordinates;
     context.beginPath();
-    for (const polygon of polygons) {
-      for (const ring of polygon) {
-        ring.forEach(([lon, lat], index) => context[index ? "lineTo" : "moveTo"](...this.project(lon, lat)));
-        context.closePath();
-      }
+    for (const line of lines) {
+      line.forEach(([lon, lat], index) => context[index ? "lineTo" : "moveTo"](...this.project(lon, lat)));
+      if (isArea) context.closePath();
     }
   }
 
@@ -66,25 +65,23 @@ export class CanvasMap {
     const unit = wallScale() * (devicePixelRatio || 1);
     context.fillStyle = theme.colours.sea;
     context.fillRect(0, 0, this.#ground.width, this.#ground.height);
-    for (const [name, fill, line] of [["land", "land", "coast"], ["units", "province", "border"]]) {
+    context.lineWidth = unit;
+    for (const [name, fill, line] of [["land", "land", null], ["units", "province", "border"], ["coast", null, "coast"]]) {
       for (const { geometry } of geodata[name].features) {
         this.#shape(context, geometry);
         context.fillStyle = theme.colours[fill];
         context.strokeStyle = theme.colours[line];
-        context.lineWidth = unit;
-        context.fill();
-        context.stroke();
+        if (fill) context.fill();
+        if (line) context.stroke();
       }
     }
     context.font = `500 ${20 * unit}px "Be Vietnam Pro", sans-serif`;
     context.fillStyle = theme.colours.label;
-    const taken = [];
-    for (const { geometry, properties } of geodata.labels("places", language).features) {
+    context.textAlign = "center";
+    for (const { geometry, properties } of geodata.labels("units", language).features) {
+      if (!properties.isTown) continue;
       const [x, y] = this.project(...geometry.coordinates);
-      const width = context.measureText(properties.label).width;
-      if (taken.some(([tx, ty, tw]) => x < tx + tw && tx < x + width && Math.abs(y - ty) < 26 * unit)) continue;
-      taken.push([x, y, width]);
-      context.fillText(properties.label, x + 10 * unit, y + 7 * unit);
+      context.fillText(properties.label, x, y + 46 * unit);
     }
   }
 

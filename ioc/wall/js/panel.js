@@ -14,7 +14,7 @@ export class Panel {
     this.parts = parts;
     this.#chart = new HistoryChart({ ...parts, root: parts.chartRoot });
     parts.closeButton.addEventListener("click", () => this.close());
-    parts.root.addEventListener("keydown", (event) => {
+    document.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.close();
     });
     parts.store.addEventListener("alert-event", ({ detail }) => {
@@ -59,9 +59,20 @@ export class Panel {
       return;
     }
     title.textContent = content.title;
+    const draft = body.querySelector("[name=comment]");
+    const isWriting = draft !== null && draft === document.activeElement;
     body.replaceChildren(...content.nodes);
+    this.#keepDraft(draft?.value, isWriting);
     chartRoot.hidden = !content.history;
     if (withChart && content.history) this.#chart.show(content.history);
+  }
+
+  /** An event in the journal must not wipe out what someone is writing. */
+  #keepDraft(text, isWriting) {
+    const field = this.parts.body.querySelector("[name=comment]");
+    if (!field || text === undefined) return;
+    field.value = text;
+    if (isWriting) field.focus();
   }
 
   close() {
