@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -94,6 +94,14 @@ class ParseContext:
         )
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """A parser that may hold back parts of records until their rest comes."""
+
+    def flush(self) -> Parsed:
+        """Give up what still waits, as rejected records."""
+
+
 class Parse(Protocol):
     """Turns a payload into events; every record in it becomes an event, a rejected record or a counted ignored one."""
 
@@ -169,6 +177,10 @@ class Feed:
             ]
             return Parsed(events=parsed.events, rejected=kept, ignored_count=parsed.ignored_count)
         return parsed
+
+    def flush(self) -> Parsed:
+        """Give up half records that still wait for their rest: at the end of a file."""
+        return self._parse.flush() if isinstance(self._parse, Remembers) else Parsed()
 
     def bury(self, payload: bytes, reason: str) -> Parsed:
         """Make one rejected record of a payload that cannot be read at all, so that its bytes are kept."""

@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 
 from connectors.status import FeedBoard
 from ioc import telemetry
-from ioc.domain.events import DeadLetter, Event, Parsed
+from ioc.domain.events import DeadLetter, Event, Parsed, Rejected
 from ioc.domain.ids import dead_letter_id
 from ioc.errors import LogUnavailableError, OverloadedError
-from ioc.ports import EventLog, Topic
+from ioc.ports import Clock, EventLog, Sink, Topic
+
+_MOST_RAW_BYTES = 512 * 1024
+"""Bytes of a refused record that are kept: a message of the log must stay below what Kafka takes (1 MiB)."""
 
 
 class _Group:
@@ -121,6 +124,21 @@ class Intake:
             group.is_written = True
 
 
+async def hand_over(parsed: Parsed, *, sink: Sink, clock: Clock, feed_id: str, received_at: datetime) -> None:
+    """Give a payload to the sink for a source that can wait: overload slows it down instead of failing.
+
+    Raises:
+        LogUnavailableError: the log did not confirm.
+    """
+    while True:
+        try:
+            await sink(parsed, feed_id=feed_id, received_at=received_at)
+        except OverloadedError as overload:
+            await clock.sleep(overload.retry_after)
+        else:
+            return
+
+
 def make_letters(parsed: Parsed, *, feed_id: str, received_at: datetime) -> list[DeadLetter]:
     """Make the dead letters of a payload's rejected records: same payload and same instant, same ids."""
     source = f"{feed_id}/{received_at.isoformat()}"
@@ -129,9 +147,13 @@ def make_letters(parsed: Parsed, *, feed_id: str, received_at: datetime) -> list
             dead_letter_id=dead_letter_id(source, ordinal, record.raw),
             feed_id=feed_id,
             received_at=received_at,
-            reason=record.reason,
-            raw=record.raw,
+            reason=record.reason if len(record.raw) <= _MOST_RAW_BYTES else _note_cut(record),
+            raw=record.raw[:_MOST_RAW_BYTES],
             source=source,
         )
         for ordinal, record in enumerate(parsed.rejected)
     ]
+
+
+def _note_cut(record: Rejected) -> str:
+    return f"{record.reason} (first {_MOST_RAW_BYTES} of {len(record.raw)} bytes kept)"

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from connectors.feed import Feed, FeedConfig, Form, Parse, Redact, Station, keep_raw
 from connectors.feeds.air import parse as air
 from connectors.feeds.air.config import AirConfig
+from connectors.feeds.air.connector import AirConnector
 from connectors.feeds.border import parse as border
 from connectors.feeds.border.config import BorderConfig
 from connectors.feeds.border.pseudonym import redact as redact_border
@@ -19,6 +20,7 @@ from connectors.feeds.tourism.config import TourismConfig
 from connectors.feeds.units import parse as units
 from connectors.feeds.units.config import UnitsConfig
 from connectors.feeds.vessels.config import VesselsConfig
+from connectors.feeds.vessels.connector import VesselsConnector
 from connectors.feeds.vessels.parse import VesselParser
 from connectors.feeds.weather.config import WeatherConfig
 from connectors.feeds.weather.parse import WeatherParser
@@ -36,8 +38,21 @@ from ioc.domain.kinds import (
     WeatherWarning,
 )
 from ioc.errors import ConfigurationError, NotFoundError
+from ioc.ports import Clock, Connector
 
 JSON_FORMS = frozenset({Form.JSON, Form.NDJSON, Form.CSV})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where this deployment's sources are. ``client_id`` names our MQTT session: one per ingest process, kept over
+    restarts.
+    """
+
+    clock: Clock
+    mqtt_url: str
+    nmea_url: str
+    client_id: str = "qn-ioc-ingest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +67,7 @@ class FeedDefinition:
     forms: frozenset[Form]
     transports: frozenset[str]
     make_parse: Callable[[FeedConfig], Parse]
+    make_connector: Callable[[Feed, FeedConfig, Surroundings], Connector] | None = None
     redact: Redact = keep_raw
 
 
@@ -67,6 +83,20 @@ def _make_vessels(config: FeedConfig) -> Parse:
     return VesselParser(config)
 
 
+def _connect_air(feed: Feed, config: FeedConfig, around: Surroundings) -> Connector:
+    if not isinstance(config, AirConfig):
+        raise TypeError(f"not a configuration of air: {config!r}")
+    return AirConnector(
+        feed, around.clock, mqtt_url=around.mqtt_url, topic=config.mqtt_topic, client_id=f"{around.client_id}-air"
+    )
+
+
+def _connect_vessels(feed: Feed, config: FeedConfig, around: Surroundings) -> Connector:
+    if not isinstance(config, VesselsConfig):
+        raise TypeError(f"not a configuration of vessels: {config!r}")
+    return VesselsConnector(feed, around.clock, nmea_url=around.nmea_url, silence=config.silence)
+
+
 DEFINITIONS: dict[str, FeedDefinition] = {
     definition.feed_id: definition
     for definition in (
@@ -79,6 +109,7 @@ DEFINITIONS: dict[str, FeedDefinition] = {
             forms=JSON_FORMS | {Form.UCI_501},
             transports=frozenset({"mqtt", "http", "files"}),
             make_parse=lambda _: air.parse,
+            make_connector=_connect_air,
         ),
         FeedDefinition(
             feed_id="weather",
@@ -99,6 +130,7 @@ DEFINITIONS: dict[str, FeedDefinition] = {
             forms=frozenset({Form.NMEA}),
             transports=frozenset({"tcp", "udp", "files"}),
             make_parse=_make_vessels,
+            make_connector=_connect_vessels,
         ),
         FeedDefinition(
             feed_id="border",
@@ -187,9 +219,31 @@ def open_feed(
     )
 
 
-def open_feeds(feed_ids: Iterable[str], *, stations: Mapping[str, Station], pseudonym_key: bytes) -> dict[str, Feed]:
-    """Make several feeds ready with their default configuration."""
-    return {feed_id: open_feed(feed_id, stations=stations, pseudonym_key=pseudonym_key) for feed_id in feed_ids}
+def open_feeds(
+    feed_ids: Iterable[str],
+    *,
+    stations: Mapping[str, Station],
+    pseudonym_key: bytes,
+    configs: Mapping[str, FeedConfig] | None = None,
+) -> dict[str, Feed]:
+    """Make several feeds ready; those without an entry in ``configs`` take their defaults."""
+    settled = {} if configs is None else configs
+    return {
+        feed_id: open_feed(feed_id, stations=stations, pseudonym_key=pseudonym_key, config=settled.get(feed_id))
+        for feed_id in feed_ids
+    }
+
+
+def make_connectors(
+    feeds: Mapping[str, Feed], around: Surroundings, *, configs: Mapping[str, FeedConfig] | None = None
+) -> list[Connector]:
+    """Make the connectors of those feeds that we fetch ourselves; the others are pushed to us."""
+    settled = {} if configs is None else configs
+    return [
+        definition.make_connector(feed, settled.get(feed_id) or configure(feed_id), around)
+        for feed_id, feed in feeds.items()
+        if (definition := find(feed_id)).make_connector is not None
+    ]
 
 
 def make_board(feeds: Iterable[Feed]) -> FeedBoard:

@@ -6,6 +6,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 events_received = Counter("ioc_events_received_total", "Events that parsers made, by feed.", ["feed"])
 records_rejected = Counter("ioc_records_rejected_total", "Records that went to the dead letters, by feed.", ["feed"])
+datagrams_dropped = Counter(
+    "ioc_datagrams_dropped_total", "UDP datagrams dropped because the intake was too slow, by feed.", ["feed"]
+)
 feed_up = Gauge("ioc_feed_up", "1 while the feed's source is connected.", ["feed"])
 events_stored = Counter("ioc_events_stored_total", "Events written to the store.")
 events_duplicate = Counter("ioc_events_duplicate_total", "Events that the store had already.")
