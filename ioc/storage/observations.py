@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -47,12 +47,13 @@ class ObservationWriter:
     def __init__(self) -> None:
         self._heads: dict[str, Heads] = {kind: {} for kind in TABLES}
         self._builders = make_builders()
+        self._distrusted: set[str] = set()
 
     def begin(self) -> Recording:
         """Start recording for one transaction; ``confirm`` the result after its commit."""
         if sum(len(heads) for heads in self._heads.values()) > _MAX_HEADS:
             self.forget()
-        return Recording(self._heads, self._builders, self.forget)
+        return Recording(self._heads, self._builders, self._distrusted)
 
     def forget(self) -> None:
         """Forget all heads: partitions changed hands, or nobody knows whether a commit took place."""
@@ -63,8 +64,8 @@ class ObservationWriter:
 class Recording:
     """What one transaction records. Nothing of it is remembered before ``confirm``."""
 
-    def __init__(self, heads: dict[str, Heads], builders: dict[str, RowBuilder], forget: Callable[[], None]) -> None:
-        self._heads, self._builders, self._forget = heads, builders, forget
+    def __init__(self, heads: dict[str, Heads], builders: dict[str, RowBuilder], distrusted: set[str]) -> None:
+        self._heads, self._builders, self._distrusted = heads, builders, distrusted
         self._moved: dict[str, Heads] = {}
         self._has_staged_latest = False
         self.unstorable: list[tuple[Event, str]] = []
@@ -73,6 +74,7 @@ class Recording:
         """Remember the heads: the transaction is committed."""
         for kind, moved in self._moved.items():
             self._heads[kind].update(moved)
+        self._distrusted.difference_update(self._moved)
         self._moved = {}
 
     async def record(self, connection: AsyncConnection, events: Sequence[Event]) -> RecordResult:
@@ -131,7 +133,9 @@ class Recording:
     def _sort(self, kind: str, events: Iterable[Event]) -> _Sorted:
         heads, moved = self._heads[kind], self._moved[kind]
         builder, parts = self._builders[kind], _Sorted()
-        build, fresh, newest, minutes = builder.build, parts.fresh, parts.newest, parts.minutes
+        build, newest, minutes = builder.build, parts.newest, parts.minutes
+        # After rows turned up that the heads did not tell of, the kind's next batch takes the way that looks first.
+        after_head = parts.repeated if kind in self._distrusted else parts.fresh
         for event in events:
             asset_id, observed_us = event.asset_id, to_micros(event.observed_at)
             row = build(event, observed_us)
@@ -139,7 +143,7 @@ class Recording:
             if head is None:
                 head = heads.get(asset_id, _BEFORE_ALL)
             if observed_us > head:
-                fresh.append(row)
+                after_head.append(row)
                 newest[asset_id] = row
                 moved[asset_id] = observed_us
             else:
@@ -158,7 +162,8 @@ class Recording:
             try:
                 await _copy(connection, statement, builder.types, parts.fresh)
             except psycopg.errors.UniqueViolation as error:
-                self._forget()
+                self._heads[builder.table.kind.name].clear()
+                self._distrusted.add(builder.table.kind.name)
                 raise StoreUnavailableError("another writer was on this series; its state is read again") from error
         if not parts.repeated:
             return len(parts.fresh), set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -11,6 +10,7 @@ from functools import cached_property
 from psycopg import AsyncConnection, sql
 
 from ioc.domain.kinds import KINDS, Kind
+from ioc.storage.buckets import Bucket
 from ioc.storage.edition import Edition
 from ioc.storage.partitions import create_partitions
 from ioc.storage.statements import load_statements
@@ -40,32 +40,6 @@ _COLUMN_TYPES = {
 }
 
 
-class Bucket(enum.StrEnum):
-    """Widths of the roll-ups. A day is a day of the province (Asia/Ho_Chi_Minh)."""
-
-    MINUTE = "1m"
-    QUARTER = "15m"
-    HOUR = "1h"
-    DAY = "1d"
-
-    @property
-    def width(self) -> timedelta:
-        """How long one bucket is (the province has no daylight saving time)."""
-        return _WIDTHS[self]
-
-    @property
-    def source(self) -> Bucket | None:
-        """The finer roll-up that this one is made of; None for minutes, which are made of readings."""
-        return _SOURCES[self]
-
-
-_WIDTHS = {
-    Bucket.MINUTE: timedelta(minutes=1),
-    Bucket.QUARTER: timedelta(minutes=15),
-    Bucket.HOUR: timedelta(hours=1),
-    Bucket.DAY: timedelta(days=1),
-}
-_SOURCES = {Bucket.MINUTE: None, Bucket.QUARTER: Bucket.MINUTE, Bucket.HOUR: Bucket.QUARTER, Bucket.DAY: Bucket.HOUR}
 _PARTS = {"sum": "double precision", "count": "bigint", "min": "double precision", "max": "double precision"}
 
 
@@ -208,6 +182,9 @@ async def _create_aggregates(connection: AsyncConnection, table: KindTable) -> N
         await connection.execute(
             statement.format(rollup=rollup, source=source, columns=columns, width=sql.Literal(bucket.width))
         )
+    if there:
+        kind = sql.Literal(table.kind.name)
+        await connection.execute(_SQL["mark_everything"].format(kind=kind, table=table.identifier))
 
 
 async def _list_columns(connection: AsyncConnection, relation: str) -> set[str]:

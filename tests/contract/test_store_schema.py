@@ -9,8 +9,9 @@ from psycopg import AsyncConnection
 
 from ioc.domain.kinds import KINDS
 from ioc.errors import ConfigurationError
+from ioc.storage.buckets import Bucket
 from ioc.storage.migrate import list_migrations, migrate, migrate_database
-from ioc.storage.tables import TABLES, Bucket
+from ioc.storage.tables import TABLES
 
 _COLUMNS = """
 SELECT table_name::text, column_name::text, data_type::text

@@ -73,6 +73,12 @@ WITH NO DATA;
 -- name: rename_aggregate
 ALTER MATERIALIZED VIEW {rollup} RENAME TO {name};
 
+-- name: mark_everything
+INSERT INTO rollup_mark (kind, bucket)
+SELECT {kind}, minute
+FROM (SELECT min(observed_at), max(observed_at) FROM {table}) AS range (oldest, newest)
+CROSS JOIN LATERAL generate_series(date_trunc('minute', oldest), newest, INTERVAL '1 hour') AS minute;
+
 -- name: has_columnstore
 SELECT compression_enabled
 FROM timescaledb_information.hypertables
