@@ -74,7 +74,7 @@ def timescaledb_community_url(development_servers: DevelopmentServers) -> str:
 
 
 @pytest.fixture(scope="session")
-def plain_postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def plain_postgres_url() -> Iterator[str]:
     """Address of a PostgreSQL without TimescaleDB, as superuser: the embedded deployment's own server."""
     if own := _own_server_of("plain"):
         yield own

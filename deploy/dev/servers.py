@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from parts.cache import Cache, UnavailableError, cache_directory, locked
 from parts.clusters import STARTERS, Facts, Stand, launched_at, stop_at
-from parts.processes import wait_for_end_of
+from parts.processes import Launched, launch, stop_server, wait_for_end_of
 from parts.recipes import INSTALLERS
 
 HELP = """\
@@ -116,15 +116,31 @@ def up(cache: Cache, state: Path, parts: Sequence[str], *, durable: bool, parent
                 facts[name] = _start(cache, state / name, name, durable=durable)
                 _write(state, facts)
     if parent is not None:
-        subprocess.Popen(
-            [sys.executable, __file__, "watch", str(parent), "--state", str(state)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with locked(state):
+            _see_to_watcher(state, parent)
     print(json.dumps({name: facts[name] for name in parts}, indent=2))
     return 1 if any("unavailable" in facts[name] for name in parts) else 0
+
+
+def _see_to_watcher(state: Path, parent: int) -> None:
+    """Have one process that waits for the parent's end; ``down`` ends it with the servers."""
+    note = state / "watcher.json"
+    known = json.loads(note.read_text(encoding="utf-8")) if note.exists() else None
+    if known and known["parent"] == parent and Launched(known["pid"], known["ticks"]).is_alive():
+        return
+    watcher = launch(
+        [sys.executable, __file__, "watch", str(parent), "--state", str(state)], output=state / "watcher.log"
+    )
+    note.write_text(json.dumps({"parent": parent, "pid": watcher.pid, "ticks": watcher.ticks}), encoding="utf-8")
+
+
+def _end_watcher(state: Path) -> None:
+    note = state / "watcher.json"
+    if note.exists():
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known["pid"] != os.getpid():
+            stop_server(Launched(known["pid"], known["ticks"]), [signal.SIGTERM, signal.SIGKILL])
+        note.unlink()
 
 
 def _start(cache: Cache, place: Path, name: str, *, durable: bool) -> Facts:
@@ -163,6 +179,8 @@ def down(state: Path, parts: Sequence[str], *, keep: bool) -> int:
             if not keep:
                 shutil.rmtree(state / name, ignore_errors=True)
         _write(state, facts)
+        if not facts:
+            _end_watcher(state)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from ioc.errors import StoreUnavailableError
+from ioc.storage.binaries import copy_binaries, find_binaries
 from ioc.storage.cluster import PostgresCluster
 from ioc.storage.server import EmbeddedPostgres
 from tests.support.servers import REPOSITORY, reachable_folder
@@ -142,7 +145,7 @@ async def test_a_path_too_long_for_a_socket_gets_a_short_folder_of_its_own(folde
     deep = folder / ("thu-muc-" * 12) / "postgres"
     deep.parent.mkdir(parents=True, mode=0o711)
     async with EmbeddedPostgres(deep) as server:
-        host = Path(psycopg.conninfo.conninfo_to_dict(server.conninfo)["host"])
+        host = Path(str(conninfo_to_dict(server.conninfo)["host"]))
         assert deep not in host.parents
         assert _mode_of(host) & 0o077 == 0
         _write(server.conninfo)
@@ -186,6 +189,17 @@ async def test_root_opens_no_closed_folder_and_says_which_it_is(folder: Path) ->
     assert closed.stat().st_mode & 0o777 == 0o700
 
 
+def test_programs_in_a_closed_folder_run_from_a_copy_that_is_made_once(folder: Path) -> None:
+    folder.mkdir()
+    original = find_binaries(major=None)
+    copied = copy_binaries(original, folder)
+    made_at = _owner_and_birth(copied.folder)
+    assert copy_binaries(original, folder) == copied
+    assert _owner_and_birth(copied.folder) == made_at
+    said = subprocess.run([copied.folder / "initdb", "--version"], capture_output=True, text=True, check=True)
+    assert f"(PostgreSQL) {original.major}" in said.stdout
+
+
 async def _start_program(folder: Path) -> asyncio.subprocess.Process:
     program = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -203,6 +217,11 @@ async def _start_program(folder: Path) -> asyncio.subprocess.Process:
 
 def _mode_of(path: Path) -> int:
     return path.stat().st_mode
+
+
+def _owner_and_birth(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_uid, facts.st_ino
 
 
 def _exists(path: Path) -> bool:

@@ -77,12 +77,15 @@ def _private_apt(cache: Cache) -> Path:
 
 
 def _update_lists(settings: Path) -> None:
+    """Read the package lists anew. One source that lacks the suite does not matter, no list at all does."""
+    reason = "no network?"
     try:
         run(["apt-get", "-q", "-c", settings, "update"], what="Debian package lists")
-    except UnavailableError:
-        # One source that lacks the suite fails the command although the others' lists have arrived.
-        if not any((settings.parent / "lists").glob("*Packages*")):
-            raise
+    except UnavailableError as error:
+        reason = str(error)
+    # Without a network apt-get only warns and ends with 0.
+    if not any((settings.parent / "lists").glob("*Packages*")):
+        raise UnavailableError(f"Debian's package lists cannot be had: {reason}")
 
 
 def _write_sources(target: Path) -> None:

@@ -39,10 +39,15 @@ class Launched:
 
 
 def start_server(command: Sequence[str | Path], *, output: Path, cwd: Path) -> Launched:
-    """Start a long-lived server as the servers' user, in a session of its own."""
+    """Start a long-lived server as the servers' user."""
+    return launch(as_servers_user(command), output=output, cwd=cwd)
+
+
+def launch(command: Sequence[str | Path], *, output: Path, cwd: Path | None = None) -> Launched:
+    """Start a long-lived process in a session of its own, so that Ctrl-C on a terminal does not reach it."""
     with output.open("ab") as log:
         process = subprocess.Popen(
-            as_servers_user(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, start_new_session=True
         )
     return Launched(process.pid, _started_at_ticks(process.pid))
 

