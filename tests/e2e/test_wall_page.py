@@ -25,7 +25,9 @@ BROWSER_OPTIONS = [
 ]  # fmt: skip
 RECORD_VIOLATIONS = """
 window.__violations = [];
-document.addEventListener("securitypolicyviolation", (event) => window.__violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+document.addEventListener("securitypolicyviolation", (event) => {
+  window.__violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+});
 """
 CLOCK_TEN_MINUTES_OFF = """
 const RealDate = Date;
@@ -33,6 +35,12 @@ const shift = 600000;
 globalThis.Date = class extends RealDate {
   constructor(...parts) { super(...(parts.length ? parts : [RealDate.now() + shift])); }
   static now() { return RealDate.now() + shift; }
+};
+"""
+WITHOUT_WEBGL = """
+const realGetContext = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind.startsWith("webgl") ? null : realGetContext.call(this, kind, ...rest);
 };
 """
 VISIBLE_TEXTS = """() => {
@@ -68,7 +76,8 @@ CAPITAL_HEIGHT = """() => {
 LOWEST_CONTRAST = """(selector) => {
   const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const luminance = (colour) => {
-    const [r, g, b] = channels(colour).slice(0, 3).map((value) => value / 255).map((value) => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    const linear = (value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = channels(colour).slice(0, 3).map((value) => linear(value / 255));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const ground = (node) => {
@@ -126,7 +135,9 @@ def server() -> Iterator[WallServer]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1920, "height": 1080}, locale="en-US", timezone_id="America/New_York")
+    context = browser.new_context(
+        viewport={"width": 1920, "height": 1080}, locale="en-US", timezone_id="America/New_York"
+    )
     context.add_init_script(RECORD_VIOLATIONS)
     yield context
     context.close()
@@ -264,6 +275,8 @@ def test_a_conflict_with_another_operator_is_shown(server: WallServer, open_wall
     row.locator(".alert-ack").click()
     row.get_by_text("Người khác vừa thay đổi cảnh báo này").wait_for()
     assert server.alerts["a1"]["acked_by"] == "lan"
+    assert "Đã xác nhận bởi lan" in row.inner_text()
+    assert row.locator(".alert-ack").is_hidden()
 
 
 def test_a_viewer_and_a_kiosk_have_nothing_to_acknowledge_with(server: WallServer, open_wall: OpenWall) -> None:
@@ -304,7 +317,9 @@ def test_unacknowledged_comes_before_priority_and_priority_before_age(server: Wa
     keep_screenshot(page, "alerts")
 
 
-def test_the_drawer_tells_cause_procedure_and_journal_and_takes_a_comment(server: WallServer, open_wall: OpenWall) -> None:
+def test_the_drawer_tells_cause_procedure_and_journal_and_takes_a_comment(
+    server: WallServer, open_wall: OpenWall
+) -> None:
     page = open_wall()
     server.raise_alert(build_alert("a1", at_ms=now_ms()))
     page.locator("[data-alert='a1'] .alert-title").click()
@@ -427,8 +442,7 @@ def test_the_clock_is_right_where_the_browsers_is_ten_minutes_off(open_wall: Ope
 
 
 def test_without_webgl_the_province_is_drawn_on_a_canvas_beside_a_table(open_wall: OpenWall) -> None:
-    page = open_wall(init_script="HTMLCanvasElement.prototype.getContext = ((real) => function (kind, ...rest) {"
-                     " return kind.startsWith('webgl') ? null : real.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext);")  # fmt: skip
+    page = open_wall(init_script=WITHOUT_WEBGL)
     assert page.evaluate("() => __wall.map().isDegraded") is True
     page.get_by_text("Không có WebGL").wait_for()
     assert page.locator("#asset-table tbody tr").first.locator("td").first.inner_text() == "60"

@@ -30,9 +30,13 @@ WALL = REPOSITORY / "ioc" / "wall"
 GEODATA = REPOSITORY / "geo" / "data"
 CONTENT_POLICY = "default-src 'self'"
 STATE_FIELDS = {
-    "map:vessels": wall_world.VESSEL_FIELDS, "map:trucks": wall_world.TRUCK_FIELDS, "map:sensors": wall_world.SENSOR_FIELDS,
-    "map:crowd": wall_world.CROWD_FIELDS, "kpi:province": wall_world.KPI_FIELDS, "feeds": wall_world.FEED_FIELDS,
-}  # fmt: skip
+    "map:vessels": wall_world.VESSEL_FIELDS,
+    "map:trucks": wall_world.TRUCK_FIELDS,
+    "map:sensors": wall_world.SENSOR_FIELDS,
+    "map:crowd": wall_world.CROWD_FIELDS,
+    "kpi:province": wall_world.KPI_FIELDS,
+    "feeds": wall_world.FEED_FIELDS,
+}
 EMPTY = {"type": "FeatureCollection", "features": []}
 
 
@@ -166,7 +170,9 @@ class WallServer:
         for frame in frames:
             await self._broadcast(channel, frame)
 
-    async def _publish(self, alert: dict[str, Any], event_type: str, actor: str | None, reason: str | None = None) -> None:
+    async def _publish(
+        self, alert: dict[str, Any], event_type: str, actor: str | None, reason: str | None = None
+    ) -> None:
         self._event_id += 1
         event = {"event_id": self._event_id, "type": event_type, "at": now_ms(), "actor": actor, "reason": reason}
         self.alerts[alert["id"]] = alert
@@ -199,7 +205,14 @@ class WallServer:
         size = 40
         parts = [rows[at : at + size] for at in range(0, len(rows), size)] or [[]]
         for number, part in enumerate(parts):
-            frame: dict[str, Any] = {"t": "snap", "ch": channel, "epoch": epoch, "seq": seq, "f": fields, "part": number}
+            frame: dict[str, Any] = {
+                "t": "snap",
+                "ch": channel,
+                "epoch": epoch,
+                "seq": seq,
+                "f": fields,
+                "part": number,
+            }
             frame |= {"last": number == len(parts) - 1, "rows": part, "resumed": False}
             await wall.send(frame | ({"why": why} if why else {}))
 
@@ -343,23 +356,30 @@ class WallServer:
             if body["expected_revision"] != current["rev"]:
                 return _problem(409, "The alert has changed", current=current)
             name = session["user"]["name"]
-            alert = current | {"rev": current["rev"] + 1, "operator": "acknowledged", "acked_by": name, "acked_at": now_ms()}
+            alert = current | {
+                "rev": current["rev"] + 1,
+                "operator": "acknowledged",
+                "acked_by": name,
+                "acked_at": now_ms(),
+            }
             await self._publish(alert, "acknowledged", name, body.get("comment"))
             return JSONResponse(alert)
 
         @app.get("/api/v1/rules")
         async def rules() -> Response:
-            steps_vi = "1. Gọi trạm đo để kiểm tra số liệu.\n2. Báo Sở Nông nghiệp và Môi trường.\n3. Phát khuyến cáo cho người dân."
-            steps_en = "1. Call the station to check the reading.\n2. Tell the environment department.\n3. Issue public advice."
-            return JSONResponse({"items": [{"id": "air.vn_aqi_hour", "procedure_vi": steps_vi, "procedure_en": steps_en}]})
+            steps_vi = "1. Gọi trạm đo để kiểm tra số liệu.\n2. Báo Sở Nông nghiệp và Môi trường.\n3. Phát khuyến cáo."
+            steps_en = "1. Call the station to check the reading.\n2. Tell the environment department.\n3. Advise."
+            return JSONResponse(
+                {"items": [{"id": "air.vn_aqi_hour", "procedure_vi": steps_vi, "procedure_en": steps_en}]}
+            )
 
     def _add_readings(self, app: FastAPI) -> None:
         @app.get("/api/v1/history/{kind}/{asset_id}")
         async def history(kind: str, asset_id: str, quantity: str) -> Response:
             points = history_points(now_ms() - 86_400_000, now_ms())
             unit = "µg/m³" if quantity.endswith("_ug_m3") else ""
-            return JSONResponse({"kind": kind, "asset_id": asset_id, "quantity": quantity, "unit": unit, "bucket": "15m",
-                                 "aggregate": "mean", "points": points, "truncated": False})  # fmt: skip
+            facts = {"kind": kind, "asset_id": asset_id, "quantity": quantity, "unit": unit, "bucket": "15m"}
+            return JSONResponse(facts | {"aggregate": "mean", "points": points, "truncated": False})
 
         @app.get("/api/v1/geo/{name}.geojson")
         async def geodata(name: str) -> Response:
@@ -368,7 +388,11 @@ class WallServer:
 
 
 def _problem(status: int, title: str, **more: object) -> JSONResponse:
-    return JSONResponse({"type": "about:blank", "title": title, "status": status, **more}, status_code=status, media_type="application/problem+json")
+    return JSONResponse(
+        {"type": "about:blank", "title": title, "status": status, **more},
+        status_code=status,
+        media_type="application/problem+json",
+    )
 
 
 def main() -> None:

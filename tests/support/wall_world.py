@@ -45,9 +45,18 @@ CROWDS = [
     ("site.tra_co", 108.023, 21.478, "Bãi biển Trà Cổ", 0.2, 2_200, 18_000),
 ]
 GATES = [("Bắc Luân II", 107.948, 21.516), ("Km3+4", 107.925, 21.535)]
-BAY = [(106.99, 20.915), (107.06, 20.86), (107.12, 20.83), (107.2, 20.88), (107.3, 20.93), (107.46, 20.93), (107.75, 20.96)]
+BAY = [
+    (106.99, 20.915),
+    (107.06, 20.86),
+    (107.12, 20.83),
+    (107.2, 20.88),
+    (107.3, 20.93),
+    (107.46, 20.93),
+    (107.75, 20.96),
+]
 FEEDS = [
-    ("ais", 41, 10), ("air", 12, 300), ("metar", 1, 1_800), ("border", 6, 60), ("tourism", 30, 60), ("unit_reports", 2, 600), ("cap", 0, 900),
+    ("ais", 41, 10), ("air", 12, 300), ("metar", 1, 1_800), ("border", 6, 60), ("tourism", 30, 60),
+    ("unit_reports", 2, 600), ("cap", 0, 900),
 ]  # fmt: skip
 KPIS = [
     ("kpi.alerts_open", 0.0, "cảnh báo", None),
@@ -102,10 +111,16 @@ class World:
                 at = step if asset_id not in self.stale_ids else 0
                 share = (index * 0.061 + at * 0.0015) % 1
                 lon, lat, course = _along(BAY, share)
-                lon, lat, speed = lon + ((index * 37) % 11 - 5) * 0.008, lat + ((index * 53) % 9 - 4) * 0.008, 6.0 + index % 7
+                lon, lat, speed = (
+                    lon + ((index * 37) % 11 - 5) * 0.008,
+                    lat + ((index * 53) % 9 - 4) * 0.008,
+                    6.0 + index % 7,
+                )
             name = f"Hạ Long {index:02d}"
             seal = self._seal(asset_id, now_ms)
-            rows.append([asset_id, round(lon, 6), round(lat, 6), speed, round(course, 1), name, 20 + index % 30, None, *seal])
+            rows.append(
+                [asset_id, round(lon, 6), round(lat, 6), speed, round(course, 1), name, 20 + index % 30, None, *seal]
+            )
         return rows
 
     def _trucks(self, step: int, now_ms: int) -> list[Row]:
@@ -165,7 +180,8 @@ def build_alert(alert_id: str, *, at_ms: int, severity: str = "critical", **chan
         "id": alert_id, "rev": 1, "severity": severity, "condition": "firing", "operator": "unacknowledged",
         "rule_id": "air.vn_aqi_hour", "asset_id": "air.cam_pha", "unit_code": "06793", "zone_id": None,
         "title_vi": "Không khí rất xấu tại trạm Cẩm Phả", "title_en": "Very unhealthy air at Cẩm Phả station",
-        "detail_vi": "VN_AQI giờ vượt ngưỡng, do bụi PM2,5.", "detail_en": "The hourly VN_AQI is above its limit, driven by PM2.5.",
+        "detail_vi": "VN_AQI giờ vượt ngưỡng, do bụi PM2,5.",
+        "detail_en": "The hourly VN_AQI is above its limit, driven by PM2.5.",
         "value": 212.0, "limit": 200.0, "quantity_unit": "µg/m³", "lon": 107.282, "lat": 21.008,
         "observed_at": at_ms - 60_000, "started_at": at_ms - 30_000, "decided_at": at_ms, "ended_at": None,
         "acked_by": None, "acked_at": None, "labels": {"rule": "air.vn_aqi_hour", "quantity": "pm25_ug_m3"},

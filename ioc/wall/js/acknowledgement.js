@@ -43,6 +43,7 @@ export class Acknowledgements extends EventTarget {
       if (this.state(alert.id)?.state === "sending") this.#setFor(alert.id, "sending", EVENT_DEADLINE_MS, () => this.#notice(alert.id, "silent"));
     } catch (error) {
       const isConflict = error instanceof RefusedError && error.status === 409;
+      if (isConflict && error.problem.current) this.store.putAlert(error.problem.current);
       this.#notice(alert.id, isConflict ? "conflict" : "failed");
     }
   }

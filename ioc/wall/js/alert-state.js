@@ -8,6 +8,11 @@ export const LETTERS = { critical: "A", major: "B", minor: "C", info: "D" };
 const WAITING = new Set(["unacknowledged", "returned_unacknowledged"]);
 const SET_ASIDE = new Set(["shelved", "suppressed", "out_of_service"]);
 
+/** REST and the live link name two fields differently; the wall uses the short names. */
+export function normalizeAlert(alert) {
+  return { ...alert, id: alert.id ?? alert.alert_id, rev: alert.rev ?? alert.revision };
+}
+
 export const isOpenAlert = (alert) => !(alert.ended_at !== null && alert.ended_at !== undefined && alert.operator === "normal");
 export const needsAcknowledgement = (alert) => WAITING.has(alert.operator);
 export const isSetAside = (alert) => SET_ASIDE.has(alert.operator);

@@ -110,6 +110,14 @@ export class AlertList {
     this.#count(all, shown, language);
   }
 
+  /** How many alerts stand below the edge of the list: a wall that cannot scroll must say so. */
+  #countBelow(count) {
+    const { root } = this.parts;
+    const edge = root.parentElement.getBoundingClientRect().bottom;
+    const visible = [...root.children].filter((node) => node.getBoundingClientRect().bottom <= edge + 1).length;
+    return count - visible;
+  }
+
   #count(all, shown, language) {
     const { counts, banner, more, clock, theme } = this.parts;
     if (this.countsTheme !== theme.name) {
@@ -125,8 +133,8 @@ export class AlertList {
       setText(node.lastElementChild, formatNumber(count, language.lang));
     });
     const aside = all.filter(isSetAside).length;
-    const beyond = Math.max(0, shown.length - ROWS);
-    setText(more, [beyond ? language.t("alerts.beyond", { n: beyond }) : "", aside ? language.t("alerts.aside", { n: aside }) : ""].filter(Boolean).join(" · "));
+    const below = this.#countBelow(shown.length);
+    setText(more, [below ? language.t("alerts.below", { n: below }) : "", aside ? language.t("alerts.aside", { n: aside }) : ""].filter(Boolean).join(" · "));
     const now = clock.now();
     const fresh = now === null ? 0 : shown.filter((alert) => now - startedMs(alert) < FLOOD_MS).length;
     banner.hidden = fresh <= FLOOD_COUNT;

@@ -16,9 +16,10 @@ export class ConnectionBanner {
     pill.dataset.state = isFrozen ? "frozen" : connection.state;
     const facts = [language.t(isFrozen && connection.state === "live" ? "connection.frozen" : `connection.${connection.state}`)];
     if (connection.state === "live" && !isFrozen && connection.roundTripMs !== null) facts.push(`${formatNumber(Math.max(1, Math.round(connection.roundTripMs)), language.lang, 0)} ms`);
-    if (connection.lastFrameServerMs !== null) facts.push(language.t("connection.as_of", { time: formatTime(connection.lastFrameServerMs) }));
-    facts.push(...connection.marks.map((mark) => language.t(`connection.mark.${mark}`)));
-    setText(pill.lastElementChild, facts.join(" · "));
+    const data = connection.lastFrameServerMs === null ? [] : [language.t("connection.as_of", { time: formatTime(connection.lastFrameServerMs) })];
+    data.push(...connection.marks.map((mark) => language.t(`connection.mark.${mark}`)));
+    setText(pill.querySelector("#link-state"), facts.join(" · "));
+    setText(pill.querySelector("#link-data"), data.join(" · "));
     banner.hidden = !isFrozen;
     if (!isFrozen) return;
     const seconds = formatNumber(Math.floor(connection.silenceMs / 1000), language.lang, 0);

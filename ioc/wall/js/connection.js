@@ -183,7 +183,7 @@ export class Connection {
     ev: (frame) => {
       const verdict = this.cursors.get(frame.ch)?.event(frame);
       if (verdict === "resync") this.#resync(frame.ch);
-      if (verdict === "apply") this.parts.store.append(frame.ch, frame.e);
+      if (verdict === "apply") this.parts.store.append(frame.e);
     },
     hb: (frame) => {
       this.lagMs = frame.lag_ms ?? null;

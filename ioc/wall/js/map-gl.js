@@ -3,11 +3,12 @@
 import { Map as GlMap } from "../vendor/maplibre/maplibre-gl.mjs";
 import { channelOf, liveFeatures, LIVE_LAYERS } from "./map-features.js";
 import { buildStyle, MAP_FONT } from "./map-style.js";
-import { viewBounds } from "./map-views.js";
+import { COVERED, viewBounds } from "./map-views.js";
 import { symbolImage, SYMBOLS } from "./symbols.js";
 import { wallScale } from "./theme.js";
 
-const VIEW_PADDING_PX = 28;
+/** The legend stands at the bottom: views keep clear of it. */
+const VIEW_PADDING_PX = { top: 20, left: 10, right: 10, bottom: 130 };
 /** Letters whose font files must be here before the first glyph is drawn: the map caches glyphs for good. */
 const VIETNAMESE_SAMPLE = "Quảng Ninh ăâđêôơư ẠẤỆỐỰ ửỹ";
 
@@ -30,7 +31,7 @@ export class MapGl {
   constructor(container, parts) {
     this.parts = parts;
     this.gl = new GlMap({
-      container, style: this.#style(), bounds: viewBounds(parts.view), fitBoundsOptions: { padding: VIEW_PADDING_PX },
+      container, style: this.#style(), bounds: viewBounds(parts.view), maxBounds: COVERED, fitBoundsOptions: { padding: VIEW_PADDING_PX },
       attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, renderWorldCopies: false,
       interactive: !parts.isKiosk, fadeDuration: 0, minZoom: 6, maxZoom: 16, maxPitch: 0,
       localIdeographFontFamily: false,

@@ -28,7 +28,7 @@ function label(id, from, colours, scale, { size = 20, colour = colours.label, mi
 /** Stations stand in towns: the name moves to whichever side is free. */
 function besideStations(layer) {
   const { "text-offset": _, "text-anchor": __, ...layout } = layer.layout;
-  return { ...layer, layout: { ...layout, "text-variable-anchor": ["top", "left", "right", "bottom"], "text-radial-offset": 1.2, "text-justify": "auto" } };
+  return { ...layer, layout: { ...layout, "text-variable-anchor": ["top", "left", "right", "bottom"], "text-radial-offset": 1.4, "text-justify": "auto" } };
 }
 
 function liveLayer(layer, colours, scale) {
@@ -37,7 +37,7 @@ function liveLayer(layer, colours, scale) {
     id: layer, type: "symbol", source: layer,
     layout: {
       "icon-image": ["get", "symbol"], "icon-rotate": ["get", "turn"], "icon-rotation-alignment": "map",
-      "icon-allow-overlap": !isSensor, "icon-ignore-placement": !isSensor, "icon-padding": 0, "icon-anchor": layer === "alerts" ? "bottom" : "center",
+      "icon-allow-overlap": !isSensor, "icon-ignore-placement": !isSensor, "icon-padding": 0, ...(layer === "alerts" ? { "icon-anchor": "bottom", "icon-offset": [0, -14 * scale] } : {}),
       "symbol-sort-key": isSensor ? ["-", 0, ["get", "order"]] : ["get", "order"],
       ...(isSensor ? {
         "text-field": ["get", "label"], "text-font": [MAP_FONT], "text-size": 20 * scale, "text-padding": 0, "icon-rotation-alignment": "viewport",

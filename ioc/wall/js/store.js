@@ -1,6 +1,6 @@
 // The picture as last told: rows of every state channel by id, and the open alerts.
 
-import { isOpenAlert } from "./alert-state.js";
+import { isOpenAlert, normalizeAlert } from "./alert-state.js";
 
 const toObject = (fields, row) => Object.fromEntries(fields.map((field, index) => [field, row[index]]));
 
@@ -46,18 +46,18 @@ export class Store extends EventTarget {
     this.#announce(channel);
   }
 
-  /** One event of the alert log. An older revision than the one shown changes nothing. */
-  append(channel, event) {
-    const { alert } = event;
-    const shown = this.alerts.get(alert.id);
+  /** One event of the alert log. */
+  append(event) {
     this.alertEventCount += 1;
-    if (!shown || alert.rev >= shown.rev) this.putAlert(alert);
+    this.putAlert(event.alert);
     this.dispatchEvent(new CustomEvent("alert-event", { detail: event }));
-    this.#announce(channel);
   }
 
-  /** Takes an alert from an event or from a 409 answer. */
-  putAlert(alert) {
+  /** Takes an alert from an event or from a 409 answer; an older revision than the one shown changes nothing. */
+  putAlert(told) {
+    const alert = normalizeAlert(told);
+    const shown = this.alerts.get(alert.id);
+    if (shown && alert.rev < shown.rev) return;
     if (isOpenAlert(alert)) this.alerts.set(alert.id, alert);
     else this.alerts.delete(alert.id);
     this.#announce("alerts");

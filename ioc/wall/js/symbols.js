@@ -19,7 +19,7 @@ const OUTLINES = {
 };
 
 /** Height of an alert with its stem, as a share of its width. */
-const STEM_SHARE = 1.62;
+const STEM_SHARE = 1.35;
 const LETTER_DROP = { major: 0.2 };
 
 function trace(context, name, radius) {
