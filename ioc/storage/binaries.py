@@ -59,10 +59,13 @@ def find_binaries(*, major: int | None) -> PostgresBinaries:
 def copy_binaries(binaries: PostgresBinaries, target: Path) -> PostgresBinaries:
     """Copy the programs with their libraries to a place that the server's user can reach; once per version.
 
+    The wheel's programs look for bundled libraries beside their package, so the copy keeps that layout.
+
     Raises:
         StoreUnavailableError: the programs do not lie in an installation that can be moved.
     """
     root = binaries.folder.parent
+    package = root.parent
     place = target / f"postgresql-{binaries.major}-{_stamp(binaries.folder)}"
     if not place.exists():
         if binaries.folder.name != "bin" or not (root / "share").is_dir():
@@ -70,9 +73,12 @@ def copy_binaries(binaries: PostgresBinaries, target: Path) -> PostgresBinaries:
         unfinished = target / f"{place.name}.new"
         shutil.rmtree(unfinished, ignore_errors=True)
         for name in COPIED_FOLDERS:
-            shutil.copytree(root / name, unfinished / name, symlinks=True)
+            shutil.copytree(root / name, unfinished / package.name / root.name / name, symlinks=True)
+        bundled = package.with_name(f"{package.name}.libs")
+        if bundled.is_dir():
+            shutil.copytree(bundled, unfinished / bundled.name)
         unfinished.rename(place)
-    return PostgresBinaries(place / "bin", binaries.major)
+    return PostgresBinaries(place / package.name / root.name / "bin", binaries.major)
 
 
 def _stamp(folder: Path) -> str:
