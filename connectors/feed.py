@@ -73,13 +73,15 @@ class ParseContext:
         observed_at: datetime,
         source_key: str | None = None,
         station_id: str | None = None,
+        is_fixed: bool = True,
         quality: Quality | None = None,
     ) -> Event:
         """Make the event of one record, placed by the inventory's entry ``station_id`` (the asset itself if None).
 
-        An asset that the inventory does not know keeps its reading, without a place and of uncertain quality.
+        A fixed asset that the inventory does not know keeps its reading, without a place and of uncertain quality.
         """
         known = self.stations.get(station_id or asset_id)
+        least = Quality.UNCERTAIN if known is None and is_fixed else Quality.GOOD
         return Event(
             event_id=event_id(self.feed_id, source_key or asset_id, observed_at, data.KIND),
             feed_id=self.feed_id,
@@ -90,7 +92,7 @@ class ParseContext:
             lon_deg=None if known is None else known.lon_deg,
             lat_deg=None if known is None else known.lat_deg,
             unit_code=None if known is None else known.unit_code,
-            quality=max(quality or Quality.GOOD, Quality.UNCERTAIN if known is None else Quality.GOOD),
+            quality=max(quality or Quality.GOOD, least),
         )
 
 

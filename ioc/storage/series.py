@@ -217,13 +217,13 @@ class _Question:
         self, start: datetime, end: datetime, *, fill: Fill, limit: int
     ) -> list[tuple[datetime, float | None]]:
         """Give at most ``limit + 1`` points."""
+        if end <= start:
+            return []
         width = self.bucket.width
         start = floor_to_bucket(start, self.bucket)
         end = floor_to_bucket(end + width - _MICROSECOND, self.bucket)
         if fill is not Fill.NONE:
             end = min(end, start + (limit + 1) * width)
-        if end <= start:
-            return []
         wanted = await self._wanted(start, end) | {"limit": limit + 1, "last": end - width, "width": width}
         match fill:
             case Fill.NONE:
@@ -257,7 +257,8 @@ class _Question:
         column, aggregate = self.source.column, self.aggregate
         day = self.bucket is Bucket.DAY
         floor = _SQL["floor_to_province_day" if day else "floor_to_width"].format(width=sql.Literal(self.bucket.width))
-        of_readings = sql.SQL("{function}({column})::double precision").format(
+        # A bucket in which nobody measured the quantity has no value, not even the count 0.
+        of_readings = sql.SQL("CASE WHEN count({column}) > 0 THEN {function}({column})::double precision END").format(
             function=sql.SQL(_FUNCTIONS[aggregate]), column=sql.Identifier(column)
         )
         readings = _SQL["bucket_from_readings"].format(
@@ -269,7 +270,9 @@ class _Question:
         if aggregate is Aggregate.MEAN:
             of_rollup = sql.SQL("{total} / nullif({count}, 0)").format(total=total, count=count)
         else:
-            of_rollup = sql.SQL("{column}::double precision").format(column=sql.Identifier(f"{column}_{aggregate}"))
+            of_rollup = sql.SQL("CASE WHEN {count} > 0 THEN {part}::double precision END").format(
+                count=count, part=sql.Identifier(f"{column}_{aggregate}")
+            )
         rollup = _SQL["bucket_from_rollup"].format(from_rollup=of_rollup, rollup=self.source.table.rollup(self.bucket))
         return rollup + sql.SQL(" UNION ALL ") + readings
 

@@ -51,7 +51,7 @@ class VesselParser:
             if not line:
                 continue
             try:
-                ignored_count += self._take(line, context, events, rejected)
+                ignored_count += self._take(line, index, context, events, rejected)
             except RefusedRecordError as refusal:
                 rejected.append(Rejected(raw=line, reason=str(refusal), index=index))
         return Parsed(events=events, rejected=rejected, ignored_count=ignored_count)
@@ -60,7 +60,9 @@ class VesselParser:
         """Give up the halves that still wait: for the end of a file or of a connection."""
         return Parsed(rejected=self._assembler.expire(None))
 
-    def _take(self, line: bytes, context: ParseContext, events: list[Event], rejected: list[Rejected]) -> int:
+    def _take(
+        self, line: bytes, index: int, context: ParseContext, events: list[Event], rejected: list[Rejected]
+    ) -> int:
         """Take one line; give how many lines turned out to carry nothing for us."""
         sentence = parse_sentence(line)
         if sentence is None:
@@ -77,7 +79,7 @@ class VesselParser:
         try:
             event = self._read(parts, context)
         except RefusedRecordError as refusal:
-            rejected.extend(Rejected(raw=part.line, reason=str(refusal)) for part in parts)
+            rejected.extend(Rejected(raw=part.line, reason=str(refusal), index=index) for part in parts)
             return 0
         if event is None:
             return len(parts)

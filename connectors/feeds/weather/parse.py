@@ -119,6 +119,7 @@ def _to_warnings(record: WireWarning, context: ParseContext) -> list[Event]:
             asset_id=f"area.{area}",
             observed_at=issued_at,
             source_key=f"{record.id}/{area}/{record.status}",
+            is_fixed=False,
         )
         for area in dict.fromkeys(record.areas)
     ]
