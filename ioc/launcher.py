@@ -70,7 +70,9 @@ class Launcher:
             if loop.time() - began > HEALTHY_AFTER_S:
                 waits = Backoff().waits(self._random)
             wait = next(waits)
-            _log.error("child.ended", child=child.name, code=process.returncode, again_in_s=round(wait.total_seconds(), 1))
+            _log.error(
+                "child.ended", child=child.name, code=process.returncode, again_in_s=round(wait.total_seconds(), 1)
+            )
             await self._pause(wait)
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:

@@ -123,7 +123,11 @@ class EventLog(Protocol):
         """
 
     def tail(
-        self, topics: Sequence[Topic], *, start: Start = Start.END, max_items: int = 4_000,
+        self,
+        topics: Sequence[Topic],
+        *,
+        start: Start = Start.END,
+        max_items: int = 4_000,
         pulse: timedelta = timedelta(seconds=1),
     ) -> AsyncIterator[Batch]:
         """Read every partition on one's own, without a group and without positions (walls, recorders)."""

@@ -27,13 +27,20 @@ class Section(BaseModel):
 class LogSettings(Section):
     """The event log."""
 
-    backend: Literal["embedded", "kafka"] = Field("embedded", description="embedded: one durable file; kafka: a cluster")
+    backend: Literal["embedded", "kafka"] = Field(
+        "embedded", description="embedded: one durable file; kafka: a cluster"
+    )
+    folder: Path | None = Field(None, description="folder of the embedded log; unset: log in the data directory")
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port[,host:port…]")
     topic_prefix: str = Field("ioc.", description="put before every topic name")
-    partitions: int = Field(4, ge=1, le=512, description="partitions of the topics events and signals; fixed once data is there")
+    partitions: int = Field(
+        4, ge=1, le=512, description="partitions of the topics events and signals; fixed once data is there"
+    )
     replication: int = Field(1, ge=1, le=9, description="copies of each partition on Kafka (production: 3)")
     retention: timedelta = Field(timedelta(days=7), description="how long the log keeps what everybody has read")
-    retention_bytes: int = Field(20_000_000_000, ge=10_000_000, description="embedded: size at which the oldest is dropped")
+    retention_bytes: int = Field(
+        20_000_000_000, ge=10_000_000, description="embedded: size at which the oldest is dropped"
+    )
 
 
 class StoreSettings(Section):
@@ -52,8 +59,16 @@ class HttpSettings(Section):
 
     host: str = Field("127.0.0.1", description="address to bind; wider than loopback needs behind_tls_proxy")
     port: int = Field(8080, ge=0, le=65535, description="port to bind; 0 takes a free one")
-    allowed_origins: tuple[str, ...] = Field((), description="origins that may open wall sockets, beside the server's own")
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="origins that may open wall sockets, beside the server's own"
+    )
     behind_tls_proxy: bool = Field(False, description="a proxy terminates TLS before us: cookies become Secure")
+    health_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port of /health and /metrics for processes without ingest and api; unset: none",
+    )
     shed_lag: int = Field(500_000, ge=1_000, description="items of lag above which ingest answers 429")
 
 
@@ -64,7 +79,9 @@ class FeedsSettings(Section):
         ("air", "weather", "vessels", "border", "tourism", "units"), description="feeds to run"
     )
     mqtt_url: str = Field("mqtt://127.0.0.1:1883", description="MQTT broker of the air stations")
-    nmea_url: str = Field("tcp://127.0.0.1:10110", description="AIS source: tcp://host:port connects, udp://host:port listens")
+    nmea_url: str = Field(
+        "tcp://127.0.0.1:10110", description="AIS source: tcp://host:port connects, udp://host:port listens"
+    )
     config_dir: Path | None = Field(None, description="folder with <feed>.yaml overrides; unset: the shipped ones")
 
 
@@ -108,6 +125,11 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     delivery: DeliverySettings = DeliverySettings()
     secrets: SecretSettings = SecretSettings()
+
+    @property
+    def log_folder(self) -> Path:
+        """Folder of the embedded log."""
+        return self.log.folder or self.data_dir / "log"
 
 
 _SECTIONS = {

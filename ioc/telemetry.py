@@ -14,7 +14,9 @@ events_stored = Counter("ioc_events_stored_total", "Events written to the store.
 events_duplicate = Counter("ioc_events_duplicate_total", "Events that the store had already.")
 batches_committed = Counter("ioc_batches_committed_total", "Batches that the worker committed.")
 batch_seconds = Histogram(
-    "ioc_batch_seconds", "Time from reading a batch to its commit.", buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+    "ioc_batch_seconds",
+    "Time from reading a batch to its commit.",
+    buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 log_lag = Gauge("ioc_log_lag_items", "Items on the log that the worker has not read, by topic.", ["topic"])
 alert_changes = Counter("ioc_alert_changes_total", "Decisions of the alert engine, by rule and type.", ["rule", "type"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from alerts.engine import Engine
+
 from ioc.domain.events import Event
 from ioc.logs import logger
 from ioc.ports import BatchStore, Topic, TopicPartition
@@ -27,7 +28,13 @@ class Ownership:
     """
 
     def __init__(
-        self, *, store: BatchStore, engine: Engine, latest: LatestEvents, partition_of: PartitionOf, group: str = "process"
+        self,
+        *,
+        store: BatchStore,
+        engine: Engine,
+        latest: LatestEvents,
+        partition_of: PartitionOf,
+        group: str = "process",
     ) -> None:
         self._store, self._engine, self._latest = store, engine, latest
         self._partition_of, self._group = partition_of, group

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from alerts.engine import Engine, Step
+
 from ioc import telemetry
 from ioc.domain.events import DeadLetter, Event, Signal
 from ioc.errors import IocError, PositionConflictError
@@ -39,6 +40,7 @@ class Decided:
     events: Sequence[Event]
     letters: Sequence[DeadLetter]
     steps: Mapping[TopicPartition, Step]
+    pulsed_at: datetime | None
 
     @property
     def is_empty(self) -> bool:
@@ -58,6 +60,9 @@ class Worker:
         random: jitter of retries.
         group: name of the consumer group; replicas share it.
         max_items: most items a batch may hold.
+
+    ``positions`` and ``pulsed_at`` say how far the work has come: everything before them is committed. The counts are
+    those of this worker since it was made.
     """
 
     def __init__(
@@ -74,9 +79,12 @@ class Worker:
     ) -> None:
         self._log, self._store, self._engine, self._ownership = log, store, engine, ownership
         self._clock, self._random, self._group, self._max_items = clock, random, group, max_items
-        self._pulsed_at: datetime | None = None
         self.lag_count = 0
         self.committed_at: datetime | None = None
+        self.pulsed_at: datetime | None = None
+        self.positions: dict[TopicPartition, int] = {}
+        self.duplicate_count = 0
+        self.unstorable_count = 0
 
     async def run(self) -> None:
         """Process until cancelled. A lost partition or a lost log starts the reading again from the stored positions."""
@@ -101,17 +109,23 @@ class Worker:
         decided = self._decide(batch)
         self.lag_count = sum(part.lag_count for part in batch.slices)
         telemetry.log_lag.labels("all").set(self.lag_count)
-        if decided.is_empty:
-            return
+        if not decided.is_empty:
+            await self._send(decided)
+            await self._write(decided)
+            if batch.commit is not None:
+                await batch.commit()
+            self.committed_at = self._clock.now()
+            telemetry.batches_committed.inc()
+            telemetry.batch_seconds.observe(time.perf_counter() - started)
+        self.positions.update({part.partition: part.next_offset for part in batch.slices})
+        self.pulsed_at = decided.pulsed_at or self.pulsed_at
+
+    async def _send(self, decided: Decided) -> None:
+        """Put the signals on the log in the order of arrival, whichever partition made them first."""
         signals = [signal for step in decided.steps.values() for signal in step.signals]
         if signals:
+            signals.sort(key=lambda signal: (signal.event.received_at, signal.scope, signal.event.event_id))
             await self._log.append(Topic.SIGNALS, signals)
-        await self._write(decided)
-        if batch.commit is not None:
-            await batch.commit()
-        self.committed_at = self._clock.now()
-        telemetry.batches_committed.inc()
-        telemetry.batch_seconds.observe(time.perf_counter() - started)
 
     def _decide(self, batch: Batch) -> Decided:
         events: list[Event] = []
@@ -126,21 +140,21 @@ class Worker:
             if part.partition.topic is Topic.EVENTS:
                 events.extend(item for item in items if isinstance(item, Event))
             steps[part.partition] = self._engine.step(part.partition, items)
-        for partition, later in self._pulse(batch).items():
+        now = self._clock.now()
+        is_pulse = self.pulsed_at is None or now - self.pulsed_at >= PULSE
+        for partition, later in (self._advance(batch, now - GRACE) if is_pulse else {}).items():
             steps[partition] = steps[partition].merge(later) if partition in steps else later
         for step in steps.values():
             for change in step.changes:
                 telemetry.alert_changes.labels(change.rule_id, change.type.value).inc()
-        return Decided(slices=batch.slices, events=events, letters=letters, steps=steps)
+        return Decided(
+            slices=batch.slices, events=events, letters=letters, steps=steps, pulsed_at=now if is_pulse else None
+        )
 
-    def _pulse(self, batch: Batch) -> dict[TopicPartition, Step]:
-        """Let timers of partitions that are read to their end run on the clock, at most once a pulse."""
-        now = self._clock.now()
-        if self._pulsed_at is not None and now - self._pulsed_at < PULSE:
-            return {}
-        self._pulsed_at = now
+    def _advance(self, batch: Batch, to: datetime) -> dict[TopicPartition, Step]:
+        """Let timers of partitions that are read to their end run on the clock."""
         return {
-            partition: self._engine.advance(partition, now - GRACE)
+            partition: self._engine.advance(partition, to)
             for partition in batch.caught_up
             if partition.topic is not Topic.DEAD_LETTERS and self._ownership.has(partition)
         }
@@ -167,7 +181,9 @@ class Worker:
             if decided.letters:
                 await transaction.bury(decided.letters)
             checkpoints = [
-                Checkpoint(partition=partition, changed=step.state) for partition, step in decided.steps.items() if step.state
+                Checkpoint(partition=partition, changed=step.state)
+                for partition, step in decided.steps.items()
+                if step.state
             ]
             if checkpoints:
                 await transaction.checkpoint(checkpoints)
@@ -176,3 +192,5 @@ class Worker:
                 await transaction.apply(changes)
         telemetry.events_stored.inc(result.stored_count)
         telemetry.events_duplicate.inc(result.duplicate_count)
+        self.duplicate_count += result.duplicate_count
+        self.unstorable_count += result.unstorable_count

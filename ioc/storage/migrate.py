@@ -18,7 +18,17 @@ from ioc.storage.pool import translated_errors
 from ioc.storage.statements import load_statements
 from ioc.storage.tables import create_kind_tables
 
-__all__ = ["Edition", "Migration", "Phase", "detect_edition", "list_migrations", "migrate", "migrate_database"]
+__all__ = [
+    "Edition",
+    "Migration",
+    "Phase",
+    "detect_edition",
+    "drop_schema",
+    "list_migrations",
+    "list_pending",
+    "migrate",
+    "migrate_database",
+]
 
 _SQL = load_statements("migrate")
 _FILE = re.compile(
@@ -160,3 +170,23 @@ async def _apply(connection: AsyncConnection, edition: Edition, phases: frozense
         async with connection.transaction():
             await connection.execute(sql.SQL(migration.text))
             await connection.execute(_SQL["note_applied"], (migration.name, migration.checksum))
+
+
+async def list_pending(connection: AsyncConnection, edition: Edition) -> list[str]:
+    """Name the migrations that fit the edition and have not been applied to the schema in force."""
+    row = await (await connection.execute(_SQL["has_journal"])).fetchone()
+    applied: set[str] = set()
+    if row is not None and row[0]:
+        applied = {name for name, _ in await (await connection.execute(_SQL["list_applied"])).fetchall()}
+    return [item.name for item in list_migrations() if item.fits(edition) and item.name not in applied]
+
+
+async def drop_schema(conninfo: str, *, schema: str) -> None:
+    """Remove a scratch's schema with everything in it.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+    """
+    with translated_errors():
+        async with await AsyncConnection.connect(conninfo, autocommit=True, connect_timeout=10) as connection:
+            await connection.execute(_SQL["drop_schema"].format(schema=sql.Identifier(schema)))

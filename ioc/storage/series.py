@@ -126,6 +126,16 @@ class HistoryStore:
             )
         return events
 
+    async def count_readings(self) -> dict[str, int]:
+        """Count the readings that are stored, by kind. Reads every row: for replays and tests, not for walls."""
+        counts: dict[str, int] = {}
+        async with self._database.connection() as connection:
+            for table in TABLES.values():
+                statement = _SQL["count_readings"].format(table=table.identifier)
+                row = await (await connection.execute(statement)).fetchone()
+                counts[table.kind.name] = 0 if row is None else int(row[0])
+        return counts
+
     async def series(
         self,
         *,

@@ -37,3 +37,9 @@ SELECT name, checksum FROM schema_migration;
 
 -- name: note_applied
 INSERT INTO schema_migration (name, checksum) VALUES (%s, %s);
+
+-- name: has_journal
+SELECT to_regclass('schema_migration') IS NOT NULL;
+
+-- name: drop_schema
+DROP SCHEMA IF EXISTS {schema} CASCADE;

@@ -78,3 +78,6 @@ ORDER BY asset.asset_id;
 
 -- name: list_assets
 SELECT asset_id FROM latest WHERE kind = %s;
+
+-- name: count_readings
+SELECT count(*) FROM {table};

@@ -1,0 +1,28 @@
+"""Composition: settings in, a running program out. The only place that knows which adapter stands behind which port."""
+
+from ioc.bootstrap.accounts import add_account, add_key, list_accounts
+from ioc.bootstrap.examination import Finding, examine
+from ioc.bootstrap.foundations import Foundations, open_foundations
+from ioc.bootstrap.letters import list_dead_letters, retry_dead_letters, show_dead_letter
+from ioc.bootstrap.preparation import apply_topics, migrate_store, prepared
+from ioc.bootstrap.roles import ROLES, serve
+from ioc.bootstrap.scratch import scratch
+
+__all__ = [
+    "ROLES",
+    "Finding",
+    "Foundations",
+    "add_account",
+    "add_key",
+    "apply_topics",
+    "examine",
+    "list_accounts",
+    "list_dead_letters",
+    "migrate_store",
+    "open_foundations",
+    "prepared",
+    "retry_dead_letters",
+    "scratch",
+    "serve",
+    "show_dead_letter",
+]

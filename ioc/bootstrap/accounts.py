@@ -1,0 +1,36 @@
+"""People and machines that may come in, for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from ioc.bootstrap.foundations import open_store
+from ioc.clocks import SystemClock
+from ioc.settings import Settings
+from ioc.storage.accounts import Account, AccountStore
+from ioc.storage.pool import Database
+
+
+async def add_account(
+    settings: Settings, *, name: str, display_name: str, password: str, roles: Sequence[str], department: str | None
+) -> None:
+    """Make an account, or set its roles and password anew."""
+    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+        await AccountStore(database, SystemClock()).add_account(
+            name=name, display_name=display_name, password=password, roles=roles, department=department
+        )
+
+
+async def list_accounts(settings: Settings) -> Sequence[Account]:
+    """Give every account."""
+    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+        return await AccountStore(database, SystemClock()).list_accounts()
+
+
+async def add_key(settings: Settings, *, name: str, feed_ids: Sequence[str], days: int) -> str:
+    """Make a source's key and give it, the only time that it can be seen."""
+    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+        return await AccountStore(database, SystemClock()).add_key(
+            name=name, feed_ids=feed_ids, lifetime=timedelta(days=days)
+        )

@@ -1,0 +1,95 @@
+"""What the deployment knows of its province: geodata, names, rules and feeds' configurations, read once at start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from alerts.rulebook import Rulebook
+
+from alerts.world import World
+from connectors.feed import Feed, FeedConfig
+from connectors.inventory import load_inventory
+from connectors.registry import configure, find, open_feeds
+from geo.catalogue import load_places, load_stations, load_units, load_zone_index
+from ioc.errors import ConfigurationError, NotFoundError
+from ioc.keys import Keys
+from ioc.settings import Settings
+
+
+def rules_folder(settings: Settings) -> Path:
+    """Give the folder of the rules in force."""
+    return settings.alerts.rules_dir or Path(str(resources.files("alerts").joinpath("rules")))
+
+
+def load_rulebook(settings: Settings) -> Rulebook:
+    """Read the rules in force.
+
+    Raises:
+        RulebookError: with every fault, each with file and line.
+    """
+    return Rulebook.load([rules_folder(settings)])
+
+
+def load_world(geo_directory: Path | None = None) -> World:
+    """Make what rules know of the province: zones, which station stands for which zone, and names."""
+    names: dict[str, tuple[str, str]] = {}
+    for unit in load_units(geo_directory):
+        names[unit.code] = names[f"unit.{unit.code}"] = (unit.name_vi, unit.name_en)
+    for place in load_places():
+        names[place.place_id] = (place.name_vi, place.name_en)
+        if place.asset_id is not None:
+            names[place.asset_id] = (place.name_vi, place.name_en)
+    stations = load_stations()
+    names.update({station.asset_id: (station.name_vi, station.name_en) for station in stations})
+    return World(
+        zones=load_zone_index(geo_directory),
+        station_zones={station.asset_id: station.serves_zone for station in stations if station.serves_zone},
+        names=names,
+    )
+
+
+def load_feed_configs(settings: Settings) -> dict[str, FeedConfig]:
+    """Read the feeds' configurations: the shipped ones, or ``<feed>.yaml`` of the folder that is set.
+
+    Raises:
+        ConfigurationError: with every fault of every file, unknown feeds included.
+    """
+    faults: list[str] = []
+    configs: dict[str, FeedConfig] = {}
+    for feed_id in settings.feeds.enabled:
+        try:
+            find(feed_id)
+            configs[feed_id] = configure(feed_id, _read_overrides(settings.feeds.config_dir, feed_id))
+        except ConfigurationError as error:
+            faults += error.faults
+        except NotFoundError as error:
+            faults.append(f"IOC_FEEDS__ENABLED: {error}")
+    if faults:
+        raise ConfigurationError(faults)
+    return configs
+
+
+def load_feeds(settings: Settings, keys: Keys, geo_directory: Path | None = None) -> dict[str, Feed]:
+    """Make the deployment's feeds ready to parse."""
+    return open_feeds(
+        settings.feeds.enabled,
+        stations=load_inventory(geo_directory),
+        pseudonym_key=keys.pseudonym_key,
+        configs=load_feed_configs(settings),
+    )
+
+
+def _read_overrides(folder: Path | None, feed_id: str) -> Mapping[str, object]:
+    if folder is None:
+        return {}
+    path = folder / f"{feed_id}.yaml"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError([f"{path}: {error}"]) from error
+    if not isinstance(values, dict):
+        raise ConfigurationError([f"{path}: must be a mapping of settings"])
+    return values

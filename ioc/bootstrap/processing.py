@@ -1,0 +1,60 @@
+"""The processing role put together: worker, engine and the store's housekeeping."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+from alerts.engine import Engine
+
+from ioc.bootstrap.foundations import Foundations
+from ioc.bootstrap.knowledge import load_rulebook, load_world
+from ioc.domain.ids import partition_of
+from ioc.ports import Clock, Topic
+from ioc.processing.ownership import Ownership
+from ioc.processing.worker import Worker
+from ioc.storage.alerts import AlertWriter
+from ioc.storage.batches import PostgresBatchStore
+from ioc.storage.outbox import enqueue
+from ioc.storage.retention import Retention, RetentionJob
+from ioc.storage.rollups import RollupJob
+from ioc.storage.series import HistoryStore
+
+GROUP = "process"
+_LATEST_SINCE = timedelta(days=7)
+
+
+def make_worker(base: Foundations, *, clock: Clock | None = None, max_items: int = 8_000) -> Worker:
+    """Make a member of the processing group over the deployment's log, store and rules.
+
+    Raises:
+        RulebookError: the rules have faults.
+    """
+    clock = clock or base.clock
+    store = PostgresBatchStore(base.database, alerts=AlertWriter(enqueue))
+    engine = Engine(load_rulebook(base.settings), load_world(base.geo_directory))
+    history = HistoryStore(base.database)
+    ownership = Ownership(
+        store=store,
+        engine=engine,
+        latest=lambda: history.latest_events(since=clock.now() - _LATEST_SINCE),
+        partition_of=partial(_place, base),
+        group=GROUP,
+    )
+    return Worker(
+        log=base.log, store=store, engine=engine, ownership=ownership, clock=clock, random=base.random,
+        group=GROUP, max_items=max_items,
+    )  # fmt: skip
+
+
+def make_housekeeping(base: Foundations) -> tuple[RollupJob, RetentionJob]:
+    """Make the jobs that keep roll-ups and retention; any number of replicas may run them."""
+    keep = base.settings.store.retention
+    return (
+        RollupJob(base.database, base.clock, keep_readings=keep),
+        RetentionJob(base.database, base.clock, keep=Retention(readings=keep)),
+    )
+
+
+def _place(base: Foundations, topic: Topic, key: str) -> int:
+    return partition_of(key, base.log.partition_count(topic))

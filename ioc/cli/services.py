@@ -1,0 +1,94 @@
+"""``ioc up``, ``ioc run``, ``ioc db migrate``, ``ioc topics apply``: the program itself."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from random import Random
+from typing import Annotated
+
+import typer
+
+from ioc import bootstrap
+from ioc.cli.running import run
+from ioc.errors import ConfigurationError
+from ioc.launcher import Child, Launcher
+from ioc.settings import Settings
+
+db_app = typer.Typer(help="The database.", no_args_is_help=True)
+topics_app = typer.Typer(help="The topics of the event log.", no_args_is_help=True)
+
+EMBEDDED_GROUPS = ("ingest,api", "process,deliver")
+"""Two processes for two cores: the edge in one, decisions and deliveries in the other."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("up")(up)
+    app.command("run")(run_roles)
+    app.add_typer(db_app, name="db")
+    app.add_typer(topics_app, name="topics")
+
+
+def up() -> None:
+    """Start every role on this machine and keep it up (embedded log and database unless set otherwise).
+
+    Example:  IOC_HTTP__PORT=9000 ioc up
+    """
+    run(_up)
+
+
+def run_roles(
+    roles: Annotated[str, typer.Argument(help="ingest, process, deliver, api; several with commas.")],
+) -> None:
+    """Run one role, or several in one process, until SIGTERM.
+
+    Examples:  ioc run process        ioc run ingest,api
+    """
+    chosen = tuple(role.strip() for role in roles.split(",") if role.strip())
+    if unknown := [role for role in chosen if role not in bootstrap.ROLES]:
+        raise ConfigurationError([f"no role {role!r}; there are {', '.join(bootstrap.ROLES)}" for role in unknown])
+
+    async def serve(settings: Settings) -> None:
+        await bootstrap.serve(settings, chosen, _told_to_stop())
+
+    run(serve)
+
+
+@db_app.command("migrate")
+def migrate() -> None:
+    """Bring the schema up to date. Safe to repeat, and while an older version still runs."""
+    typer.echo(f"schema is up to date ({run(bootstrap.migrate_store)})")
+
+
+@topics_app.command("apply")
+def apply_topics() -> None:
+    """Make the topics on Kafka with their partitions and retention; nothing to do on the embedded log."""
+    for line in run(bootstrap.apply_topics):
+        typer.echo(line)
+
+
+async def _up(settings: Settings) -> None:
+    async with bootstrap.prepared(settings):
+        launcher = Launcher([Child(name=group, arguments=["run", group]) for group in EMBEDDED_GROUPS], random=Random())
+        typer.echo(f"IOC: http://{settings.http.host}:{settings.http.port}/  (Ctrl-C stops it)", err=True)
+        await keep_up(launcher)
+
+
+async def keep_up(launcher: Launcher) -> None:
+    """Run a launcher until SIGINT or SIGTERM."""
+    stopped = _told_to_stop()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(launcher.run())
+        await stopped.wait()
+        launcher.stop()
+        await running
+
+
+def _told_to_stop() -> asyncio.Event:
+    """Give an event that SIGINT or SIGTERM sets."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    return told
