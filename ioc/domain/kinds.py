@@ -25,8 +25,6 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     ASSET_CLASS: ClassVar[str] = ""
 
 
-
-
 class AirReading(Payload, frozen=True, kw_only=True, array_like=True, tag="env.air.reading"):
     """One reading of an automatic air station; concentrations as means over the station's own period."""
 
@@ -51,8 +49,12 @@ class WeatherObservation(Payload, frozen=True, kw_only=True, array_like=True, ta
 
     wind_m_s: Annotated[float | None, Quantity(unit="m/s", vi="Gió", en="Wind", low=0, high=120)] = None
     gust_m_s: Annotated[float | None, Quantity(unit="m/s", vi="Gió giật", en="Gust", low=0, high=150)] = None
-    wind_dir_deg: Annotated[float | None, Quantity(unit="°", vi="Hướng gió", en="Wind direction", low=0, high=360)] = None
-    visibility_m: Annotated[float | None, Quantity(unit="m", vi="Tầm nhìn", en="Visibility", low=0, high=160_000)] = None
+    wind_dir_deg: Annotated[float | None, Quantity(unit="°", vi="Hướng gió", en="Wind direction", low=0, high=360)] = (
+        None
+    )
+    visibility_m: Annotated[float | None, Quantity(unit="m", vi="Tầm nhìn", en="Visibility", low=0, high=160_000)] = (
+        None
+    )
     temp_celsius: Annotated[float | None, Quantity(unit="°C", vi="Nhiệt độ", en="Temperature", low=-40, high=60)] = None
     rh_pct: Annotated[float | None, Quantity(unit="%", vi="Độ ẩm", en="Relative humidity", low=0, high=100)] = None
     pressure_hpa: Annotated[float | None, Quantity(unit="hPa", vi="Khí áp", en="Pressure", low=800, high=1_100)] = None
@@ -90,7 +92,9 @@ class VesselPosition(Payload, frozen=True, kw_only=True, array_like=True, tag="v
     heading_deg: Annotated[float | None, Quantity(unit="°", vi="Hướng mũi", en="Heading", low=0, high=359)] = None
     nav_status: int | None = None
     name: str | None = None
-    pax_count: Annotated[int | None, Quantity(unit="người", vi="Hành khách", en="Passengers", low=0, high=10_000)] = None
+    pax_count: Annotated[int | None, Quantity(unit="người", vi="Hành khách", en="Passengers", low=0, high=10_000)] = (
+        None
+    )
 
 
 class TruckStep(Payload, frozen=True, kw_only=True, array_like=True, tag="border.truck"):
@@ -117,7 +121,8 @@ class BorderQueue(Payload, frozen=True, kw_only=True, array_like=True, tag="bord
     vehicles_count: Annotated[int, Quantity(unit="xe", vi="Xe chờ", en="Vehicles waiting", low=0, high=10_000)]
     perishable_count: Annotated[int, Quantity(unit="xe", vi="Xe hàng tươi", en="Perishables", low=0, high=10_000)] = 0
     perishable_oldest_min: Annotated[
-        float | None, Quantity(unit="min", vi="Hàng tươi chờ lâu nhất", en="Longest perishable wait", low=0, high=100_000)
+        float | None,
+        Quantity(unit="min", vi="Hàng tươi chờ lâu nhất", en="Longest perishable wait", low=0, high=100_000),
     ] = None
 
 
@@ -129,7 +134,9 @@ class Crowd(Payload, frozen=True, kw_only=True, array_like=True, tag="tourism.cr
 
     people_count: Annotated[int | None, Quantity(unit="người", vi="Số người", en="People", low=0, high=500_000)] = None
     density_p_m2: Annotated[float | None, Quantity(unit="người/m²", vi="Mật độ", en="Density", low=0, high=12)] = None
-    capacity_count: Annotated[int | None, Quantity(unit="người", vi="Sức chứa", en="Capacity", low=1, high=500_000)] = None
+    capacity_count: Annotated[int | None, Quantity(unit="người", vi="Sức chứa", en="Capacity", low=1, high=500_000)] = (
+        None
+    )
 
 
 class GateCount(Payload, frozen=True, kw_only=True, array_like=True, tag="tourism.gate"):
