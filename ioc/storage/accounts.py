@@ -1,0 +1,191 @@
+"""People: accounts with roles, sessions, one-use tickets for wall sockets. Secrets are kept as digests only."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from ioc.errors import ConfigurationError
+from ioc.ports import Clock
+from ioc.storage.pool import Database
+from ioc.storage.statements import load_statements
+
+_SQL = load_statements("accounts")
+_NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+_LEAST_PASSWORD = 10
+_MOST_PASSWORD = 1_000
+
+IDLE = timedelta(hours=12)
+"""A shift: a session that was not used for longer is over."""
+LONGEST = timedelta(days=7)
+TICKET_LIFETIME = timedelta(seconds=60)
+_TOUCH_EVERY = timedelta(minutes=1)
+
+
+class Role(enum.StrEnum):
+    """What a person may do (trust.md, section 2, in the design)."""
+
+    KIOSK = "kiosk"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    SUPERVISOR = "supervisor"
+    DEPARTMENT = "department"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A person."""
+
+    name: str
+    display_name: str
+    roles: tuple[str, ...]
+    department: str | None = None
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Somebody who is signed in; ``csrf`` must come with everything that changes something."""
+
+    account: Account
+    csrf: str
+
+
+def to_digest(token: str) -> bytes:
+    """Give what is stored of a random token: its SHA-256; 256 random bits need no salt."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+class AccountStore:
+    """Accounts, sessions and tickets.
+
+    Args:
+        database: the open pool.
+        clock: time of sessions and tickets.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._hasher = PasswordHasher()
+        # Somebody who guesses names must wait as long for a wrong name as for a wrong password.
+        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+
+    async def add_account(
+        self, *, name: str, display_name: str, password: str, roles: Sequence[str], department: str | None = None
+    ) -> None:
+        """Make an account, or set its roles and password anew; open sessions of it end.
+
+        Raises:
+            ConfigurationError: with every fault of name, password and roles.
+        """
+        if faults := _find_faults(name, password, roles):
+            raise ConfigurationError(faults)
+        hashed = await asyncio.to_thread(self._hasher.hash, password)
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                _SQL["save_account"],
+                {
+                    "name": name,
+                    "display_name": display_name,
+                    "password_hash": hashed,
+                    "roles": list(dict.fromkeys(roles)),
+                    "department": department,
+                    "at": self._clock.now(),
+                },
+            )
+            await connection.execute(_SQL["end_sessions_of"], (name,))
+
+    async def list_accounts(self) -> list[Account]:
+        """Give every account by name."""
+        async with self._database.connection() as connection:
+            return [_to_account(row) for row in await (await connection.execute(_SQL["list_accounts"])).fetchall()]
+
+    async def verify(self, name: str, password: str) -> Account | None:
+        """Give the account if the password is its own and it may come in; None takes as long to find out."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["find_account"], (name.replace("\0", ""),))).fetchone()
+        hashed = self._nobody if row is None else row[5]
+        is_right = await asyncio.to_thread(self._matches, hashed, password[:_MOST_PASSWORD])
+        if row is None or not is_right or row[4]:
+            return None
+        return _to_account(row)
+
+    def _matches(self, hashed: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def open_session(self, account: Account) -> tuple[str, Session]:
+        """Sign an account in; give the token for its cookie."""
+        token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+        now = self._clock.now()
+        async with self._database.transaction() as connection:
+            await connection.execute(_SQL["forget_sessions"], {"idle_since": now - IDLE, "oldest": now - LONGEST})
+            await connection.execute(
+                _SQL["open_session"], {"token_hash": to_digest(token), "name": account.name, "csrf": csrf, "at": now}
+            )
+        return token, Session(account=account, csrf=csrf)
+
+    async def find_session(self, token: str) -> Session | None:
+        """Give who is signed in with this token, None if nobody is any more."""
+        now = self._clock.now()
+        known = {"token_hash": to_digest(token), "idle_since": now - IDLE, "oldest": now - LONGEST, "at": now}
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["find_session"], known)).fetchone()
+            if row is None or row[4]:
+                return None
+            if now - row[6] > _TOUCH_EVERY:
+                await connection.execute(_SQL["touch_session"], known)
+        return Session(account=_to_account(row), csrf=row[5])
+
+    async def close_session(self, token: str) -> None:
+        """Sign out."""
+        async with self._database.connection() as connection:
+            await connection.execute(_SQL["close_session"], (to_digest(token),))
+
+    async def issue_ticket(self, account: Account) -> tuple[str, datetime]:
+        """Give a token that opens one wall socket within a minute, in any api process."""
+        token, now = secrets.token_urlsafe(32), self._clock.now()
+        async with self._database.transaction() as connection:
+            await connection.execute(_SQL["forget_tickets"], (now,))
+            await connection.execute(
+                _SQL["issue_ticket"],
+                {"token_hash": to_digest(token), "name": account.name, "expires_at": now + TICKET_LIFETIME},
+            )
+        return token, now + TICKET_LIFETIME
+
+    async def redeem_ticket(self, token: str) -> Account | None:
+        """Use a ticket up; give whose it was, None if it is used, old or was never issued."""
+        known = {"token_hash": to_digest(token), "at": self._clock.now()}
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["redeem_ticket"], known)).fetchone()
+        return None if row is None else _to_account(row)
+
+
+def _find_faults(name: str, password: str, roles: Sequence[str]) -> list[str]:
+    faults = []
+    if not _NAME.fullmatch(name):
+        faults.append("name: lower-case letters, digits, dot, dash and underscore, at most 64")
+    if not _LEAST_PASSWORD <= len(password) <= _MOST_PASSWORD:
+        faults.append(f"password: at least {_LEAST_PASSWORD} characters")
+    if not roles:
+        faults.append("role: at least one")
+    known = [role.value for role in Role]
+    faults += [f"role {role!r}: there are {', '.join(known)}" for role in roles if role not in known]
+    return faults
+
+
+def _to_account(row: Sequence[Any]) -> Account:
+    return Account(name=row[0], display_name=row[1], roles=tuple(row[2]), department=row[3], disabled=row[4])
