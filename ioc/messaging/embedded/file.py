@@ -21,7 +21,7 @@ CHECKPOINT_PAGES = 1_000
 FETCH_BYTES = 32 * 1024 * 1024
 """A read stops growing here, so that a batch of huge records cannot fill the memory."""
 
-_STATEMENTS = {
+_STATEMENTS: dict[str, str] = {
     name: text.strip()
     for name, text in re.findall(
         r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)",
@@ -29,6 +29,11 @@ _STATEMENTS = {
         re.MULTILINE | re.DOTALL,
     )
 }
+
+
+def statement(name: str) -> str:
+    """Give a statement of ``log.sql`` by its name."""
+    return _STATEMENTS[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,7 @@ class LogFile:
     def __init__(self, path: Path, *, prefix: str, partitions: int, patience: timedelta) -> None:
         self._path, self._prefix, self._partitions, self._patience = path, prefix, partitions, patience
         self._connection: sqlite3.Connection | None = None
-        self._part_ids: dict[TopicPartition, int] = {}
+        self.part_ids: dict[TopicPartition, int] = {}
 
     def open(self) -> None:
         """Open the file, and make it when it is not there."""
@@ -74,7 +79,7 @@ class LogFile:
             self._connection = sqlite3.connect(self._path, timeout=self._patience.total_seconds(), isolation_level=None)
         except sqlite3.Error as error:
             raise LogUnavailableError(_advice(self._path, error)) from error
-        with self._translated() as connection:
+        with self.connected() as connection:
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -89,7 +94,7 @@ class LogFile:
             }
         for topic in Topic:
             for partition in partitions_of(topic, self._partitions):
-                self._part_ids[partition] = known[topic_name(self._prefix, topic), partition.partition]
+                self.part_ids[partition] = known[topic_name(self._prefix, topic), partition.partition]
 
     def close(self) -> None:
         """Close the file. Closing twice is harmless."""
@@ -107,7 +112,7 @@ class LogFile:
             ends = {part_id: (end, size) for part_id, _, _, end, size in connection.execute(_STATEMENTS["parts"])}
             touched = set()
             for block in blocks:
-                part_id = self._part_ids[block.partition]
+                part_id = self.part_ids[block.partition]
                 first, size = ends[part_id]
                 next_offset, bytes_count = first + block.count, len(block.payload)
                 connection.execute(
@@ -118,7 +123,7 @@ class LogFile:
             connection.executemany(_STATEMENTS["move_end"], [(*ends[part_id], part_id) for part_id in touched])
             connection.executemany(
                 _STATEMENTS["move_position"],
-                [(reader, self._part_ids[partition], offset) for (reader, partition), offset in positions.items()],
+                [(reader, self.part_ids[partition], offset) for (reader, partition), offset in positions.items()],
             )
 
     def register(self, group: str, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
@@ -131,7 +136,7 @@ class LogFile:
         with self.transaction() as connection:
             ends = self.ends()
             for partition, position in positions.items():
-                part_id = self._part_ids[partition]
+                part_id = self.part_ids[partition]
                 if position > ends[partition]:
                     self._shift(connection, part_id, position, ends[partition])
                     moved[partition] = position
@@ -149,9 +154,9 @@ class LogFile:
 
     def ends(self) -> dict[TopicPartition, int]:
         """Give the next offset of every partition."""
-        with self._translated() as connection:
+        with self.connected() as connection:
             by_id = {part_id: end for part_id, _, _, end, _ in connection.execute(_STATEMENTS["parts"])}
-        return {partition: by_id[part_id] for partition, part_id in self._part_ids.items()}
+        return {partition: by_id[part_id] for partition, part_id in self.part_ids.items()}
 
     def fetch(self, positions: Mapping[TopicPartition, int], max_items: int) -> Fetched:
         """Read on from the positions, at most ``max_items`` in all, shared among the partitions that have them."""
@@ -179,7 +184,7 @@ class LogFile:
     ) -> tuple[Slice, int]:
         """Read one partition. A gap that retention left in front is part of the slice: positions stay a chain."""
         at, found, bytes_count = position, Decoded(), 0
-        rows = self._connected().execute(_STATEMENTS["blocks_after"], (self._part_ids[partition], at, share))
+        rows = self._connected().execute(_STATEMENTS["blocks_after"], (self.part_ids[partition], at, share))
         for first, next_offset, payload in rows:
             room = share - len(found)
             # Whole blocks where possible: half a block would be decoded again for its other half.
@@ -205,7 +210,7 @@ class LogFile:
     @contextmanager
     def transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
         """Hold a transaction for the block: committed at its end, rolled back by an error."""
-        with self._translated() as connection:
+        with self.connected() as connection:
             connection.execute(f"BEGIN {kind}")
             try:
                 yield connection
@@ -216,7 +221,8 @@ class LogFile:
                 raise
 
     @contextmanager
-    def _translated(self) -> Iterator[sqlite3.Connection]:
+    def connected(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection; what goes wrong with it is raised in the log's own words."""
         try:
             yield self._connected()
         except (sqlite3.Error, OSError) as error:

@@ -18,8 +18,9 @@ from ioc.messaging.embedded.file import Block, LogFile
 from ioc.messaging.embedded.group_commit import GroupCommit
 from ioc.messaging.embedded.lease import Lease
 from ioc.messaging.embedded.reader import LOOK, Commit, Reader
+from ioc.messaging.embedded.retention import Retention, Trimmed, trim
 from ioc.messaging.embedded.wakeup import Wakeup
-from ioc.messaging.topics import partition_count, partitions_of
+from ioc.messaging.topics import partition_count, partitions_of, retention_of
 from ioc.ports import Batch, Clock, Handover, LogItem, Slice, Start, Topic, TopicPartition
 
 _log = logger("log")
@@ -29,6 +30,7 @@ BLOCK_BYTES = 4 * 1024 * 1024
 POSITIONS_EVERY = timedelta(seconds=1)
 """Positions on the log serve its retention only, so they get a disk write of their own no more often than this."""
 HOUSEKEEPING_EVERY = timedelta(seconds=30)
+"""How often a process looks for what retention lets go. Several processes looking is harmless."""
 
 
 class EmbeddedLog:
@@ -69,7 +71,11 @@ class EmbeddedLog:
             clock,
             deadline,
         )
-        self._retention, self._retention_bytes = retention, retention_bytes
+        self._retention = Retention(
+            age_by_topic={topic: retention_of(topic, retention) for topic in Topic}, size_bytes=retention_bytes
+        )
+        self._tasks = asyncio.TaskGroup()
+        self._housekeeping: asyncio.Task[None] | None = None
         self._wakeup = Wakeup(path.with_name(f"{path.name}.wake"))
         self._writer = GroupCommit(self._file(), wakeup=self._wakeup, clock=clock, deadline=deadline)
         self._asker = self._reader()
@@ -80,15 +86,42 @@ class EmbeddedLog:
         try:
             await self._writer.open()
             await self._asker.open()
+            await self._tasks.__aenter__()
         except BaseException:
             await self._close()
             raise
+        self._housekeeping = self._tasks.create_task(self._keep_house(), name="log-housekeeping")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._close()
+        assert self._housekeeping is not None
+        self._housekeeping.cancel()
+        try:
+            await self._tasks.__aexit__(kind, error, traceback)
+        finally:
+            await self._close()
+
+    async def trim(self) -> Trimmed:
+        """Let go of what retention does not keep. Done by itself twice a minute."""
+        await self._writer.flush_positions()
+        now = self._clock.now()
+        trimmed = await self._writer.run(lambda: trim(self._writer.file, self._retention, now=now))
+        for group, count in trimmed.unread_count.items():
+            _log.warning(
+                "log.unread_dropped", group=group, lost_count=count, retention_bytes=self._retention.size_bytes
+            )
+        return trimmed
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await self.trim()
+            except LogUnavailableError as error:
+                # Appends say the same to their callers; here the next look may find the disk well again.
+                _log.warning("log.trim_failed", reason=error.reason)
+            await self._clock.sleep(HOUSEKEEPING_EVERY)
 
     async def _close(self) -> None:
         for reader, lease in list(self._open_readers.items()):

@@ -75,3 +75,6 @@ UPDATE part SET next_offset = next_offset + ? WHERE part_id = ?
 
 -- name: shift_positions
 UPDATE position SET next_offset = next_offset + ? WHERE part_id = ?
+
+-- name: total_bytes
+SELECT coalesce(sum(size_bytes), 0) FROM part

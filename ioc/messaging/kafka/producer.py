@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -19,10 +20,31 @@ from ioc.messaging.topics import MAX_RECORD_BYTES
 from ioc.ports import Clock, LogItem, Topic
 
 BATCH_BYTES = 512 * 1024
+FLIGHT_ITEMS = 50_000
+"""Most items that callers' appends are joined up to; an append is never cut."""
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    items: Sequence[LogItem]
+    is_done: bool = False
+    fault: str | None = None
+
+
+@dataclass(eq=False, slots=True)
+class _Lane:
+    """One topic: one flight at a time, and those who wait for the next one."""
+
+    flight: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: list[_Request] = field(default_factory=list)
+    is_checked: bool = False
 
 
 class Producer:
     """An idempotent producer that is started when it is first needed, and anew when it broke.
+
+    What callers append while a flight is under way goes with the next one together. That is group commit, and it is
+    needed: callers that queue inside Kafka's client for a place eat up each other's deadlines there.
 
     Args:
         connection: where the brokers are.
@@ -34,7 +56,7 @@ class Producer:
         # The client comes without types, so nothing is lost by Any.
         self._client: Any = None
         self._starting = asyncio.Lock()
-        self._known_topics: set[Topic] = set()
+        self._lanes = {topic: _Lane() for topic in Topic}
 
     async def append(self, topic: Topic, items: Sequence[LogItem]) -> None:
         """Write items; returns when the brokers have confirmed every one.
@@ -43,21 +65,17 @@ class Producer:
             ConfigurationError: the topic has another number of partitions than the settings say.
             LogUnavailableError: the brokers did not confirm; whether part of the items was written is unknown.
         """
-        client: AIOKafkaProducer | None = None
+        lane, request = self._lanes[topic], _Request(items)
+        lane.waiting.append(request)
         try:
-            async with self._connection.asking(f"append to {self._connection.name(topic)}"):
-                client = await self._started()
-                await self._check(client, topic)
-                confirmations = [
-                    await client.send_batch(batch, self._connection.name(topic), partition=partition)
-                    for partition, batch in self._batches(client, topic, items)
-                ]
-                await asyncio.gather(*confirmations)
-        except LogUnavailableError as error:
-            if client is not None and isinstance(error.__cause__, KafkaError) and not error.__cause__.retriable:
-                # An idempotent producer that lost its sequence refuses everything from then on.
-                await self._forget(client)
-            raise
+            async with self._connection.asking(f"append to {self._connection.name(topic)}"), lane.flight:
+                if not request.is_done:
+                    await self._fly(topic, lane)
+        finally:
+            if request in lane.waiting:
+                lane.waiting.remove(request)
+        if request.fault is not None:
+            raise LogUnavailableError(request.fault)
 
     async def close(self) -> None:
         """Stop the producer, after what it still has in flight."""
@@ -65,6 +83,31 @@ class Producer:
         if client is not None:
             async with self._connection.asking("closing the producer"):
                 await client.stop()
+
+    async def _fly(self, topic: Topic, lane: _Lane) -> None:
+        """Send what waits, as the first of those who wait. However the flight ends, nobody is left waiting on it."""
+        client = await self._started()
+        await self._check(client, topic, lane)
+        aboard, lane.waiting = _board(lane.waiting)
+        fault: str | None = "the caller that wrote for several was broken off; whether this was written is unknown"
+        try:
+            await self._send(client, topic, [item for request in aboard for item in request.items])
+            fault = None
+        except KafkaError as error:
+            fault = self._connection.unavailable(f"append to {self._connection.name(topic)}", error).reason
+            if not error.retriable:
+                # An idempotent producer that lost its sequence refuses everything from then on.
+                await self._forget(client)
+        finally:
+            for request in aboard:
+                request.is_done, request.fault = True, fault
+
+    async def _send(self, client: AIOKafkaProducer, topic: Topic, items: Sequence[LogItem]) -> None:
+        confirmations = [
+            await client.send_batch(batch, self._connection.name(topic), partition=partition)
+            for partition, batch in self._batches(client, topic, items)
+        ]
+        await asyncio.gather(*confirmations)
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
@@ -90,8 +133,8 @@ class Producer:
             request_timeout_ms=self._connection.deadline_ms,
         )
 
-    async def _check(self, client: AIOKafkaProducer, topic: Topic) -> None:
-        if topic in self._known_topics:
+    async def _check(self, client: AIOKafkaProducer, topic: Topic, lane: _Lane) -> None:
+        if lane.is_checked:
             return
         name, wanted = self._connection.name(topic), self._connection.count(topic)
         there = len(await client.partitions_for(name))
@@ -99,11 +142,11 @@ class Producer:
             raise ConfigurationError(
                 [f"log.partitions: Kafka's {name} has {there} partitions, the settings say {wanted}"]
             )
-        self._known_topics.add(topic)
+        lane.is_checked = True
 
     def _batches(
         self, client: AIOKafkaProducer, topic: Topic, items: Sequence[LogItem]
-    ) -> Iterable[tuple[int, BatchBuilder]]:
+    ) -> Iterator[tuple[int, BatchBuilder]]:
         """Pack items into as many batches per partition as their size needs, in order."""
         count, stamp_ms = self._connection.count(topic), int(self._clock.now().timestamp() * 1000)
         open_batches: dict[int, BatchBuilder] = {}
@@ -125,3 +168,13 @@ class Producer:
             with contextlib.suppress(IocError):
                 async with self._connection.asking("closing a broken producer"):
                     await client.stop()
+
+
+def _board(waiting: list[_Request]) -> tuple[list[_Request], list[_Request]]:
+    """Choose who flies now and who waits on, in the order of their coming."""
+    count = 0
+    for index, request in enumerate(waiting):
+        count += len(request.items)
+        if index and count > FLIGHT_ITEMS:
+            return waiting[:index], waiting[index:]
+    return waiting, []
