@@ -1,0 +1,44 @@
+"""``POST /api/v1/ingest/{feed}``: answers 202 when the log has everything that was sent."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from connectors.transports.http_push import TooLargeError
+from ioc.api.auth import find_source
+from ioc.api.services import IngestServices
+
+
+def router(ingest: IngestServices) -> APIRouter:
+    """Make the push route."""
+    routes = APIRouter(prefix="/api/v1", tags=["ingest"])
+    most_bytes = ingest.push.most_bytes
+
+    @routes.post("/ingest/{feed_id}", status_code=202)
+    async def push(feed_id: str, request: Request) -> Response:
+        """Take a JSON list, a JSON object or NDJSON of at most 1,000 records and 4 MiB.
+
+        Records that cannot be read are in the dead letters, and named in ``rejections``. Sending the same again is safe.
+        """
+        await find_source(ingest.keys, request, feed_id)
+        body = await _read_body(request, most_bytes)
+        result = await ingest.push.receive(feed_id, body, request.headers.get("Content-Type", ""))
+        return Response(msgspec.json.encode(result.to_wire()), status_code=202, media_type="application/json")
+
+    return routes
+
+
+async def _read_body(request: Request, most_bytes: int) -> bytes:
+    """Read the body, and stop reading where it becomes too large, whatever its header said."""
+    announced = request.headers.get("Content-Length", "")
+    if announced.isdigit() and int(announced) > most_bytes:
+        raise TooLargeError(what="bytes", limit=most_bytes)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most_bytes:
+            raise TooLargeError(what="bytes", limit=most_bytes)
+        parts.append(part)
+    return b"".join(parts)

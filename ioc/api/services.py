@@ -1,0 +1,64 @@
+"""What the edge needs of the rest of the program. A role that does not run in this process leaves its parts None."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alerts.rulebook import Rulebook
+from connectors.feed import Feed
+from connectors.transports.http_push import HttpPush
+from ioc.api.wall.hub import WallHub
+from ioc.delivery.destination import DestinationPolicy
+from ioc.ports import Clock
+from ioc.storage.accounts import AccountStore
+from ioc.storage.alerts import PostgresAlertStore
+from ioc.storage.audit import AuditLog
+from ioc.storage.letters import DeadLetterStore
+from ioc.storage.series import HistoryStore
+from ioc.storage.source_keys import SourceKeyStore
+from ioc.storage.subscriptions import SubscriptionStore
+
+Check = Callable[[], Awaitable[str]]
+"""A readiness check: gives what it found, raises ``IocError`` with what is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestServices:
+    """What the push route needs."""
+
+    push: HttpPush
+    keys: SourceKeyStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiServices:
+    """What people's routes and the wall need. ``feed_statuses`` gives every feed's status as the wire has it."""
+
+    accounts: AccountStore
+    audit: AuditLog
+    alerts: PostgresAlertStore
+    history: HistoryStore
+    letters: DeadLetterStore
+    retry_letters: Callable[[Sequence[Any]], Awaitable[tuple[int, int]]]
+    subscriptions: SubscriptionStore
+    destinations: DestinationPolicy
+    hub: WallHub
+    rulebook: Rulebook
+    feeds: Mapping[str, Feed]
+    feed_statuses: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+    geo_directory: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that an app is made of. ``checks`` are asked by ``/health/ready``."""
+
+    clock: Clock
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    ingest: IngestServices | None = None
+    api: ApiServices | None = None
+    allowed_origins: tuple[str, ...] = ()
+    secure_cookies: bool = False

@@ -1,0 +1,86 @@
+"""Serving the app with uvicorn inside our own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from ioc.errors import ConfigurationError
+
+MOST_FRAME_BYTES = 16_384
+"""What a wall sends is small; more is not a wall."""
+_DRAIN_S = 5
+
+
+async def serve(
+    app: FastAPI,
+    *,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    behind_tls_proxy: bool = False,
+    on_ready: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Serve until ``stop``; ``on_ready`` is told the port once it is bound.
+
+    Raises:
+        ConfigurationError: the address is taken, or reaches beyond this machine without TLS in front.
+    """
+    if not behind_tls_proxy and not _is_loopback(host):
+        raise ConfigurationError(
+            [f"IOC_HTTP__HOST={host} lets others reach us without TLS; put a TLS proxy in front and set "
+             "IOC_HTTP__BEHIND_TLS_PROXY=true, or keep 127.0.0.1"]
+        )  # fmt: skip
+    listener = _bind(host, port)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            ws_max_size=MOST_FRAME_BYTES,
+            ws_per_message_deflate=False,
+            ws_ping_interval=20.0,
+            ws_ping_timeout=20.0,
+            access_log=False,
+            log_config=None,
+            proxy_headers=behind_tls_proxy,
+            forwarded_allow_ips="*" if behind_tls_proxy else "127.0.0.1",
+            server_header=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=_DRAIN_S,
+            h11_max_incomplete_event_size=64 * 1024,
+            lifespan="off",
+        )
+    )
+    on_ready(listener.getsockname()[1])
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server._serve([listener]), name="http")  # noqa: SLF001  without its signal handlers
+        await stop.wait()
+        server.should_exit = True
+        await serving
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError([f"cannot listen on {host}:{port}: {error.strerror}; set IOC_HTTP__PORT"]) from error
+    listener.set_inheritable(False)
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,95 @@
+"""How the domain looks on the wire: the same rows on REST and on the wall's socket."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ioc.domain.alerts import Alert, AlertEvent
+from ioc.domain.ids import format_event_id
+from ioc.ports import Clock
+from ioc.storage.series import Reading
+
+ALERT_FIELDS = (
+    "id", "rev", "severity", "condition", "operator", "rule_id", "asset_id", "unit_code", "zone_id", "title_vi",
+    "title_en", "detail_vi", "detail_en", "value", "limit", "quantity_unit", "lon", "lat", "observed_at", "started_at",
+    "decided_at", "ended_at", "acked_by", "acked_at", "labels",
+)  # fmt: skip
+"""Fields of an alert's row on the channel ``alerts``, in order."""
+
+
+def to_ms(at: datetime | None) -> int | None:
+    """Give an instant in milliseconds since the epoch, as the wire has them."""
+    return None if at is None else round(at.timestamp() * 1000)
+
+
+def to_alert(alert: Alert) -> dict[str, Any]:
+    """Give an alert with every field of its row, and what only REST shows."""
+    return {
+        "id": str(alert.alert_id),
+        "rev": alert.revision,
+        "severity": alert.severity.value,
+        "condition": alert.condition.value,
+        "operator": alert.operator.value,
+        "rule_id": alert.rule_id,
+        "asset_id": alert.asset_id,
+        "unit_code": alert.unit_code,
+        "zone_id": alert.zone_id,
+        "title_vi": alert.title_vi,
+        "title_en": alert.title_en,
+        "detail_vi": alert.detail_vi,
+        "detail_en": alert.detail_en,
+        "value": alert.value,
+        "limit": alert.limit,
+        "quantity_unit": alert.quantity_unit,
+        "lon": alert.lon_deg,
+        "lat": alert.lat_deg,
+        "observed_at": to_ms(alert.observed_at),
+        "started_at": to_ms(alert.started_at),
+        "decided_at": to_ms(alert.decided_at),
+        "ended_at": to_ms(alert.ended_at),
+        "acked_by": alert.acked_by,
+        "acked_at": to_ms(alert.acked_at),
+        "labels": dict(alert.labels),
+        "received_at": to_ms(alert.received_at),
+        "shelved_until": to_ms(alert.shelved_until),
+        "resolve_reason": alert.resolve_reason.value if alert.resolve_reason else None,
+        "rule_version": alert.rule_version,
+        "feed_id": alert.feed_id,
+    }
+
+
+def to_alert_row(alert: Alert) -> list[Any]:
+    """Give an alert's row on the channel ``alerts``."""
+    shown = to_alert(alert)
+    return [shown[name] for name in ALERT_FIELDS]
+
+
+def to_alert_event(event: AlertEvent) -> dict[str, Any]:
+    """Give a journal entry as the wall and REST have it."""
+    return {
+        "event_id": event.event_id,
+        "type": event.type.value,
+        "at": to_ms(event.at),
+        "actor": event.actor,
+        "reason": event.reason,
+        "alert": to_alert(event.alert),
+    }
+
+
+def to_reading(reading: Reading) -> dict[str, Any]:
+    """Give a reading as REST has it."""
+    return {
+        "event_id": format_event_id(reading.event_id),
+        "kind": reading.kind,
+        "asset_id": reading.asset_id,
+        "unit_code": reading.unit_code,
+        "feed_id": reading.feed_id,
+        "observed_at": to_ms(reading.observed_at),
+        "received_at": to_ms(reading.received_at),
+        "quality": int(reading.quality),
+        "lon": reading.lon_deg,
+        "lat": reading.lat_deg,
+        "values": dict(reading.values),
+    }
+
