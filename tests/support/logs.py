@@ -218,6 +218,6 @@ def numbers_by_partition(batches: Sequence[Batch]) -> dict[int, list[int]]:
     read: dict[int, list[int]] = {}
     for batch in batches:
         for part in batch.slices:
-            if part.partition.topic is Topic.EVENTS:
+            if part.partition.topic is Topic.EVENTS and part.items:
                 read.setdefault(part.partition.partition, []).extend(map(number_of, part.items))
     return read

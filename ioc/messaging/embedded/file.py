@@ -74,10 +74,10 @@ class LogFile:
 
     def open(self) -> None:
         """Open the file, and make it when it is not there."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self._path, timeout=self._patience.total_seconds(), isolation_level=None)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise LogUnavailableError(_advice(self._path, error)) from error
         with self.connected() as connection:
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")

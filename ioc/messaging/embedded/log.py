@@ -82,9 +82,9 @@ class EmbeddedLog:
         self._open_readers: dict[Reader, Lease | None] = {}
 
     async def __aenter__(self) -> Self:
-        self._wakeup.open()
         try:
             await self._writer.open()
+            self._wakeup.open()
             await self._asker.open()
             await self._tasks.__aenter__()
         except BaseException:

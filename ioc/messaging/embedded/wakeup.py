@@ -28,11 +28,11 @@ class Wakeup:
 
     def open(self) -> None:
         """Bind the socket and listen on the running loop."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         bell.setblocking(False)
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             bell.bind(self._address(self._name))
         except OSError:
             # No such sockets here (a network file system, say): readers fall back to looking by themselves.
