@@ -172,10 +172,14 @@ class KafkaSubject:
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap, self.prefix = bootstrap, f"test-{uuid4().hex[:12]}."
 
-    def open(self, partitions: int = PARTITIONS) -> KafkaLog:
-        return KafkaLog(
-            self.bootstrap, prefix=self.prefix, partitions=partitions, client_id="test", clock=SystemClock()
-        )
+    def open(self, **settings: object) -> KafkaLog:
+        wanted: dict[str, object] = {
+            "prefix": self.prefix,
+            "partitions": PARTITIONS,
+            "client_id": "test",
+            "clock": SystemClock(),
+        }
+        return KafkaLog(self.bootstrap, **{**wanted, **settings})  # type: ignore[arg-type]
 
     async def append_raw(self, partition: TopicPartition, record: bytes) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap)

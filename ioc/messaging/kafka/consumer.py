@@ -27,8 +27,6 @@ FRESH = timedelta(seconds=2)
 SILENT = timedelta(seconds=15)
 """Brokers that say nothing about any of our partitions for this long are away."""
 REBALANCE = timedelta(seconds=60)
-FINISHING = timedelta(seconds=30)
-"""How long a rebalance waits for the batch in hand. After that the store's position check keeps the batch out."""
 COMMIT_EVERY = timedelta(seconds=1)
 PARTITION_FETCH_BYTES = 2 * 1024 * 1024
 FETCH_BYTES = 32 * 1024 * 1024
@@ -41,10 +39,12 @@ class Consumer:
     Args:
         connection: where the brokers are.
         group: name of the group; None reads alone.
+        finishing: how long a rebalance waits for the batch in hand. After that the store's position check keeps it
+            out of the store.
     """
 
-    def __init__(self, connection: Connection, *, group: str | None) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, *, group: str | None, finishing: timedelta = timedelta()) -> None:
+        self._connection, self._finishing = connection, finishing
         self._client = AIOKafkaConsumer(
             bootstrap_servers=connection.bootstrap,
             client_id=connection.client_id,
@@ -135,7 +135,7 @@ class Consumer:
     async def give_up(self, handover: Handover) -> None:
         """Stop reading, after the batch in hand is done with, and hand everything back before others can have it."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FINISHING.total_seconds()):
+            async with asyncio.timeout(self._finishing.total_seconds()):
                 while not self._idle.is_set():
                     await self._idle.wait()
         self._epoch += 1

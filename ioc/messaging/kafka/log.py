@@ -30,6 +30,7 @@ class KafkaLog:
         client_id: how the brokers see us in their own logs and metrics.
         clock: stamps records.
         deadline: how long the brokers may take for anything.
+        finishing: how long a member of a group may go on with its batch when its partitions are wanted elsewhere.
     """
 
     def __init__(
@@ -41,11 +42,12 @@ class KafkaLog:
         client_id: str,
         clock: Clock,
         deadline: timedelta = timedelta(seconds=15),
+        finishing: timedelta = timedelta(seconds=30),
     ) -> None:
         self._connection = Connection(
             bootstrap=bootstrap, client_id=client_id, prefix=prefix, partitions=partitions, deadline=deadline
         )
-        self._clock = clock
+        self._finishing = finishing
         self._producer = Producer(self._connection, clock=clock)
         self._asker: AIOKafkaConsumer | None = None
         self._asking = asyncio.Lock()
@@ -79,7 +81,7 @@ class KafkaLog:
         pulse: timedelta = timedelta(seconds=1),
     ) -> AsyncGenerator[Batch, None]:
         """Read as a member of ``group``: the brokers spread the partitions over its members."""
-        consumer = Consumer(self._connection, group=group)
+        consumer = Consumer(self._connection, group=group, finishing=self._finishing)
         self._consumers[consumer] = handover
         try:
             await consumer.join(topics, handover)
