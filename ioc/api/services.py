@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alerts.rulebook import Rulebook
+
 from connectors.feed import Feed
 from connectors.transports.http_push import HttpPush
 from ioc.api.wall.hub import WallHub

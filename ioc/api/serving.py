@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,6 +16,15 @@ from ioc.errors import ConfigurationError
 MOST_FRAME_BYTES = 16_384
 """What a wall sends is small; more is not a wall."""
 _DRAIN_S = 5
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: who started us decides when we stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
 
 
 async def serve(
@@ -37,7 +47,7 @@ async def serve(
              "IOC_HTTP__BEHIND_TLS_PROXY=true, or keep 127.0.0.1"]
         )  # fmt: skip
     listener = _bind(host, port)
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             ws="websockets-sansio",
@@ -58,7 +68,7 @@ async def serve(
     )
     on_ready(listener.getsockname()[1])
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server._serve([listener]), name="http")  # noqa: SLF001  without its signal handlers
+        serving = group.create_task(server.serve([listener]), name="http")
         await stop.wait()
         server.should_exit = True
         await serving

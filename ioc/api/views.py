@@ -7,7 +7,6 @@ from typing import Any
 
 from ioc.domain.alerts import Alert, AlertEvent
 from ioc.domain.ids import format_event_id
-from ioc.ports import Clock
 from ioc.storage.series import Reading
 
 ALERT_FIELDS = (
@@ -92,4 +91,3 @@ def to_reading(reading: Reading) -> dict[str, Any]:
         "lat": reading.lat_deg,
         "values": dict(reading.values),
     }
-

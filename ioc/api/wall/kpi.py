@@ -1,0 +1,127 @@
+"""Key figures of the province, computed from the picture once a tick: value, unit, limit, time, quality, last hour."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from ioc.api.views import to_ms
+from ioc.api.wall.channels import Row
+from ioc.api.wall.picture import Picture
+from ioc.domain.kinds import Crowd, TruckStep, UnitReport, VesselPosition
+from ioc.domain.quantities import Quality
+
+FIELDS = ("id", "value", "unit", "limit", "at", "q", "spark")
+PROVINCE_TIME = ZoneInfo("Asia/Ho_Chi_Minh")
+UNITS_COUNT = 54
+_MOVING_KN = 0.5
+_SPARK_MINUTES = 60
+_YARD_STEPS = frozenset({"arrive_yard", "anpr_gate", "weigh", "quarantine", "customs_lane", "scan", "handover"})
+_REPORTED = frozenset({"submitted", "accepted"})
+
+
+class Figure(NamedTuple):
+    """One figure now; ``at`` is the time of the newest data in it."""
+
+    value: float | None
+    unit: str
+    limit: float | None
+    at: datetime | None
+    quality: int = Quality.GOOD
+
+
+class KeyFigures:
+    """Computes the figures and keeps a value a minute of the last hour."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._picture = picture
+        self._sparks: dict[str, deque[float | None]] = {}
+        self._minute: datetime | None = None
+
+    def rows(self, now: datetime, *, feeds: Sequence[Mapping[str, Any]], open_alert_count: int) -> list[Row]:
+        """Give the rows of ``kpi:province``."""
+        figures = {
+            "kpi.alerts_open": Figure(open_alert_count, "", None, now),
+            "kpi.feeds_fresh_pct": self._feeds_fresh(feeds, now),
+            "kpi.units_reporting": self._units_reporting(now),
+            **self._vessels(now),
+            "kpi.visitors_now": self._visitors(now),
+            "kpi.trucks_in_yard": self._trucks(now),
+            "kpi.aqi_max": self._aqi(),
+        }
+        minute = now.replace(second=0, microsecond=0)
+        is_new_minute, self._minute = minute != self._minute, minute
+        rows: list[Row] = []
+        for name, figure in figures.items():
+            spark = self._sparks.setdefault(name, deque(maxlen=_SPARK_MINUTES))
+            if is_new_minute or not spark:
+                spark.append(figure.value)
+            else:
+                spark[-1] = figure.value
+            rows.append(
+                [name, figure.value, figure.unit, figure.limit, to_ms(figure.at), int(figure.quality), list(spark)]
+            )
+        return rows
+
+    @staticmethod
+    def _feeds_fresh(feeds: Sequence[Mapping[str, Any]], now: datetime) -> Figure:
+        if not feeds:
+            return Figure(None, "%", 95, None)
+        live = sum(feed["state"] == "live" for feed in feeds)
+        return Figure(round(100 * live / len(feeds), 1), "%", 95, now)
+
+    def _units_reporting(self, now: datetime) -> Figure:
+        today = now.astimezone(PROVINCE_TIME).date()
+        reports = [
+            event
+            for event in self._picture.newest(UnitReport)
+            if isinstance(event.data, UnitReport) and event.data.report_on == today and event.data.status in _REPORTED
+        ]
+        return Figure(len(reports), f"/{UNITS_COUNT}", UNITS_COUNT, max((r.observed_at for r in reports), default=now))
+
+    def _vessels(self, now: datetime) -> dict[str, Figure]:
+        moving = silent = 0
+        newest: datetime | None = None
+        for event in self._picture.newest(VesselPosition):
+            if not isinstance(event.data, VesselPosition):
+                continue
+            newest = event.observed_at if newest is None else max(newest, event.observed_at)
+            if self._picture.quality_of(event, now) >= Quality.STALE:
+                silent += 1
+            elif (event.data.sog_kn or 0.0) >= _MOVING_KN:
+                moving += 1
+        return {
+            "kpi.vessels_moving": Figure(moving, "", None, newest),
+            "kpi.vessels_silent": Figure(silent, "", 0, newest),
+        }
+
+    def _visitors(self, now: datetime) -> Figure:
+        crowds = [event for event in self._picture.newest(Crowd) if isinstance(event.data, Crowd)]
+        fresh = [event for event in crowds if self._picture.quality_of(event, now) < Quality.STALE]
+        people = sum(event.data.people_count or 0 for event in fresh if isinstance(event.data, Crowd))
+        capacity = sum(event.data.capacity_count or 0 for event in crowds if isinstance(event.data, Crowd))
+        quality = Quality.GOOD if len(fresh) == len(crowds) else Quality.UNCERTAIN if fresh else Quality.STALE
+        return Figure(people if fresh else None, "", capacity or None, _newest(crowds), quality)
+
+    def _trucks(self, now: datetime) -> Figure:
+        trucks = [event for event in self._picture.newest(TruckStep) if isinstance(event.data, TruckStep)]
+        day_ago = now - timedelta(days=1)
+        waiting = [
+            event
+            for event in trucks
+            if isinstance(event.data, TruckStep) and event.data.step in _YARD_STEPS and event.observed_at > day_ago
+        ]
+        return Figure(len(waiting), "", None, _newest(trucks))
+
+    def _aqi(self) -> Figure:
+        values = self._picture.aqi_values()
+        if not values:
+            return Figure(None, "", 150, None)
+        return Figure(max(value for value, _ in values), "", 150, max(at for _, at in values))
+
+
+def _newest(events: Sequence[Any]) -> datetime | None:
+    return max((event.observed_at for event in events), default=None)
