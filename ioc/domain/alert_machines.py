@@ -157,11 +157,25 @@ def unshelve(alert: Alert, actor: str | None, at: datetime) -> Alert:
     return _next(alert, operator=back, shelved_until=None, acked_by=None, acked_at=None)
 
 
+def expire(alert: Alert, *, at: datetime) -> Alert:
+    """End an occurrence that nobody will end any more, because a new one of the same condition has begun.
+
+    Who has not seen it yet still has to: it stays on the list as returned.
+    """
+    seen = alert.operator is not OperatorState.UNACKNOWLEDGED
+    return _next(
+        alert,
+        condition=ConditionState.INACTIVE,
+        operator=OperatorState.NORMAL if seen else OperatorState.RETURNED_UNACKNOWLEDGED,
+        ended_at=max(at, alert.started_at),
+        resolve_reason=ResolveReason.EXPIRED,
+        shelved_until=None,
+    )
+
+
 def is_shelf_over(alert: Alert, at: datetime) -> bool:
     """Whether a shelved alert's time has come (the boundary counts)."""
-    return (
-        alert.operator is OperatorState.SHELVED and alert.shelved_until is not None and alert.shelved_until <= at
-    )
+    return alert.operator is OperatorState.SHELVED and alert.shelved_until is not None and alert.shelved_until <= at
 
 
 def _operator_after(alert: Alert, change: AlertChange) -> OperatorState:

@@ -1,0 +1,102 @@
+"""Alerts: list, journal, and what operators do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from ioc.api.auth import OPERATORS, VIEWERS, address_of, signed_in
+from ioc.api.services import ApiServices, Services
+from ioc.api.views import to_alert, to_alert_event
+from ioc.domain.alerts import Alert, ChangeType, Severity
+from ioc.storage.accounts import Session
+from ioc.storage.alerts import Action, AlertFilter
+
+_Text = Annotated[str | None, Field(max_length=2_000)]
+_TYPES = {
+    "acknowledge": ChangeType.ACKNOWLEDGED,
+    "resolve": ChangeType.RESOLVED,
+    "comment": ChangeType.COMMENTED,
+    "shelve": ChangeType.SHELVED,
+    "unshelve": ChangeType.UNSHELVED,
+}
+Verb = Literal["acknowledge", "resolve", "comment", "shelve", "unshelve"]
+
+
+class AlertAction(BaseModel):
+    """What an operator asks, with the revision that they saw: if somebody was faster, nothing happens (409)."""
+
+    model_config = ConfigDict(extra="forbid")
+    expected_revision: int = Field(ge=1)
+    comment: _Text = None
+    reason: _Text = None
+    until: AwareDatetime | None = None
+
+
+def router(services: Services, api: ApiServices) -> APIRouter:
+    """Make the routes under ``/api/v1/alerts``."""
+    routes = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
+    viewer, operator = signed_in(api.accounts, *VIEWERS), signed_in(api.accounts, *OPERATORS)
+
+    @routes.get("", dependencies=[Depends(viewer)])
+    async def page(
+        state: Literal["open", "all"] = "open",
+        severity: Severity | None = None,
+        rule: Annotated[str | None, Query(max_length=100)] = None,
+        asset: Annotated[str | None, Query(max_length=100)] = None,
+        unit: Annotated[str | None, Query(max_length=16)] = None,
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> dict[str, Any]:
+        """Alerts, newest first; ``next`` is the cursor of the next page."""
+        which = AlertFilter(
+            open_only=state == "open", rule_id=rule, asset_id=asset, unit_code=unit,
+            severity=None if severity is None else severity.value,
+        )  # fmt: skip
+        found = await api.alerts.page(which, limit=limit, cursor=cursor)
+        return {"items": [to_alert(alert) for alert in found.items], "next": found.next_cursor}
+
+    @routes.get("/{alert_id}", dependencies=[Depends(viewer)])
+    async def one(alert_id: UUID) -> dict[str, Any]:
+        """One alert with its whole journal."""
+        alert = await api.alerts.get(alert_id)
+        return {
+            "alert": to_alert(alert),
+            "events": [to_alert_event(event) for event in await api.alerts.events(alert_id)],
+        }
+
+    @routes.post("/{alert_id}/{verb}")
+    async def act(
+        request: Request,
+        alert_id: UUID,
+        verb: Verb,
+        asked: AlertAction,
+        session: Annotated[Session, Depends(operator)],
+        idempotency_key: Annotated[str | None, Header(max_length=64)] = None,
+    ) -> dict[str, Any]:
+        """Acknowledge, resolve, comment, shelve or unshelve. Repeating an ``Idempotency-Key`` repeats the answer only."""
+        action = _to_action(verb, asked, session.account.name, services.clock.now(), idempotency_key)
+        alert: Alert = await api.alerts.act(alert_id, action)
+        await api.audit.note(
+            actor=session.account.name, address=address_of(request), action=f"alert.{action.type}", on=str(alert_id),
+            detail={"revision": alert.revision},
+        )  # fmt: skip
+        return to_alert(alert)
+
+    return routes
+
+
+def _to_action(verb: Verb, asked: AlertAction, actor: str, at: datetime, key: str | None) -> Action:
+    return Action(
+        type=_TYPES[verb],
+        actor=actor,
+        at=at,
+        expected_revision=asked.expected_revision,
+        reason=asked.reason or asked.comment,
+        until=asked.until,
+        idempotency_key=key,
+    )
