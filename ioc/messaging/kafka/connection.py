@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError
@@ -73,6 +75,35 @@ class Connection:
             ) from None
         except (KafkaError, OSError) as error:
             raise self.unavailable(what, error) from error
+
+    async def dismiss(self, client: Any, network: Any) -> None:
+        """Stop a client of the brokers, cleanly where they answer.
+
+        ``network`` holds the client's connections. A client that is merely broken off leaves tasks and sockets behind;
+        one whose connections are cut comes to its end by itself.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.deadline.total_seconds() * 3), asyncio.TaskGroup() as tasks:
+                cutting = tasks.create_task(self._cut(network), name="kafka-cut")
+                await self._stop(client)
+                cutting.cancel()
+                await network.close()
+
+    async def _stop(self, client: Any) -> None:
+        try:
+            await client.stop()
+        except (KafkaError, OSError):
+            pass
+        except asyncio.CancelledError:
+            # The client lets out the cancellation of a fetch of its own that was waiting to try again.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+
+    async def _cut(self, network: Any) -> None:
+        while True:
+            await asyncio.sleep(self.deadline.total_seconds())
+            await network.close()
 
     def unavailable(self, what: str, error: BaseException) -> LogUnavailableError:
         """Say what went wrong with the brokers and what to do."""

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from ioc.errors import ConfigurationError, IocError, LogUnavailableError
+from ioc.errors import ConfigurationError, LogUnavailableError
 from ioc.logs import logger
 from ioc.messaging.codec import decode_records
 from ioc.messaging.kafka.connection import Connection
@@ -26,7 +26,8 @@ FRESH = timedelta(seconds=2)
 """A partition counts as read to its end only when a broker said so this recently: timers run on that word."""
 SILENT = timedelta(seconds=15)
 """Brokers that say nothing about any of our partitions for this long are away."""
-REBALANCE = timedelta(seconds=60)
+REJOINING = timedelta(seconds=10)
+"""How long a member may take to come back into a rebalance once its batch is finished."""
 COMMIT_EVERY = timedelta(seconds=1)
 PARTITION_FETCH_BYTES = 2 * 1024 * 1024
 FETCH_BYTES = 32 * 1024 * 1024
@@ -55,8 +56,9 @@ class Consumer:
             fetch_max_wait_ms=int(FETCH_WAIT.total_seconds() * 1000),
             fetch_max_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
-            rebalance_timeout_ms=int(REBALANCE.total_seconds() * 1000),
-            request_timeout_ms=max(connection.deadline_ms, 5_000),
+            rebalance_timeout_ms=int((finishing + REJOINING).total_seconds() * 1000),
+            # Joining is one request, and waits until the other members have finished what they have in hand.
+            request_timeout_ms=int((finishing + 2 * REJOINING).total_seconds() * 1000),
         )
         self._positions: dict[KafkaPartition, int] = {}
         # Raised by every change of hands: what was fetched across one is not ours to give.
@@ -92,9 +94,7 @@ class Consumer:
                 await handover.revoked(frozenset(map(self._connection.ours, held)))
             await self._commit_now()
         finally:
-            with contextlib.suppress(IocError):
-                async with self._connection.asking("closing the consumer"):
-                    await self._client.stop()
+            await self._connection.dismiss(self._client, self._client._client)
 
     async def batches(self, *, max_items: int, pulse: timedelta, commits: bool) -> AsyncGenerator[Batch, None]:
         """Give what lies behind the positions, batch by batch, for as long as the caller asks."""

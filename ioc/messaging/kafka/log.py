@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
@@ -12,7 +11,6 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer
 
-from ioc.errors import IocError
 from ioc.messaging.kafka import admin
 from ioc.messaging.kafka.connection import Connection
 from ioc.messaging.kafka.consumer import Consumer
@@ -61,9 +59,7 @@ class KafkaLog:
     ) -> None:
         for consumer, handover in list(self._consumers.items()):
             await consumer.close(handover)
-        # Brokers that are away keep nobody from closing.
-        with contextlib.suppress(IocError):
-            await self._producer.close()
+        await self._producer.close()
         await self._dismiss()
 
     async def append(self, topic: Topic, items: Sequence[LogItem]) -> None:
@@ -150,6 +146,4 @@ class KafkaLog:
     async def _dismiss(self) -> None:
         asker, self._asker = self._asker, None
         if asker is not None:
-            with contextlib.suppress(IocError):
-                async with self._connection.asking("closing"):
-                    await asker.stop()
+            await self._connection.dismiss(asker, asker._client)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,15 +12,15 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from ioc.domain.ids import partition_of
-from ioc.errors import ConfigurationError, IocError, LogUnavailableError
+from ioc.errors import ConfigurationError, LogUnavailableError
 from ioc.messaging.codec import encode_record
 from ioc.messaging.kafka.connection import Connection
 from ioc.messaging.topics import MAX_RECORD_BYTES
 from ioc.ports import Clock, LogItem, Topic
 
 BATCH_BYTES = 512 * 1024
-FLIGHT_ITEMS = 50_000
-"""Most items that callers' appends are joined up to; an append is never cut."""
+FLIGHT_ITEMS = 8_000
+"""Most items that callers' appends are joined up to; an append is never cut. Packing them holds the loop some 20 ms."""
 
 
 @dataclass(eq=False, slots=True)
@@ -81,8 +80,7 @@ class Producer:
         """Stop the producer, after what it still has in flight."""
         client, self._client = self._client, None
         if client is not None:
-            async with self._connection.asking("closing the producer"):
-                await client.stop()
+            await self._connection.dismiss(client, client.client)
 
     async def _fly(self, topic: Topic, lane: _Lane) -> None:
         """Send what waits, as the first of those who wait. However the flight ends, nobody is left waiting on it."""
@@ -165,9 +163,7 @@ class Producer:
     async def _forget(self, client: AIOKafkaProducer) -> None:
         if self._client is client:
             self._client = None
-            with contextlib.suppress(IocError):
-                async with self._connection.asking("closing a broken producer"):
-                    await client.stop()
+            await self._connection.dismiss(client, client.client)
 
 
 def _board(waiting: list[_Request]) -> tuple[list[_Request], list[_Request]]:
