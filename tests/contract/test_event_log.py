@@ -339,3 +339,23 @@ async def test_a_group_hands_over_to_its_next_member(log: EventLog) -> None:
         assert frozenset().union(*table.revoked_calls) == frozenset().union(*table.assigned_calls)
     assert table.stored_count == 20
     assert table.refused_count == 0
+
+
+async def test_a_reading_that_its_caller_dropped_gives_the_partitions_back_by_itself(log: EventLog) -> None:
+    """A worker leaves its loop by an error and starts again: nobody calls ``aclose`` for it."""
+    await log.append(Topic.EVENTS, [event(number) for number in range(20)])
+    table = PositionTable()
+
+    async def work_and_fail() -> None:
+        async for batch in log.read(EVENTS, group="g", handover=table, pulse=PULSE):
+            if batch.slices:
+                raise ConfigurationError(["the store refused"])
+
+    async with asyncio.timeout(60):
+        with pytest.raises(ConfigurationError):
+            await work_and_fail()
+        batches = await gather(
+            log.read(EVENTS, group="g", handover=table, pulse=PULSE), until=lambda seen: item_count(seen) >= 20
+        )
+    assert numbers_by_partition(batches) == placed(range(20))
+    assert len(table.revoked_calls) >= 2

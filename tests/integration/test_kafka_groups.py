@@ -9,6 +9,7 @@ from contextlib import aclosing
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from ioc.clocks import SystemClock
 from ioc.errors import ConfigurationError, LogUnavailableError
@@ -100,16 +101,24 @@ async def log(subject: KafkaSubject) -> AsyncIterator[KafkaLog]:
 async def test_a_batch_in_hand_is_finished_before_its_partitions_go_to_another(
     subject: KafkaSubject, log: KafkaLog, store: Store
 ) -> None:
-    async with subject.open() as other:
+    async with subject.open() as other, aclosing(log.tail([Topic.SIGNALS], pulse=PULSE)) as pulses:
         first, second = Member(log, store), Member(other, store)
         await log.append(Topic.EVENTS, [event(number) for number in range(500)])
         first.may_store.clear()
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(first.run())]
             await first.has_batch.wait()
-            running.append(tasks.create_task(second.run()))
-            await log.append(Topic.EVENTS, [event(number) for number in range(500, 1_000)])
+            with capture_logs() as said:
+                running.append(tasks.create_task(second.run()))
+                await log.append(Topic.EVENTS, [event(number) for number in range(500, 1_000)])
+                async with asyncio.timeout(30):
+                    while not any(line["event"] == "group.finishing" for line in said):
+                        await anext(pulses)
+            # The rebalance is under way and waits. Long enough for it to go wrong, if it did not wait:
+            for _ in range(5):
+                await anext(pulses)
             assert first.held == ALL
+            assert second.held == frozenset()
             first.may_store.set()
             await store.until(lambda: store.table.stored_count >= 1_000)
             await store.until(lambda: bool(first.held) and bool(second.held))

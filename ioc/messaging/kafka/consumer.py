@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka import TopicPartition as KafkaPartition
@@ -40,13 +41,16 @@ class Consumer:
     Args:
         connection: where the brokers are.
         group: name of the group; None reads alone.
+        client: Kafka's client, when the caller has one already.
         finishing: how long a rebalance waits for the batch in hand. After that the store's position check keeps it
             out of the store.
     """
 
-    def __init__(self, connection: Connection, *, group: str | None, finishing: timedelta = timedelta()) -> None:
+    def __init__(
+        self, connection: Connection, *, group: str | None, finishing: timedelta = timedelta(), client: Any = None
+    ) -> None:
         self._connection, self._finishing = connection, finishing
-        self._client = AIOKafkaConsumer(
+        self._client = client or AIOKafkaConsumer(
             bootstrap_servers=connection.bootstrap,
             client_id=connection.client_id,
             group_id=None if group is None else f"{connection.prefix}{group}",
@@ -134,6 +138,8 @@ class Consumer:
 
     async def give_up(self, handover: Handover) -> None:
         """Stop reading, after the batch in hand is done with, and hand everything back before others can have it."""
+        if not self._idle.is_set():
+            _log.info("group.finishing", partitions=len(self._positions))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._finishing.total_seconds()):
                 while not self._idle.is_set():
