@@ -144,8 +144,9 @@ async def test_a_batch_that_outlives_the_rebalance_is_fenced_and_nothing_is_lost
             running = [tasks.create_task(first.run())]
             await first.has_batch.wait()
             running.append(tasks.create_task(second.run()))
-            # The second member has its share and stores it while the first still holds a batch from before.
-            await store.until(lambda: bool(second.held) and store.table.stored_count > 0)
+            # Both have their new shares, and the second stores, while the first still holds a batch from before.
+            await store.until(lambda: bool(first.held) and bool(second.held) and first.held | second.held == ALL)
+            await store.until(lambda: not first.held & second.held)
             await store.until(
                 lambda: any(store.table.positions.get(partition, 0) > 0 for partition in second.held - first.held)
             )
@@ -153,7 +154,8 @@ async def test_a_batch_that_outlives_the_rebalance_is_fenced_and_nothing_is_lost
             await store.until(lambda: store.table.stored_count >= 1_000)
             for task in running:
                 task.cancel()
-        assert first.fenced_count > 0
+        # Whose batch is refused depends on who was faster; that one was, and that nobody's was doubled, does not.
+        assert first.fenced_count + second.fenced_count > 0
     assert {part.partition: rows for part, rows in store.table.rows.items()} == placed(range(1_000))
 
 
