@@ -12,6 +12,7 @@ from rich.table import Table
 
 from alerts import rule_tests
 from ioc import settings
+from ioc.bootstrap.knowledge import load_world
 
 rules_app = typer.Typer(help="Alert rules.", no_args_is_help=True)
 Paths = Annotated[
@@ -44,7 +45,7 @@ def test(paths: Paths = None) -> None:
 
     Example:  ioc rules test
     """
-    results = rule_tests.run_tests(paths or _shipped())
+    results = rule_tests.run_tests(paths or _shipped(), load_world(settings.load().data_dir / "geo"))
     table = Table("", "Rule", "Test", "What differs")
     for result in results:
         table.add_row(

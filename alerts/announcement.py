@@ -1,0 +1,198 @@
+"""From a decision to a change that people can read: identity, place and texts in both languages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from alerts.fingerprints import Labels, sha256_fingerprint
+from alerts.memory import PartitionMemory
+from alerts.rule import Rule
+from alerts.series import Decision, Series, end, is_flapping
+from alerts.world import World
+from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveReason, Severity
+from ioc.domain.events import Event
+from ioc.domain.ids import alert_id
+
+_UPDATE_EVERY = timedelta(seconds=60)
+_UPDATE_SHARE = 0.1
+_FLAPPING = (" (chập chờn)", " (flapping)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What an alert is about: identity labels besides the rule's name, place, and the reading that it rests on."""
+
+    labels: Labels
+    event: Event
+    asset_id: str | None = None
+    unit_code: str | None = None
+    zone_id: str | None = None
+    lon_deg: float | None = None
+    lat_deg: float | None = None
+    input_ids: tuple[bytes, ...] = ()
+    facts: Mapping[str, str | float] = field(default_factory=dict)
+
+
+def asset_subject(world: World, event: Event, zone_id: str | None, **facts: str | float) -> Subject:
+    """Make the subject of a rule about one asset: its own labels, its place, and the unit it is in or next to."""
+    unit_code = event.unit_code
+    if unit_code is None and event.lon_deg is not None and event.lat_deg is not None:
+        unit_code = world.zones.nearest_unit(np.array([event.lon_deg]), np.array([event.lat_deg]))[0] or None
+    return Subject(
+        labels=(("asset", event.asset_id),),
+        event=event,
+        asset_id=event.asset_id,
+        unit_code=unit_code,
+        zone_id=zone_id,
+        lon_deg=event.lon_deg,
+        lat_deg=event.lat_deg,
+        input_ids=(bytes(event.event_id),),
+        facts=facts,
+    )
+
+
+class Announcer:
+    """Turns decisions of one rule into changes; drops those that tell people nothing new."""
+
+    def __init__(self, rule: Rule, index: int, world: World) -> None:
+        self._rule, self._index, self._world = rule, index, world
+
+    def announce(
+        self, memory: PartitionMemory, key: str, decision: Decision, subject: Subject, *, shadow: bool = False
+    ) -> None:
+        """Write a decision about ``key`` into the running step, if it says something."""
+        series = memory.series[self._index][key]
+        if decision.type is ChangeType.UPDATED and not self._is_news(memory, series, decision, shadow=shadow):
+            return
+        if decision.condition is not ConditionState.INACTIVE:
+            series.flapping = is_flapping(series)
+        change = self._to_change(memory, series, decision, subject, shadow=shadow)
+        memory.changes.append(change)
+        series.last = None if decision.type is ChangeType.RESOLVED else change
+
+    def _is_news(self, memory: PartitionMemory, series: Series, decision: Decision, *, shadow: bool) -> bool:
+        last = series.last
+        if last is None or last.condition is not decision.condition or series.flapping is not is_flapping(series):
+            return True
+        if last.shadow is not (shadow or self._rule.shadow):
+            return True
+        if decision.condition is not ConditionState.FIRING or memory.clock - last.decided_at < _UPDATE_EVERY:
+            return False
+        if last.value is None or decision.value is None:
+            return False
+        return abs(decision.value - last.value) >= _UPDATE_SHARE * abs(decision.limit or last.value or 1.0)
+
+    def _to_change(
+        self, memory: PartitionMemory, series: Series, decision: Decision, subject: Subject, *, shadow: bool
+    ) -> AlertChange:
+        rule, texts = self._rule, self._rule.texts
+        labels = tuple(sorted((*subject.labels, ("rule", rule.rule_id))))
+        event, last = subject.event, series.last
+        started_at = last.started_at if last is not None else series.started_at or event.observed_at
+        fingerprint = last.fingerprint if last is not None else sha256_fingerprint(labels)
+        vi, en = (self._facts(subject, decision, language) for language in (0, 1))
+        flags = _FLAPPING if series.flapping else ("", "")
+        return AlertChange(
+            type=decision.type,
+            alert_id=last.alert_id if last is not None else alert_id(fingerprint, started_at),
+            fingerprint=fingerprint,
+            rule_id=rule.rule_id,
+            rule_version=rule.version,
+            labels=labels,
+            severity=decision.severity,
+            condition=decision.condition,
+            feed_id=event.feed_id,
+            asset_id=subject.asset_id,
+            unit_code=subject.unit_code,
+            zone_id=subject.zone_id,
+            lon_deg=subject.lon_deg,
+            lat_deg=subject.lat_deg,
+            title_vi=texts.title_vi.format_map(vi),
+            title_en=texts.title_en.format_map(en),
+            detail_vi=texts.detail_vi.format_map(vi) + flags[0],
+            detail_en=texts.detail_en.format_map(en) + flags[1],
+            value=decision.value,
+            limit=decision.limit,
+            quantity_unit=rule.quantity_unit,
+            observed_at=event.observed_at,
+            received_at=event.received_at,
+            decided_at=memory.clock,
+            started_at=started_at,
+            reason=decision.reason,
+            shadow=shadow or rule.shadow,
+            input_ids=subject.input_ids,
+        )
+
+    def _facts(self, subject: Subject, decision: Decision, language: int) -> dict[str, str]:
+        names = self._world.name_of
+        name = getattr(subject.event.data, "name", None)
+        facts = {
+            "value": format_number(decision.value, language),
+            "limit": format_number(decision.limit, language),
+            "asset": name or names(subject.asset_id)[language],
+            "unit": names(subject.unit_code)[language],
+            "zone": names(subject.zone_id)[language],
+            "quantity_unit": self._rule.quantity_unit,
+        }
+        for key, fact in subject.facts.items():
+            facts[key] = fact if isinstance(fact, str) else format_number(fact, language)
+        return facts
+
+
+FACT_NAMES = frozenset({"value", "limit", "asset", "unit", "zone", "quantity_unit"})
+"""What every template may use; conditions add their own."""
+
+
+def format_number(value: float | None, language: int) -> str:
+    """Write a number for people: at most one decimal, with a comma in Vietnamese (language 0)."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+    return text.replace(".", ",") if language == 0 else text
+
+
+def close_deleted(last: AlertChange, at: datetime) -> AlertChange:
+    """End an alert whose rule no longer exists or asks something else."""
+    return replace(
+        last,
+        type=ChangeType.RESOLVED,
+        condition=ConditionState.INACTIVE,
+        reason=ResolveReason.RULE_DELETED,
+        decided_at=max(at, last.decided_at),
+    )
+
+
+def mark_no_data(last: AlertChange, at: datetime) -> AlertChange:
+    """Note in the journal that an alert holds on without fresh data."""
+    return replace(last, type=ChangeType.NO_DATA, decided_at=at)
+
+
+def resolve_silent(series: Series, last: AlertChange, at: datetime) -> AlertChange:
+    """End an alert whose rule says that this much silence ends it; the reason says so."""
+    end(series)
+    series.last = None
+    return replace(
+        last,
+        type=ChangeType.RESOLVED,
+        condition=ConditionState.INACTIVE,
+        reason=ResolveReason.NO_DATA,
+        decided_at=at,
+    )
+
+
+def plain_decision(kind: ChangeType, severity: Severity, value: float | None, limit: float | None) -> Decision:
+    """Make a decision of a rule without levels."""
+    is_over = kind is ChangeType.RESOLVED
+    return Decision(
+        kind,
+        ConditionState.INACTIVE if is_over else ConditionState.FIRING,
+        severity,
+        value,
+        limit,
+        ResolveReason.CONDITION if is_over else None,
+    )

@@ -1,0 +1,254 @@
+"""Absence: a station that has fallen silent; a unit where many have is one suspected blackout, not many alarms.
+
+Where an asset's own readings are (partitions of ``events``) silence is noticed; where its unit's signals meet (partitions
+of ``signals``) it is judged, a short while later, so that stations which fall silent together are judged together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import msgspec
+
+from alerts.announcement import Announcer, Subject, plain_decision
+from alerts.memory import PartitionMemory
+from alerts.rule import Level, Rule, Texts
+from alerts.rule_files import Table
+from alerts.series import Series
+from alerts.world import World
+from ioc.domain.alerts import ChangeType, ConditionState, Severity
+from ioc.domain.events import Event, Signal
+from ioc.domain.kinds import KINDS, Payload
+from ioc.domain.quantities import Quality
+
+_IN = "\x1f"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """Silence of stations of some kinds, each after its own time; ``share`` of a unit's stations makes a blackout."""
+
+    kinds: tuple[type[Payload], ...]
+    after: dict[str, timedelta]
+    levels: tuple[Level, ...]
+    blackout_severity: Severity
+    blackout_share: float
+    blackout_least: int
+    settle: timedelta
+    blackout_texts: Texts
+    facts: frozenset[str] = field(default=frozenset({"minutes", "silent", "total"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> AbsenceEvaluator:
+        """Make the evaluator."""
+        return AbsenceEvaluator(rule, index, world, self)
+
+
+def read_absence(table: Table) -> Absence:
+    """Read the keys of an absence rule."""
+    after: dict[str, timedelta] = {}
+    part = table.table("after")
+    if part is not None:
+        for name in part.names:
+            if name not in KINDS:
+                part.fault(f"no kind {name!r}; there are {', '.join(KINDS)}")
+            after[name] = part.duration(name)
+        part.finish()
+    kinds = tuple(KINDS[name].payload for name in after if name in KINDS)
+    severity = table.severity("severity")
+    blackout = table.table("blackout")
+    words = {f"{key}_{lang}": "" for key in ("title", "detail") for lang in ("vi", "en")}
+    level, share, least = Severity.MAJOR, 0.3, 3
+    if blackout is not None:
+        level = blackout.severity("severity")
+        share, least = blackout.number("share"), int(blackout.number("least"))
+        for key in ("title", "detail"):
+            texts = blackout.table(key)
+            if texts is not None:
+                words |= {f"{key}_{lang}": texts.text(lang) for lang in ("vi", "en")}
+                texts.finish()
+        blackout.finish()
+    return Absence(
+        kinds=kinds,
+        after=after,
+        levels=(Level(severity=severity),),
+        blackout_severity=level,
+        blackout_share=share,
+        blackout_least=least,
+        settle=table.duration("settle", timedelta(seconds=60)),
+        blackout_texts=Texts(**words),
+    )
+
+
+class UnitState(Series, kw_only=True, omit_defaults=True):
+    """What is known of a unit: stations that speak, the last reading of those that do not, and who spoke again last."""
+
+    speaking: dict[str, bool] = msgspec.field(default_factory=dict)
+    quiet: dict[str, Event] = msgspec.field(default_factory=dict)
+    returned: Event | None = None
+
+
+class AbsenceEvaluator:
+    """Notices silence per asset, judges it per unit."""
+
+    uses_zones = False
+    state_type = UnitState
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: Absence) -> None:
+        self.rule, self._index, self._condition = rule, index, condition
+        self._single = Announcer(rule, index, world)
+        texts = condition.blackout_texts
+        self._whole = Announcer(_with_texts(rule, texts), index, world)
+        self._severity = condition.levels[0].severity
+
+    # Where the asset's own readings are
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Note that a station speaks; tell its unit when that is news."""
+        asset_id = event.asset_id
+        if asset_id not in memory.armed[self._index]:
+            memory.armed[self._index].add(asset_id)
+            memory.wake_at(event.received_at + self._after(event), self._index, asset_id)
+        if memory.forwarded.get((self._index, asset_id)) is not True:
+            memory.forwarded[self._index, asset_id] = True
+            memory.signals.append(Signal(scope=_scope_of(event), event=event))
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Watch the stations that spoke before a restart."""
+        for kind in self._condition.kinds:
+            for event in memory.readings("", kind).values():
+                memory.armed[self._index].add(event.asset_id)
+                memory.wake_at(event.received_at + self._after(event), self._index, event.asset_id)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: object) -> None:
+        """Look whether a station has spoken meanwhile, or judge a unit."""
+        if key.startswith(("unit:", "province")):
+            self._judge(memory, key)
+            return
+        event = self._newest(memory, key)
+        if event is None:
+            memory.armed[self._index].discard(key)
+            return
+        heard_at = event.received_at if memory.resumed_from is None else max(event.received_at, memory.resumed_from)
+        if (late_at := heard_at + self._after(event)) > memory.clock:
+            memory.wake_at(late_at, self._index, key)
+            return
+        memory.armed[self._index].discard(key)
+        memory.forwarded[self._index, key] = False
+        silent = msgspec.structs.replace(event, quality=Quality.STALE, received_at=memory.clock)
+        memory.signals.append(Signal(scope=_scope_of(event), event=silent))
+
+    def _newest(self, memory: PartitionMemory, asset_id: str) -> Event | None:
+        found = [memory.readings("", kind).get(asset_id) for kind in self._condition.kinds]
+        return max((event for event in found if event), key=lambda event: event.received_at, default=None)
+
+    def _after(self, event: Event) -> timedelta:
+        return self._condition.after[event.kind]
+
+    # Where the unit's signals meet
+
+    def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        """Take note of a station that fell silent or speaks again."""
+        if not scope.startswith(("unit:", "province")):
+            return
+        state = memory.series[self._index].get(scope)
+        if not isinstance(state, UnitState):
+            state = memory.series[self._index][scope] = UnitState(shape=self.rule.condition_name)
+        memory.dirty.add((self._index, scope))
+        if event.quality == Quality.STALE:
+            known = state.quiet.get(event.asset_id)
+            if known is None:
+                state.quiet[event.asset_id] = event
+                state.speaking.pop(event.asset_id, None)
+                memory.wake_at(memory.clock + self._condition.settle, self._index, scope)
+            return
+        state.speaking[event.asset_id] = True
+        if state.quiet.pop(event.asset_id, None) is not None:
+            state.returned = event
+            self._end_single(memory, scope, event)
+            self._judge(memory, scope)
+
+    def _judge(self, memory: PartitionMemory, scope: str) -> None:
+        state = memory.series[self._index].get(scope)
+        if not isinstance(state, UnitState):
+            return
+        count, total = len(state.quiet), len(state.quiet) + len(state.speaking)
+        condition = self._condition
+        is_blackout = count >= condition.blackout_least and count >= condition.blackout_share * total
+        memory.dirty.add((self._index, scope))
+        if is_blackout or state.last is not None:
+            self._announce_unit(memory, scope, state, count, total, is_blackout=is_blackout)
+        settled_at = memory.clock - condition.settle
+        for event in list(state.quiet.values()):
+            if is_blackout or event.received_at <= settled_at:
+                self._announce_single(memory, scope, event, shadow=is_blackout)
+
+    def _announce_unit(
+        self, memory: PartitionMemory, scope: str, state: UnitState, count: int, total: int, *, is_blackout: bool
+    ) -> None:
+        event = max(state.quiet.values(), key=lambda item: item.received_at, default=state.returned)
+        if event is None:
+            return
+        code = scope.removeprefix("unit:") if scope.startswith("unit:") else None
+        subject = Subject(
+            labels=(("blackout", scope),), event=event, unit_code=code, lon_deg=event.lon_deg, lat_deg=event.lat_deg,
+            facts={"silent": float(count), "total": float(total), "minutes": _minutes(memory, event)},
+        )  # fmt: skip
+        share = 100.0 * count / max(1, total)
+        limit = 100.0 * self._condition.blackout_share
+        kind = ChangeType.RESOLVED
+        if is_blackout:
+            kind = ChangeType.FIRED if state.last is None else ChangeType.UPDATED
+            if state.last is None:
+                state.started_at = min(item.observed_at for item in state.quiet.values())
+        decision = plain_decision(kind, self._condition.blackout_severity, share, limit)
+        self._whole.announce(memory, scope, decision, subject)
+        if not is_blackout:
+            state.started_at, state.condition = None, ConditionState.INACTIVE
+
+    def _announce_single(self, memory: PartitionMemory, scope: str, event: Event, *, shadow: bool) -> None:
+        key = f"{scope}{_IN}{event.asset_id}"
+        series = memory.series[self._index].get(key)
+        if series is None:
+            if shadow:
+                return  # the blackout says it; a single alert would only repeat it
+            series = memory.series[self._index][key] = UnitState(shape=self.rule.condition_name)
+            series.started_at = event.observed_at
+        elif series.last is not None and series.last.shadow is shadow:
+            return
+        kind = ChangeType.FIRED if series.last is None else ChangeType.UPDATED
+        decision = plain_decision(kind, self._severity, _minutes(memory, event), None)
+        self._single.announce(memory, key, decision, self._subject(memory, event), shadow=shadow)
+        memory.dirty.add((self._index, key))
+
+    def _end_single(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        key = f"{scope}{_IN}{event.asset_id}"
+        series = memory.series[self._index].get(key)
+        if series is None:
+            return
+        if series.last is not None:
+            decision = plain_decision(ChangeType.RESOLVED, self._severity, 0.0, None)
+            self._single.announce(memory, key, decision, self._subject(memory, event), shadow=series.last.shadow)
+        memory.series[self._index].pop(key)
+        memory.dirty.add((self._index, key))
+
+    def _subject(self, memory: PartitionMemory, event: Event) -> Subject:
+        return Subject(
+            labels=(("asset", event.asset_id),), event=event, asset_id=event.asset_id, unit_code=event.unit_code,
+            lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=(bytes(event.event_id),),
+            facts={"minutes": _minutes(memory, event), "silent": 1.0, "total": 1.0},
+        )  # fmt: skip
+
+
+def _with_texts(rule: Rule, texts: Texts) -> Rule:
+    """Give the rule as it speaks of a blackout."""
+    spoken = replace(texts, runbook_vi=rule.texts.runbook_vi, runbook_en=rule.texts.runbook_en)
+    return replace(rule, texts=spoken, quantity_unit="%")
+
+
+def _scope_of(event: Event) -> str:
+    return f"unit:{event.unit_code}" if event.unit_code else "province"
+
+
+def _minutes(memory: PartitionMemory, event: Event) -> float:
+    return max(0.0, round((memory.clock - event.observed_at) / timedelta(minutes=1)))

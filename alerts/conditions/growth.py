@@ -1,0 +1,114 @@
+"""Growth: a quantity that rises by a share from hour to hour, several hours in a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+
+import msgspec
+
+from alerts.announcement import asset_subject
+from alerts.conditions.leveled import LeveledEvaluator
+from alerts.memory import PartitionMemory
+from alerts.rule import Level, Rule
+from alerts.rule_files import Table
+from alerts.series import Series, Verdict
+from alerts.world import World
+from ioc.domain.alerts import Severity
+from ioc.domain.events import Event
+from ioc.domain.kinds import KINDS, Payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """``quantity`` rises by ``by_pct`` or more from each ``per`` to the next, ``times`` in a row, from ``least`` on."""
+
+    kinds: tuple[type[Payload], ...]
+    levels: tuple[Level, ...]
+    quantity: str
+    by_pct: float
+    per: timedelta
+    times: int
+    least: float
+    facts: frozenset[str] = field(default=frozenset({"before", "times"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> GrowthEvaluator:
+        """Make the evaluator."""
+        return GrowthEvaluator(rule, index, world, self)
+
+
+def read_growth(table: Table) -> Growth:
+    """Read the keys of a growth rule."""
+    kind = table.kind("on")
+    quantity = table.text("quantity")
+    if quantity and quantity not in KINDS[kind.KIND].quantities:
+        table.fault(f"no quantity {quantity!r}; there are {', '.join(KINDS[kind.KIND].quantities)}")
+    severity: Severity = table.severity("severity")
+    return Growth(
+        kinds=(kind,),
+        levels=(Level(severity=severity),),
+        quantity=quantity,
+        by_pct=table.number("by_pct"),
+        per=table.duration("per", timedelta(hours=1)),
+        times=int(table.number("times")),
+        least=table.number("least", 0.0),
+    )
+
+
+class GrowthState(Series, kw_only=True, omit_defaults=True):
+    """The series of an asset with the means of its last spans, by number of the span since the epoch."""
+
+    spans: dict[int, tuple[float, int]] = msgspec.field(default_factory=dict)
+
+
+class GrowthEvaluator(LeveledEvaluator):
+    """Compares the means of whole spans; a span that is missing breaks the row."""
+
+    state_type = GrowthState
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: Growth) -> None:
+        super().__init__(rule, index, world)
+        self._condition = condition
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Take a reading into its span; when a new span begins, judge the ones before."""
+        value = getattr(event.data, self._condition.quantity)
+        if value is None:
+            return
+        series = memory.series[self.index].get(event.asset_id)
+        if not isinstance(series, GrowthState):
+            series = memory.series[self.index][event.asset_id] = self.new_series()
+        memory.dirty.add((self.index, event.asset_id))
+        span = int(event.observed_at.timestamp() // self._condition.per.total_seconds())
+        is_new = bool(series.spans) and span > max(series.spans)
+        total, count = series.spans.get(span, (0.0, 0))
+        series.spans[span] = (total + float(value), count + 1)
+        for old in [known for known in series.spans if known < span - self._condition.times - 1]:
+            del series.spans[old]
+        if not is_new or event.received_at - event.observed_at > self.rule.lateness:
+            return
+        means = [self._mean(series, span - back) for back in range(self._condition.times + 1, 0, -1)]
+        holds = self._rises(means)
+        first, last = means[0], means[-1]
+        verdict = Verdict(holds, not holds, last, None if first is None else first)
+        subject = asset_subject(self.world, event, None, before=first or 0.0, times=float(self._condition.times))
+        self.judge(memory, event.asset_id, subject, [verdict], event.observed_at)
+
+    def new_series(self) -> GrowthState:
+        """Make the state of an asset."""
+        return GrowthState(shape=self.rule.condition_name)
+
+    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
+        """Keep it: the spans are needed later."""
+
+    def _mean(self, series: GrowthState, span: int) -> float | None:
+        total, count = series.spans.get(span, (0.0, 0))
+        return total / count if count else None
+
+    def _rises(self, means: list[float | None]) -> bool:
+        factor = 1 + self._condition.by_pct / 100
+        for before, after in pairwise(means):
+            if before is None or after is None or before <= 0 or after < before * factor:
+                return False
+        return (means[-1] or 0.0) >= self._condition.least

@@ -1,0 +1,94 @@
+"""Index: VN_AQI of a station against levels, worked out hour by hour from its readings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from alerts.announcement import asset_subject
+from alerts.conditions.leveled import LeveledEvaluator
+from alerts.memory import PartitionMemory
+from alerts.rule import Level, Rule
+from alerts.rule_files import Table
+from alerts.series import Series, Verdict
+from alerts.vn_aqi import HourlyWindow, Pollutant, band_of, combine
+from alerts.world import World
+from ioc.domain.events import Event
+from ioc.domain.kinds import AirReading, Payload
+
+QUANTITY = "vn_aqi"
+_NAMES = {
+    Pollutant.PM25: "PM2,5", Pollutant.PM10: "PM10", Pollutant.O3_1H: "O₃", Pollutant.O3_8H: "O₃ 8h",
+    Pollutant.CO: "CO", Pollutant.SO2: "SO₂", Pollutant.NO2: "NO₂",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """Levels on the hourly index."""
+
+    levels: tuple[Level, ...]
+    kinds: tuple[type[Payload], ...] = (AirReading,)
+    facts: frozenset[str] = field(default=frozenset({"band_vi", "band_en", "pollutant"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> IndexEvaluator:
+        """Make the evaluator."""
+        return IndexEvaluator(rule, index, world)
+
+
+def read_index(table: Table) -> Index:
+    """Read the keys of an index rule."""
+    return Index(levels=table.levels("levels", AirReading, names=(QUANTITY,)))
+
+
+class IndexState(Series, kw_only=True, omit_defaults=True):
+    """The series of a station, with the hours that its index is made of."""
+
+    window: HourlyWindow = msgspec.field(default_factory=HourlyWindow)
+
+
+class IndexEvaluator(LeveledEvaluator):
+    """Every reading enters the window, also a late one; only a timely one is judged."""
+
+    state_type = IndexState
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Take a reading into its station's window and judge the index."""
+        data = event.data
+        if not isinstance(data, AirReading):
+            return
+        series = memory.series[self.index].get(event.asset_id)
+        if not isinstance(series, IndexState):
+            series = memory.series[self.index][event.asset_id] = self.new_series()
+        series.window.add(event.observed_at, data)
+        memory.dirty.add((self.index, event.asset_id))
+        if event.received_at - event.observed_at > self.rule.lateness:
+            return
+        found = combine(series.window.hourly_parts(event.observed_at))
+        if found is None:
+            return
+        value, pollutant = found
+        verdicts = [self._judge_level(level, float(value)) for level in self.rule.condition.levels]
+        band = band_of(value)
+        subject = asset_subject(
+            self.world, event, self.world.station_zones.get(event.asset_id),
+            band_vi=band.name_vi, band_en=band.name_en, pollutant=_NAMES[pollutant],
+        )  # fmt: skip
+        self.judge(memory, event.asset_id, subject, verdicts, event.observed_at)
+
+    def new_series(self) -> IndexState:
+        """Make the state of a station."""
+        return IndexState(shape=self.rule.condition_name)
+
+    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
+        """Keep it: the window is needed when the index rises."""
+
+    @staticmethod
+    def _judge_level(level: Level, value: float) -> Verdict:
+        for item in level.when:
+            limit = item.limit.values[-1]
+            if item.is_over(value, limit):
+                return Verdict(True, False, value, limit)
+        clears = all(item.is_over(value, item.limit.values[-1]) for item in level.clear)
+        return Verdict(False, clears, value, None)

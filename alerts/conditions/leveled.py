@@ -1,0 +1,153 @@
+"""What conditions with levels share: running a series, its alert, and the silence after which data is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from alerts.announcement import Announcer, Subject, mark_no_data, plain_decision, resolve_silent
+from alerts.fingerprints import Labels, sha256_fingerprint
+from alerts.memory import PartitionMemory
+from alerts.rule import NoDataPolicy, Rule
+from alerts.series import Policy, Series, Verdict, evaluate
+from alerts.world import World
+from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, Severity
+from ioc.domain.events import Event
+from ioc.domain.ids import alert_id
+from ioc.domain.kinds import Observation, WeatherWarning
+
+_SILENCE = "\x1fno_data"
+
+
+def reading_key(event: Event) -> str:
+    """Tell readings of one asset apart where it reports several things under one kind."""
+    data = event.data
+    if isinstance(data, Observation):
+        return f"{event.asset_id}\x1f{data.quantity}"
+    if isinstance(data, WeatherWarning):
+        return f"{event.asset_id}\x1f{data.warning_key}"
+    return event.asset_id
+
+
+class LeveledEvaluator:
+    """Base of the evaluators whose alerts follow levels: threshold, index, growth, zone."""
+
+    state_type: type[Series] = Series
+    uses_zones = False
+
+    def __init__(self, rule: Rule, index: int, world: World) -> None:
+        self.rule, self.index, self.world = rule, index, world
+        self._policy = Policy(rule.condition.levels, rule.keep_firing_for, rule.gap)
+        self._announcer = Announcer(rule, index, world)
+
+    def judge(
+        self,
+        memory: PartitionMemory,
+        key: str,
+        subject: Subject,
+        verdicts: Sequence[Verdict],
+        at: datetime,
+    ) -> None:
+        """Evaluate a series at ``at``, announce what follows, and keep or drop its state."""
+        mine = memory.series[self.index]
+        series = mine.get(key)
+        if series is None:
+            series = mine[key] = self.new_series()
+        if (quiet := mine.get(key + _SILENCE)) is not None and quiet.last is not None:
+            self._end_silence(memory, key + _SILENCE, subject)
+        series.heard_at, series.silent = subject.event.received_at, False
+        was_open = series.is_open
+        decision = evaluate(series, self._policy, verdicts, at)
+        if decision is not None:
+            self._announcer.announce(memory, key, decision, subject)
+        memory.dirty.add((self.index, key))
+        if series.is_open and not was_open:
+            memory.wake_at(subject.event.received_at + self.rule.no_data.after, self.index, key)
+        self.drop_if_idle(memory, key, series)
+
+    def new_series(self) -> Series:
+        """Make the state of a thing that was not looked at before."""
+        return Series(shape=self.rule.condition_name)
+
+    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
+        """Forget a series that holds nothing."""
+        if series.is_idle and not self._is_active(series):
+            del memory.series[self.index][key]
+
+    @staticmethod
+    def _is_active(series: Series) -> bool:
+        return any(active_at is not None for active_at in series.active_at)
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Set the timers of restored series again."""
+        for key, series in memory.series[self.index].items():
+            if series.is_open and not series.silent and series.heard_at is not None and not key.endswith(_SILENCE):
+                memory.wake_at(series.heard_at + self.rule.no_data.after, self.index, key)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        """Apply the rule's policy to an alert that has had no data for the time that the rule gives."""
+        series = memory.series[self.index].get(key)
+        if series is None or series.last is None or series.silent or series.heard_at is None:
+            return
+        heard_at = series.heard_at if memory.resumed_from is None else max(series.heard_at, memory.resumed_from)
+        really_due = heard_at + self.rule.no_data.after
+        if really_due > due:
+            memory.wake_at(really_due, self.index, key)
+            return
+        series.silent = True
+        memory.dirty.add((self.index, key))
+        last = series.last
+        if self.rule.no_data.policy is NoDataPolicy.RESOLVE:
+            memory.changes.append(resolve_silent(series, last, memory.clock))
+            self.drop_if_idle(memory, key, series)
+            return
+        series.last = mark_no_data(last, memory.clock)
+        memory.changes.append(series.last)
+        if self.rule.no_data.policy is NoDataPolicy.ALERT:
+            self._start_silence(memory, key, due)
+
+    def _start_silence(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        last = memory.series[self.index][key].last
+        if last is None:
+            return
+        labels = tuple(sorted((*last.labels, ("no_data", "true"))))
+        twin = Series(shape=self.rule.condition_name, condition=ConditionState.FIRING, started_at=due)
+        twin.last = _to_silence(last, labels, due)
+        memory.series[self.index][key + _SILENCE] = twin
+        memory.changes.append(twin.last)
+        memory.dirty.add((self.index, key + _SILENCE))
+
+    def _end_silence(self, memory: PartitionMemory, key: str, subject: Subject) -> None:
+        decision = plain_decision(ChangeType.RESOLVED, Severity.MINOR, None, None)
+        twin = memory.series[self.index][key]
+        if twin.last is not None:
+            memory.changes.append(
+                replace(
+                    twin.last,
+                    type=decision.type,
+                    condition=decision.condition,
+                    reason=decision.reason,
+                    observed_at=subject.event.observed_at,
+                    received_at=subject.event.received_at,
+                    decided_at=memory.clock,
+                )
+            )
+        del memory.series[self.index][key]
+        memory.dirty.add((self.index, key))
+
+
+def _to_silence(last: AlertChange, labels: Labels, due: datetime) -> AlertChange:
+    fingerprint = sha256_fingerprint(labels)
+    return replace(
+        last,
+        type=ChangeType.FIRED,
+        alert_id=alert_id(fingerprint, due),
+        fingerprint=fingerprint,
+        labels=labels,
+        severity=Severity.MINOR,
+        title_vi="Mất dữ liệu: " + last.title_vi,
+        title_en="No data: " + last.title_en,
+        decided_at=due,
+        started_at=due,
+    )

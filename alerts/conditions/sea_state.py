@@ -1,0 +1,114 @@
+"""What two rules about vessels share: a zone of water with the weather over it and the vessels in it.
+
+Vessels, stations and warnings live on different partitions; they meet on the zone's partition of ``signals``. A vessel is
+sent there when something about it changes, and once a minute while it is under way: few signals, and never an old picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from alerts.memory import PartitionMemory
+from alerts.rule import Rule
+from alerts.series import Series
+from alerts.world import HARBOUR_KINDS, SEA_KINDS, World
+from ioc.domain.events import Event
+from ioc.domain.kinds import VesselPosition, WeatherObservation, WeatherWarning
+
+OPEN_SEA = "province"
+UNDER_WAY_KN = 1.0
+AGAIN = timedelta(minutes=1)
+HOLE_KINDS = frozenset({"coverage_hole"})
+IN = "\x1f"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts:
+    """Where a vessel is, as rules care: its water, whether it is in a harbour or a known hole of reception."""
+
+    scope: str
+    is_sheltered: bool
+    is_in_hole: bool
+    is_under_way: bool
+
+
+class ZoneWeather(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="weather"):
+    """The weather over one water: warnings in force by key, and the newest wind of each station that stands for it."""
+
+    warnings: dict[str, WeatherWarning] = msgspec.field(default_factory=dict)
+    winds: dict[str, tuple[datetime, float, float]] = msgspec.field(default_factory=dict)
+
+
+class VesselState(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="vessel"):
+    """One vessel in one water: its last position there, whether it moved, whether it was lost."""
+
+    event: Event | None = None
+    is_under_way: bool = False
+    is_sheltered: bool = False
+    is_lost: bool = False
+
+
+class SeaPlaces:
+    """Tells whereabouts from zone ids."""
+
+    def __init__(self, world: World) -> None:
+        self._water = world.zone_ids(SEA_KINDS)
+        self._harbour = world.zone_ids(HARBOUR_KINDS)
+        self._holes = world.zone_ids(HOLE_KINDS)
+
+    def find(self, event: Event, zones: tuple[str, ...]) -> Whereabouts:
+        """Say where a vessel is."""
+        data = event.data
+        speed = data.sog_kn if isinstance(data, VesselPosition) else None
+        water = next((zone for zone in zones if zone in self._water), None)
+        return Whereabouts(
+            scope=OPEN_SEA if water is None else f"zone:{water}",
+            is_sheltered=any(zone in self._harbour for zone in zones),
+            is_in_hole=any(zone in self._holes for zone in zones),
+            is_under_way=speed is not None and speed >= UNDER_WAY_KN,
+        )
+
+
+def weather_scopes(world: World, event: Event) -> list[str]:
+    """Say which waters a warning or an observation speaks of."""
+    if isinstance(event.data, WeatherWarning):
+        return [f"zone:{event.data.zone_id}"]
+    if isinstance(event.data, WeatherObservation) and (zone := world.station_zones.get(event.asset_id)):
+        return [f"zone:{zone}"]
+    return []
+
+
+def take_weather(state: ZoneWeather, event: Event, at: datetime) -> bool:
+    """Take a warning or wind in; say whether it was a warning or wind at all."""
+    data = event.data
+    if isinstance(data, WeatherWarning):
+        if data.status == "cancel":
+            state.warnings.pop(data.warning_key, None)
+        else:
+            state.warnings[data.warning_key] = data
+        for key in [key for key, warning in state.warnings.items() if warning.expires_at <= at]:
+            del state.warnings[key]
+        return True
+    if isinstance(data, WeatherObservation):
+        state.winds[event.asset_id] = (event.observed_at, data.wind_m_s or 0.0, data.gust_m_s or 0.0)
+        return True
+    return False
+
+
+def active_warning(state: ZoneWeather | None, at: datetime) -> WeatherWarning | None:
+    """Give a warning in force; the one that lasts longest where there are several."""
+    if state is None:
+        return None
+    held = [warning for warning in state.warnings.values() if warning.onset_at <= at < warning.expires_at]
+    return max(held, key=lambda warning: (warning.expires_at, warning.warning_key), default=None)
+
+
+def weather_of(memory: PartitionMemory, rule: Rule, index: int, scope: str) -> ZoneWeather:
+    """Give the weather over a water, made when it is new."""
+    found = memory.series[index].get(scope)
+    if not isinstance(found, ZoneWeather):
+        found = memory.series[index][scope] = ZoneWeather(shape=rule.condition_name)
+    return found

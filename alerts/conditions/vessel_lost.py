@@ -1,0 +1,223 @@
+"""A vessel whose signal is lost at sea: later than its own rhythm allows, at once critical in bad weather."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+import numpy as np
+
+from alerts.announcement import Announcer, Subject, plain_decision
+from alerts.conditions.sea_state import (
+    IN,
+    OPEN_SEA,
+    SeaPlaces,
+    VesselState,
+    ZoneWeather,
+    active_warning,
+    take_weather,
+    weather_of,
+    weather_scopes,
+)
+from alerts.memory import PartitionMemory
+from alerts.rule import Level, Rule
+from alerts.rule_files import Table
+from alerts.world import World
+from ioc.domain.alerts import ChangeType, ConditionState, Severity
+from ioc.domain.events import Event, Signal
+from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, WeatherWarning
+from ioc.domain.quantities import Quality
+
+_LONGEST_INTERVAL_S = 600.0
+_WIND_GOOD_FOR = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VesselLost:
+    """Silence of a vessel outside harbours for ``least`` or ``intervals`` of its own, whichever is longer.
+
+    The first level counts in fair weather, the second under a warning or from ``wind_m_s`` and ``gust_m_s`` on. In a known
+    hole of reception the alert is made and suppressed.
+    """
+
+    levels: tuple[Level, ...]
+    least: timedelta
+    intervals: float
+    wind_m_s: float
+    gust_m_s: float
+    kinds: tuple[type[Payload], ...] = (VesselPosition, WeatherWarning, WeatherObservation)
+    facts: frozenset[str] = field(default=frozenset({"minutes"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> VesselLostEvaluator:
+        """Make the evaluator."""
+        return VesselLostEvaluator(rule, index, world, self)
+
+
+def read_vessel_lost(table: Table) -> VesselLost:
+    """Read the keys of the rule."""
+    return VesselLost(
+        levels=(Level(severity=table.severity("severity")), Level(severity=table.severity("severity_in_bad_weather"))),
+        least=table.duration("least"),
+        intervals=table.number("intervals"),
+        wind_m_s=table.number("wind_m_s"),
+        gust_m_s=table.number("gust_m_s"),
+    )
+
+
+class Watch(msgspec.Struct):
+    """A vessel at sea on its own partition: its rhythm, where it was, whether it is taken for lost."""
+
+    interval_s: float
+    scope: str
+    is_in_hole: bool
+    is_lost: bool = False
+
+
+class VesselLostEvaluator:
+    """Watches each vessel's rhythm; its water's partition knows the weather and decides how bad the silence is."""
+
+    uses_zones = True
+    state_type = VesselState | ZoneWeather
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: VesselLost) -> None:
+        self.rule, self._index, self._world, self._condition = rule, index, world, condition
+        self._places = SeaPlaces(world)
+        self._announcer = Announcer(rule, index, world)
+
+    # Where the vessel's own positions are
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Keep a vessel's rhythm; say that it is back."""
+        if not isinstance(event.data, VesselPosition):
+            return
+        place = self._places.find(event, zones)
+        key = (self._index, event.asset_id)
+        watch: Watch | None = memory.forwarded.get(key)
+        if watch is not None and watch.is_lost:
+            memory.signals.append(Signal(scope=watch.scope, event=event))
+            memory.forwarded[key] = watch = None
+        if place.is_sheltered or not place.is_under_way:
+            memory.forwarded.pop(key, None)
+            return
+        if watch is None:
+            memory.forwarded[key] = Watch(0.0, place.scope, place.is_in_hole)
+        else:
+            passed_s = (event.received_at - self._heard_at(memory, event)).total_seconds()
+            if 0 < passed_s <= _LONGEST_INTERVAL_S:
+                watch.interval_s += (passed_s - watch.interval_s) * (0.2 if watch.interval_s else 1.0)
+            watch.scope, watch.is_in_hole = place.scope, place.is_in_hole
+        memory.forwarded[self._index, event.asset_id + IN] = event
+        if event.asset_id not in memory.armed[self._index]:
+            memory.armed[self._index].add(event.asset_id)
+            memory.wake_at(event.received_at + self._condition.least, self._index, event.asset_id)
+
+    def _heard_at(self, memory: PartitionMemory, event: Event) -> datetime:
+        known = memory.forwarded.get((self._index, event.asset_id + IN))
+        return known.received_at if isinstance(known, Event) else event.received_at
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Watch the vessels that were at sea before a restart."""
+        events = [item for item in memory.readings("", VesselPosition).values() if item.position is not None]
+        if not events:
+            return
+        lon_deg = np.array([event.lon_deg for event in events], dtype=np.float64)
+        lat_deg = np.array([event.lat_deg for event in events], dtype=np.float64)
+        for event, zones in zip(events, self._world.zones.locate(lon_deg, lat_deg), strict=True):
+            self.on_event(memory, event, zones)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        """Look whether a vessel has spoken meanwhile; if not, tell its water."""
+        memory.armed[self._index].discard(key)
+        watch: Watch | None = memory.forwarded.get((self._index, key))
+        event = memory.forwarded.get((self._index, key + IN))
+        if watch is None or watch.is_lost or not isinstance(event, Event):
+            return
+        heard_at = event.received_at if memory.resumed_from is None else max(event.received_at, memory.resumed_from)
+        patience = max(self._condition.least, timedelta(seconds=watch.interval_s * self._condition.intervals))
+        if heard_at + patience > memory.clock:
+            memory.armed[self._index].add(key)
+            memory.wake_at(heard_at + patience, self._index, key)
+            return
+        watch.is_lost = True
+        lost = msgspec.structs.replace(event, quality=Quality.STALE, received_at=memory.clock)
+        memory.signals.append(Signal(scope=watch.scope, event=lost))
+
+    # Where the water's signals meet
+
+    def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> list[str]:
+        """Weather goes to the waters that it speaks of."""
+        return weather_scopes(self._world, event)
+
+    def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        """Judge a vessel that is lost or back, or all that are lost when the weather changes."""
+        if scope != OPEN_SEA and not scope.startswith("zone:"):
+            return
+        if isinstance(event.data, VesselPosition):
+            self._take_vessel(memory, scope, event)
+            return
+        weather = weather_of(memory, self.rule, self._index, scope)
+        if take_weather(weather, event, memory.clock):
+            memory.dirty.add((self._index, scope))
+            for key, state in sorted(memory.series[self._index].items()):
+                if isinstance(state, VesselState) and state.is_lost and key.startswith(scope + IN):
+                    self._announce(memory, scope, key, state)
+
+    def _take_vessel(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        key = f"{scope}{IN}{event.asset_id}"
+        state = memory.series[self._index].get(key)
+        is_lost = event.quality == Quality.STALE
+        if not isinstance(state, VesselState):
+            if not is_lost:
+                return
+            state = memory.series[self._index][key] = VesselState(shape=self.rule.condition_name)
+            state.started_at = event.observed_at
+        elif state.event is not None and event.observed_at < state.event.observed_at:
+            return
+        state.event, state.is_lost = event, is_lost
+        self._announce(memory, scope, key, state)
+        memory.dirty.add((self._index, key))
+        if not is_lost:
+            memory.series[self._index].pop(key, None)
+
+    def _announce(self, memory: PartitionMemory, scope: str, key: str, state: VesselState) -> None:
+        event = state.event
+        if event is None:
+            return
+        minutes = round((memory.clock - event.observed_at) / timedelta(minutes=1))
+        severity = self._severity(memory, scope)
+        kind = ChangeType.FIRED
+        if not state.is_lost:
+            kind, minutes = ChangeType.RESOLVED, 0
+        elif state.last is not None:
+            kind = ChangeType.UPDATED if state.last.severity is severity else ChangeType.SEVERITY
+        if kind is ChangeType.RESOLVED and state.last is None:
+            return
+        state.condition = ConditionState.FIRING
+        memory.dirty.add((self._index, key))
+        limit = self._condition.least / timedelta(minutes=1)
+        decision = plain_decision(kind, severity, float(minutes), limit)
+        zone_id = scope.removeprefix("zone:") if scope != OPEN_SEA else None
+        subject = Subject(
+            labels=(("asset", event.asset_id),), event=event, asset_id=event.asset_id, zone_id=zone_id,
+            lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=(bytes(event.event_id),),
+            facts={"minutes": float(minutes)},
+        )  # fmt: skip
+        self._announcer.announce(memory, key, decision, subject, shadow=self._is_in_hole(event))
+
+    def _severity(self, memory: PartitionMemory, scope: str) -> Severity:
+        fair, bad = (level.severity for level in self._condition.levels)
+        weather = memory.series[self._index].get(scope)
+        if not isinstance(weather, ZoneWeather):
+            return fair
+        if active_warning(weather, memory.clock) is not None:
+            return bad
+        for observed_at, wind, gust in weather.winds.values():
+            fresh = memory.clock - observed_at <= _WIND_GOOD_FOR
+            if fresh and (wind >= self._condition.wind_m_s or gust >= self._condition.gust_m_s):
+                return bad
+        return fair
+
+    def _is_in_hole(self, event: Event) -> bool:
+        position = event.position
+        return position is not None and self._places.find(event, self._world.zones_at(position)).is_in_hole

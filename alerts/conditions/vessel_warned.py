@@ -1,0 +1,182 @@
+"""A vessel under way in waters with a warning in force, or wind at which sailing is suspended: two feeds together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from alerts.announcement import Announcer, Subject
+from alerts.conditions.sea_state import (
+    AGAIN,
+    IN,
+    OPEN_SEA,
+    SeaPlaces,
+    VesselState,
+    ZoneWeather,
+    active_warning,
+    take_weather,
+    weather_of,
+    weather_scopes,
+)
+from alerts.memory import PartitionMemory
+from alerts.rule import Level, Rule
+from alerts.rule_files import Table
+from alerts.series import Policy, Verdict, evaluate
+from alerts.world import World
+from ioc.domain.events import Event
+from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, WeatherWarning
+
+_FRESH = timedelta(minutes=10)
+_HAZARDS = {
+    "squall": ("dông, tố, lốc", "squall"),
+    "storm": ("bão", "storm"),
+    "typhoon": ("bão", "typhoon"),
+    "fog": ("sương mù", "fog"),
+    "wind": ("gió mạnh", "strong wind"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VesselWarned:
+    """Under way outside harbours while a warning is in force, or while the wind reaches the limits given."""
+
+    levels: tuple[Level, ...]
+    wind_m_s: float
+    gust_m_s: float
+    kinds: tuple[type[Payload], ...] = (VesselPosition, WeatherWarning, WeatherObservation)
+    facts: frozenset[str] = field(default=frozenset({"hazard_vi", "hazard_en", "speed", "vessel"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> VesselWarnedEvaluator:
+        """Make the evaluator."""
+        return VesselWarnedEvaluator(rule, index, world, self)
+
+
+def read_vessel_warned(table: Table) -> VesselWarned:
+    """Read the keys of the rule."""
+    level = Level(severity=table.severity("severity"), hold_for=table.duration("for", timedelta(0)))
+    return VesselWarned(levels=(level,), wind_m_s=table.number("wind_m_s", 1e9), gust_m_s=table.number("gust_m_s", 1e9))
+
+
+class VesselWarnedEvaluator:
+    """Sends vessels and weather to their water's partition, and judges them there."""
+
+    uses_zones = True
+    state_type = VesselState | ZoneWeather
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: VesselWarned) -> None:
+        self.rule, self._index, self._world, self._condition = rule, index, world, condition
+        self._places = SeaPlaces(world)
+        self._policy = Policy(condition.levels, rule.keep_firing_for, rule.gap)
+        self._announcer = Announcer(rule, index, world)
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Set the timers of warnings that end."""
+        for key, state in memory.series[self._index].items():
+            if isinstance(state, ZoneWeather):
+                for warning in state.warnings.values():
+                    memory.wake_at(warning.expires_at, self._index, key)
+
+    def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> list[str]:
+        """Say which waters must hear of an event."""
+        if not isinstance(event.data, VesselPosition):
+            return weather_scopes(self._world, event)
+        now = self._places.find(event, zones)
+        key = (self._index, event.asset_id)
+        known = memory.forwarded.get(key)
+        state = (now.scope, now.is_sheltered, now.is_under_way)
+        if known is not None:
+            (old_scope, *_), sent_at = known
+            is_due = now.is_under_way and event.observed_at - sent_at >= AGAIN
+            if known[0] == state and not is_due:
+                return []
+            memory.forwarded[key] = (state, event.observed_at)
+            return [now.scope] if old_scope == now.scope else [old_scope, now.scope]
+        memory.forwarded[key] = (state, event.observed_at)
+        return [now.scope]
+
+    def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        """Judge a vessel, or every vessel of a water whose weather has changed."""
+        if scope != OPEN_SEA and not scope.startswith("zone:"):
+            return
+        if isinstance(event.data, VesselPosition):
+            self._take_vessel(memory, scope, event)
+            return
+        weather = weather_of(memory, self.rule, self._index, scope)
+        if take_weather(weather, event, memory.clock):
+            memory.dirty.add((self._index, scope))
+            for warning in weather.warnings.values():
+                memory.wake_at(max(warning.onset_at, memory.clock), self._index, scope)
+                memory.wake_at(warning.expires_at, self._index, scope)
+            self._judge_all(memory, scope)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        """Judge a water again when a warning begins or ends."""
+        if isinstance(memory.series[self._index].get(key), ZoneWeather):
+            self._judge_all(memory, key)
+
+    def _take_vessel(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        key = f"{scope}{IN}{event.asset_id}"
+        state = memory.series[self._index].get(key)
+        if isinstance(state, VesselState) and state.event is not None and event.observed_at <= state.event.observed_at:
+            return
+        position = event.position
+        zones: tuple[str, ...] = ()
+        if position is not None:
+            zones = self._world.zones_at(position)
+        place = self._places.find(event, zones)
+        if not isinstance(state, VesselState):
+            state = memory.series[self._index][key] = VesselState(shape=self.rule.condition_name)
+        state.event = event
+        state.is_under_way = place.is_under_way and place.scope == scope
+        state.is_sheltered = place.is_sheltered
+        self._judge(memory, scope, key, state, event.observed_at)
+        if place.scope != scope and state.last is None:
+            memory.series[self._index].pop(key, None)
+
+    def _judge_all(self, memory: PartitionMemory, scope: str) -> None:
+        for key, state in sorted(memory.series[self._index].items()):
+            if isinstance(state, VesselState) and key.startswith(scope + IN) and state.event is not None:
+                at = max(memory.clock, state.event.observed_at)
+                if state.last is not None or at - state.event.observed_at <= _FRESH:
+                    self._judge(memory, scope, key, state, at)
+
+    def _judge(self, memory: PartitionMemory, scope: str, key: str, state: VesselState, at: datetime) -> None:
+        event = state.event
+        if event is None or (memory.clock - event.received_at > self.rule.lateness and state.last is None):
+            return
+        weather = memory.series[self._index].get(scope)
+        hazard, value, limit = self._find_hazard(weather if isinstance(weather, ZoneWeather) else None, at)
+        holds = hazard is not None and state.is_under_way and not state.is_sheltered
+        decision = evaluate(state, self._policy, [Verdict(holds, not holds, value, limit)], at)
+        memory.dirty.add((self._index, key))
+        if decision is not None:
+            names = hazard or ("–", "–")
+            self._announcer.announce(memory, key, decision, self._subject(scope, event, names))
+        if state.last is None and not state.is_under_way:
+            # A vessel at rest is no longer watched here; it is sent again when it moves.
+            memory.series[self._index].pop(key, None)
+
+    def _find_hazard(
+        self, weather: ZoneWeather | None, at: datetime
+    ) -> tuple[tuple[str, str] | None, float | None, float | None]:
+        warning = active_warning(weather, at)
+        if warning is not None:
+            return _HAZARDS.get(warning.hazard, (warning.hazard, warning.hazard)), None, None
+        if weather is not None:
+            for observed_at, wind, gust in weather.winds.values():
+                if at - observed_at > timedelta(minutes=30):
+                    continue
+                if wind >= self._condition.wind_m_s:
+                    return _HAZARDS["wind"], wind, self._condition.wind_m_s
+                if gust >= self._condition.gust_m_s:
+                    return _HAZARDS["wind"], gust, self._condition.gust_m_s
+        return None, None, None
+
+    def _subject(self, scope: str, event: Event, hazard: tuple[str, str]) -> Subject:
+        zone_id = scope.removeprefix("zone:") if scope != OPEN_SEA else None
+        speed = event.data.sog_kn if isinstance(event.data, VesselPosition) else None
+        return Subject(
+            labels=(("asset", event.asset_id), ("zone", zone_id or OPEN_SEA)), event=event, asset_id=event.asset_id,
+            zone_id=zone_id, lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=(bytes(event.event_id),),
+            facts={"hazard_vi": hazard[0], "hazard_en": hazard[1], "speed": speed or 0.0},
+        )  # fmt: skip

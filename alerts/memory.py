@@ -1,0 +1,70 @@
+"""What the engine remembers of one partition: readings, series, timers, and what the running step has made so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from heapq import heappop, heappush
+from typing import Any
+
+from alerts.series import Series
+from ioc.domain.alerts import AlertChange
+from ioc.domain.events import Event, Signal
+
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFault:
+    """A rule that could not be evaluated: never an alert, always visible in the rule's health."""
+
+    rule_id: str
+    asset_id: str
+    reason: str
+    at: datetime
+
+
+class PartitionMemory:
+    """Everything of one partition. ``clock`` is its log time; ``series[i]`` belongs to the rule at place i.
+
+    ``seen`` holds the newest reading per scope (empty for the events' own partition), kind and reading key: it tells
+    a repetition from news, and silence from speech. ``outbox`` lists fill up during a step.
+    """
+
+    def __init__(self, rule_count: int) -> None:
+        self.clock = BEGINNING
+        self.next_due = NEVER
+        self.timers: list[tuple[datetime, int, str]] = []
+        self.series: list[dict[str, Series]] = [{} for _ in range(rule_count)]
+        self.armed: list[set[str]] = [set() for _ in range(rule_count)]
+        self.seen: dict[str, dict[type[Any], dict[str, Event]]] = {}
+        self.forwarded: dict[tuple[int, str], Any] = {}
+        self.changes: list[AlertChange] = []
+        self.signals: list[Signal] = []
+        self.faults: list[RuleFault] = []
+        self.dirty: set[tuple[int, str]] = set()
+        self.kept: dict[tuple[str, str], bytes | None] = {}
+        self.resumed_from: datetime | None = None
+
+    def wake_at(self, due: datetime, index: int, key: str) -> None:
+        """Have the rule at place ``index`` called for ``key`` when log time reaches ``due``."""
+        heappush(self.timers, (due, index, key))
+        self.next_due = min(self.next_due, due)
+
+    def take_due(self, now: datetime) -> tuple[datetime, int, str] | None:
+        """Give the earliest timer that is due, and move log time to it; None when none is due any more."""
+        if not self.timers or self.timers[0][0] > now:
+            self.next_due = self.timers[0][0] if self.timers else NEVER
+            return None
+        timer = heappop(self.timers)
+        self.clock = max(self.clock, timer[0])
+        return timer
+
+    def readings(self, scope: str, kind: type[Any]) -> dict[str, Event]:
+        """Give the newest readings of a kind in a scope, by reading key."""
+        return self.seen.setdefault(scope, {}).setdefault(kind, {})
+
+    def add_fault(self, rule_id: str, asset_id: str, reason: str) -> None:
+        """Note that a rule could not be evaluated."""
+        self.faults.append(RuleFault(rule_id=rule_id, asset_id=asset_id, reason=reason, at=self.clock))

@@ -1,0 +1,167 @@
+"""The rulebook: every rule of a deployment, read and checked as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from string import Formatter
+
+from alerts.announcement import FACT_NAMES
+from alerts.conditions.absence import read_absence
+from alerts.conditions.growth import read_growth
+from alerts.conditions.index import read_index
+from alerts.conditions.threshold import read_threshold
+from alerts.conditions.vessel_lost import read_vessel_lost
+from alerts.conditions.vessel_warned import read_vessel_warned
+from alerts.rule import Bindable, NoData, NoDataPolicy, Rule, Texts
+from alerts.rule_files import Fault, Table, read_tables
+from ioc.domain.kinds import KINDS
+from ioc.errors import ConfigurationError
+
+CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
+    "threshold": read_threshold,
+    "index": read_index,
+    "growth": read_growth,
+    "absence": read_absence,
+    "vessel_warned": read_vessel_warned,
+    "vessel_lost": read_vessel_lost,
+}
+"""Every kind of condition: the one place to add one."""
+
+
+class RulebookError(ConfigurationError):
+    """Rule files have faults; each is named with file and line."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.rule_faults = tuple(faults)
+        super().__init__([str(fault) for fault in faults])
+
+
+class Rulebook:
+    """Rules in the order of their ids."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules: tuple[Rule, ...] = tuple(sorted(rules, key=lambda rule: rule.rule_id))
+
+    @classmethod
+    def load(cls, paths: Iterable[Path]) -> Rulebook:
+        """Read rule files and folders of them.
+
+        Raises:
+            RulebookError: with every fault of every file.
+        """
+        rules, _, faults = read_rules(paths)
+        if faults:
+            raise RulebookError(faults)
+        return cls(rules)
+
+
+def read_rules(paths: Iterable[Path]) -> tuple[list[Rule], dict[str, list[Table]], list[Fault]]:
+    """Read every rule with the tests beside it, and note every fault."""
+    rules: list[Rule] = []
+    tests: dict[str, list[Table]] = {}
+    faults: list[Fault] = []
+    for path in _find_files(paths, faults):
+        for table in read_tables(path, faults):
+            rule, beside = _read_rule(table)
+            if rule.rule_id in tests:
+                table.fault(f"rule {rule.rule_id!r} stands twice")
+            rules.append(rule)
+            tests[rule.rule_id] = beside
+    return rules, tests, faults
+
+
+def _find_files(paths: Iterable[Path], faults: list[Fault]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        if not inside or not inside[0].exists():
+            faults.append(Fault(file=str(path), line=1, what="no rule files here"))
+            continue
+        found += inside
+    return found
+
+
+def _read_rule(table: Table) -> tuple[Rule, list[Table]]:
+    name = table.text("condition")
+    reader = CONDITIONS.get(name)
+    if reader is None:
+        if table.has("condition"):
+            table.fault(f"no condition {name!r}; there are {', '.join(CONDITIONS)}")
+        reader = read_threshold
+    condition = reader(table)
+    texts = _read_texts(table, condition)
+    no_data = _read_no_data(table)
+    rule = Rule(
+        rule_id=table.text("rule"),
+        version="",
+        condition_name=name,
+        condition=condition,
+        texts=texts,
+        quantity_unit=table.text("unit", ""),
+        lateness=table.duration("lateness", timedelta(minutes=15)),
+        gap=table.duration("gap", timedelta(minutes=15)),
+        keep_firing_for=table.duration("keep", timedelta(0)),
+        no_data=no_data,
+        shadow=table.flag("shadow", default=False),
+        file=table.file,
+        line=table.line,
+    )
+    table.value("basis", "")
+    tests = table.tables("tests", optional=True)
+    table.finish()
+    meaning = (
+        rule.condition_name, rule.condition, rule.lateness, rule.gap, rule.keep_firing_for, rule.no_data, rule.shadow,
+    )  # fmt: skip
+    version = hashlib.sha256(repr(meaning).encode()).hexdigest()[:12]
+    return replace(rule, version=version), tests
+
+
+def _read_texts(table: Table, condition: Bindable) -> Texts:
+    allowed = set(FACT_NAMES) | set(getattr(condition, "facts", ()))
+    for kind in condition.kinds:
+        allowed |= set(KINDS[kind.KIND].quantities)
+    both: dict[str, str] = {}
+    for key in ("title", "detail", "runbook"):
+        part = table.table(key)
+        if part is None:
+            continue
+        for language in ("vi", "en"):
+            text = part.text(language)
+            both[f"{key}_{language}"] = text
+            if key != "runbook":
+                _check_template(part, f"{key}.{language}", text, allowed)
+        part.finish()
+    return Texts(
+        **{
+            f"{key}_{lang}": both.get(f"{key}_{lang}", "")
+            for key in ("title", "detail", "runbook")
+            for lang in ("vi", "en")
+        }
+    )
+
+
+def _check_template(table: Table, where: str, text: str, allowed: set[str]) -> None:
+    try:
+        used = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        table.fault(f"{where}: {error}")
+        return
+    for name in sorted(used - allowed):
+        table.fault(f"{where}: no {{{name}}}; there are {', '.join(sorted(allowed))}")
+
+
+def _read_no_data(table: Table) -> NoData:
+    part = table.table("no_data", optional=True)
+    if part is None:
+        return NoData()
+    word = part.text("policy")
+    if word not in [policy.value for policy in NoDataPolicy]:
+        part.fault(f"policy: one of {', '.join(NoDataPolicy)}")
+        word = NoDataPolicy.KEEP_LAST
+    made = NoData(policy=NoDataPolicy(word), after=part.duration("after", timedelta(minutes=30)))
+    part.finish()
+    return made

@@ -1,0 +1,172 @@
+"""The condition machine: one series per rule and identity, moved only by evaluations, never by the mere passing of time.
+
+Prometheus semantics with several levels: each level has its own ``for`` and hysteresis; the highest level that has
+held long enough gives the severity. Pure: every instant is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from alerts.rule import Level
+from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveReason, Severity
+
+FLAP_WINDOW = 20
+FLAP_TRANSITIONS = 4
+_FLAP_MASK = (1 << FLAP_WINDOW) - 1
+
+
+class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """State of one condition of one thing; what the store keeps between batches.
+
+    ``active_at`` and ``fired`` run parallel to the rule's levels. ``flips`` is a bit per evaluation, newest lowest:
+    1 where the outcome changed. ``top`` is the level that fired last. ``last`` is the newest change that was announced, None while none is open.
+    """
+
+    shape: str
+    condition: ConditionState = ConditionState.INACTIVE
+    active_at: list[datetime | None] = []
+    fired: list[bool] = []
+    started_at: datetime | None = None
+    keep_since: datetime | None = None
+    top: int = -1
+    evaluated_at: datetime | None = None
+    heard_at: datetime | None = None
+    silent: bool = False
+    was_true: bool = False
+    flips: int = 0
+    flapping: bool = False
+    last: AlertChange | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an alert of this series is open."""
+        return self.last is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is worth keeping."""
+        return self.last is None and self.condition is ConditionState.INACTIVE and self.flips == 0
+
+
+class Verdict(NamedTuple):
+    """What one level says about one reading: whether it holds, and whether it may be left."""
+
+    holds: bool
+    clears: bool
+    value: float | None = None
+    limit: float | None = None
+
+
+class Decision(NamedTuple):
+    """What an evaluation decided, ready to be announced."""
+
+    type: ChangeType
+    condition: ConditionState
+    severity: Severity
+    value: float | None
+    limit: float | None
+    reason: ResolveReason | None = None
+
+
+class Policy(NamedTuple):
+    """The parts of a rule that the machine needs."""
+
+    levels: Sequence[Level]
+    keep: timedelta
+    gap: timedelta
+
+
+def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: datetime) -> Decision | None:
+    """Move a series by one outcome per level at the instant ``at``; gives a decision when there is something to say."""
+    levels = policy.levels
+    if len(series.active_at) != len(levels):
+        series.active_at = [None] * len(levels)
+        series.fired = [False] * len(levels)
+    after_gap = series.evaluated_at is not None and at - series.evaluated_at > policy.gap
+    series.evaluated_at = at
+    for index, (level, verdict) in enumerate(zip(levels, verdicts, strict=True)):
+        _move_level(series, index, level, verdict, at, after_gap=after_gap)
+    _note_flip(series, is_true=any(verdict.holds for verdict in verdicts))
+    top = _top_level(series, levels)
+    if top is None:
+        return _not_firing(series, policy, verdicts, at, after_gap=after_gap)
+    return _firing(series, levels[top].severity, verdicts[top], top)
+
+
+def _move_level(series: Series, index: int, level: Level, verdict: Verdict, at: datetime, *, after_gap: bool) -> None:
+    active_at = series.active_at[index]
+    if verdict.holds:
+        if active_at is None or (after_gap and not series.fired[index]):
+            series.active_at[index] = active_at = at
+        is_back = index == series.top and series.condition is ConditionState.RECOVERING
+        if is_back or at - active_at >= level.hold_for:
+            series.fired[index] = True
+    elif not (series.fired[index] and not verdict.clears):
+        series.active_at[index] = None
+        series.fired[index] = False
+
+
+def _note_flip(series: Series, *, is_true: bool) -> None:
+    series.flips = ((series.flips << 1) | (is_true is not series.was_true)) & _FLAP_MASK
+    series.was_true = is_true
+
+
+def _top_level(series: Series, levels: Sequence[Level]) -> int | None:
+    best: int | None = None
+    for index, fired in enumerate(series.fired):
+        if fired and (best is None or levels[index].severity.rank > levels[best].severity.rank):
+            best = index
+    return best
+
+
+def _firing(series: Series, severity: Severity, verdict: Verdict, top: int) -> Decision:
+    """Say that it fires; whether an unchanged alert is worth an entry is the announcer's to judge."""
+    kind = ChangeType.UPDATED
+    if series.last is None:
+        kind = ChangeType.FIRED
+        series.started_at = series.active_at[top]
+    elif series.last.severity is not severity:
+        kind = ChangeType.SEVERITY
+    series.condition, series.keep_since, series.top = ConditionState.FIRING, None, top
+    value, limit = verdict.value, verdict.limit
+    return Decision(kind, ConditionState.FIRING, severity, value, limit)
+
+
+def _not_firing(
+    series: Series, policy: Policy, verdicts: Sequence[Verdict], at: datetime, *, after_gap: bool
+) -> Decision | None:
+    if series.last is None:
+        is_pending = any(active_at is not None for active_at in series.active_at)
+        series.condition = ConditionState.PENDING if is_pending else ConditionState.INACTIVE
+        return None
+    if series.keep_since is None or after_gap:
+        series.keep_since = at
+    value, limit = verdicts[0].value, series.last.limit
+    severity = series.last.severity
+    if at - series.keep_since >= policy.keep and not is_flapping(series):
+        end(series)
+        return Decision(ChangeType.RESOLVED, ConditionState.INACTIVE, severity, value, limit, ResolveReason.CONDITION)
+    if series.condition is ConditionState.RECOVERING:
+        return Decision(ChangeType.UPDATED, ConditionState.RECOVERING, severity, value, limit)
+    series.condition = ConditionState.RECOVERING
+    return Decision(ChangeType.RECOVERING, ConditionState.RECOVERING, severity, value, limit)
+
+
+def is_flapping(series: Series) -> bool:
+    """Whether the outcome changed at least four times in the last twenty evaluations."""
+    return series.flips.bit_count() >= FLAP_TRANSITIONS
+
+
+def end(series: Series) -> None:
+    """Close the occurrence: what comes next is a new alert."""
+    series.condition = ConditionState.INACTIVE
+    series.started_at = series.keep_since = None
+    series.active_at = [None] * len(series.active_at)
+    series.fired = [False] * len(series.fired)
+    series.silent = series.flapping = False
+    series.top = -1
