@@ -73,7 +73,8 @@ class Slice:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What one read gives: at most one slice per partition. Without slices it is a pulse: nothing came for a while,
-    every partition in ``caught_up`` is read to its end."""
+    every partition in ``caught_up`` is read to its end.
+    """
 
     slices: Sequence[Slice] = ()
     caught_up: frozenset[TopicPartition] = frozenset()

@@ -48,7 +48,9 @@ class Sealer:
                 raise InvalidTag
             return cipher.decrypt(nonce, sealed[_KEY_ID_BYTES + _NONCE_BYTES :], purpose.encode()).decode()
         except InvalidTag as error:
-            raise ConfigurationError([f"a stored secret ({purpose}) was sealed with a key that is not configured"]) from error
+            raise ConfigurationError(
+                [f"a stored secret ({purpose}) was sealed with a key that is not configured"]
+            ) from error
 
 
 def decode_key(text: str, *, name: str) -> bytes:

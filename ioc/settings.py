@@ -98,6 +98,9 @@ class DeliverySettings(Section):
     allowed_networks: tuple[str, ...] = Field(
         (), description="CIDR:port of private networks that webhooks may reach, e.g. 10.1.0.0/16:443"
     )
+    allow_loopback: bool = Field(
+        False, description="let webhooks reach this machine itself: for trying things out only"
+    )
     workers: int = Field(8, ge=1, le=256, description="deliveries under way at once")
 
 
@@ -183,7 +186,7 @@ def to_reference() -> str:
             continue
         rows.append(f"| `IOC_{name.upper()}` | `{field.default}` | {field.description} |")
     for section, model in _SECTIONS.items():
-        for name, field in model.model_fields.items():  # type: ignore[union-attr]
+        for name, field in model.model_fields.items():
             default = "" if field.default is None else f"`{_to_text(field.default)}`"
             rows.append(f"| `IOC_{section.upper()}__{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows) + "\n"
@@ -193,7 +196,7 @@ def _secret_fields() -> frozenset[str]:
     return frozenset(
         name
         for model in _SECTIONS.values()
-        for name, field in model.model_fields.items()  # type: ignore[union-attr]
+        for name, field in model.model_fields.items()
         if "SecretStr" in str(field.annotation)
     )
 
@@ -201,7 +204,7 @@ def _secret_fields() -> frozenset[str]:
 def _find_unknown(environment: Mapping[str, str]) -> list[str]:
     known = {f"IOC_{name.upper()}" for name in Settings.model_fields if name not in _SECTIONS}
     for section, model in _SECTIONS.items():
-        for name in model.model_fields:  # type: ignore[union-attr]
+        for name in model.model_fields:
             known.add(f"IOC_{section}__{name}".upper())
             if name in _secret_fields():
                 known.add(f"IOC_{section}__{name}_file".upper())
@@ -215,7 +218,7 @@ def _find_unknown(environment: Mapping[str, str]) -> list[str]:
 def _split(raw: str, section: str, field: str) -> object:
     """Read a list setting as comma-separated text."""
     model = _SECTIONS.get(section)
-    described = model.model_fields.get(field) if model else None  # type: ignore[union-attr]
+    described = model.model_fields.get(field) if model else None
     if described is not None and isinstance(described.default, tuple):
         return tuple(part.strip() for part in raw.split(",") if part.strip())
     return raw

@@ -1,1 +1,1 @@
-"""The pretend city: speaks the wire formats of the feeds and imports no connector."""
+"""A pretend city: seeded, speaks the feeds' wire formats over loopback, knows no connector."""

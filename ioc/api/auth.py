@@ -114,7 +114,8 @@ class LoginBrake:
         count, last_at = self._failures.get(key, (0, self._clock.now()))
         if count < self._FREE:
             return last_at - timedelta(seconds=1)
-        return last_at + min(self._LONGEST, self._FIRST * 2 ** min(count - self._FREE, 16))
+        wait: timedelta = self._FIRST * 2 ** min(count - self._FREE, 16)
+        return last_at + min(self._LONGEST, wait)
 
 
 def to_user(account: Account) -> dict[str, object]:

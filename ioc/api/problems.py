@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -102,6 +101,8 @@ async def _answer_ours(request: Request, error: Exception) -> Response:
             headers["Retry-After"] = str(max(1, round(wait_for.total_seconds())))
         case LogUnavailableError() | StoreUnavailableError():
             headers["Retry-After"] = "5"
+        case _:
+            pass
     return problem(status, code, _to_detail(error), headers=headers, **more)
 
 
@@ -127,8 +128,3 @@ async def _answer_unforeseen(request: Request, error: Exception) -> Response:
 
 def _to_detail(error: Exception) -> str:
     return str(error).encode("utf-8", "replace").decode("utf-8")
-
-
-def to_plain(value: Any) -> Any:
-    """Give a value of ours as JSON can hold it."""
-    return msgspec.to_builtins(value)

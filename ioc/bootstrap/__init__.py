@@ -1,6 +1,6 @@
 """Composition: settings in, a running program out. The only place that knows which adapter stands behind which port."""
 
-from ioc.bootstrap.accounts import add_account, add_key, list_accounts
+from ioc.bootstrap.accounts import add_account, add_key, is_key, list_accounts
 from ioc.bootstrap.examination import Finding, examine
 from ioc.bootstrap.foundations import Foundations, open_foundations
 from ioc.bootstrap.letters import list_dead_letters, retry_dead_letters, show_dead_letter
@@ -16,6 +16,7 @@ __all__ = [
     "add_key",
     "apply_topics",
     "examine",
+    "is_key",
     "list_accounts",
     "list_dead_letters",
     "migrate_store",

@@ -10,6 +10,7 @@ from ioc.clocks import SystemClock
 from ioc.settings import Settings
 from ioc.storage.accounts import Account, AccountStore
 from ioc.storage.pool import Database
+from ioc.storage.source_keys import SourceKeyStore
 
 
 async def add_account(
@@ -31,6 +32,11 @@ async def list_accounts(settings: Settings) -> Sequence[Account]:
 async def add_key(settings: Settings, *, name: str, feed_ids: Sequence[str], days: int) -> str:
     """Make a source's key and give it, the only time that it can be seen."""
     async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
-        return await AccountStore(database, SystemClock()).add_key(
-            name=name, feed_ids=feed_ids, lifetime=timedelta(days=days)
-        )
+        keys = SourceKeyStore(database, SystemClock())
+        return await keys.add(name=name, feed_ids=feed_ids, lifetime=timedelta(days=days))
+
+
+async def is_key(settings: Settings, token: str) -> bool:
+    """Say whether a source key is one of ours and still good."""
+    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+        return await SourceKeyStore(database, SystemClock()).find(token) is not None

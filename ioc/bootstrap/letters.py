@@ -32,23 +32,21 @@ async def show_dead_letter(settings: Settings, letter_id: UUID) -> tuple[StoredL
 async def retry_dead_letters(settings: Settings, *, letter_ids: Sequence[UUID], feed_id: str | None) -> tuple[int, int]:
     """Parse letters again and put what can be read now on the log; give (revived, still unreadable)."""
     async with open_foundations(settings, client_id="ioc-retry") as base:
-        letters = DeadLetterStore(base.database)
-        if letter_ids:
-            chosen = [(await letters.show(letter_id))[0] for letter_id in letter_ids]
-        else:
-            chosen = list(await letters.page(feed_id=feed_id, limit=10_000))
-        return await _retry(base, letters, chosen)
+        if not letter_ids:
+            page = await DeadLetterStore(base.database).page(feed_id=feed_id, limit=10_000)
+            letter_ids = [letter.dead_letter_id for letter in page]
+        return await retry_letters(base, letter_ids)
 
 
-async def _retry(base: Foundations, letters: DeadLetterStore, chosen: Sequence[StoredLetter]) -> tuple[int, int]:
+async def retry_letters(base: Foundations, letter_ids: Sequence[UUID]) -> tuple[int, int]:
+    """Parse letters again in a process that runs already; give (revived, still unreadable)."""
+    letters = DeadLetterStore(base.database)
     feeds = load_feeds(base.settings, base.keys, base.geo_directory)
     revived_count = left_count = 0
-    for letter in chosen:
+    for letter_id in letter_ids:
+        letter, raw = await letters.show(letter_id)
         feed = feeds.get(letter.feed_id)
-        parsed = None
-        if feed is not None:
-            _, raw = await letters.show(letter.dead_letter_id)
-            parsed = reparse(feed, raw, letter.received_at)
+        parsed = None if feed is None else reparse(feed, raw, letter.received_at)
         if parsed is None or parsed.rejected or not parsed.events:
             left_count += 1
             continue

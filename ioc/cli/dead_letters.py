@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from rich.table import Table
 from ioc import bootstrap
 from ioc.cli.running import run
 from ioc.settings import Settings
+from ioc.storage.letters import StoredLetter
 
 letters_app = typer.Typer(help="Records that could not be read, kept with bytes and reason.", no_args_is_help=True)
 
@@ -32,16 +34,15 @@ def list_letters(
     Example:  ioc dead-letters list --feed air --limit 20
     """
 
-    async def find(settings: Settings) -> list[bootstrap.Letter]:
+    async def find(settings: Settings) -> Sequence[StoredLetter]:
         return await bootstrap.list_dead_letters(settings, feed_id=feed, state=state, limit=limit)
 
     letters = run(find)
-    table = Table("Id", "Feed", "Received (UTC)", "Reason", "Begins with")
+    table = Table("Id", "Feed", "Received (UTC)", "State", "Reason", "Bytes")
     for letter in letters:
-        head = letter.raw[:40].decode("utf-8", "backslashreplace")
-        table.add_row(
-            str(letter.letter_id), letter.feed_id, f"{letter.received_at:%Y-%m-%d %H:%M:%S}", letter.reason, head
-        )
+        received = f"{letter.received_at:%Y-%m-%d %H:%M:%S}"
+        size = f"{letter.size_bytes:,}"
+        table.add_row(str(letter.dead_letter_id), letter.feed_id, received, letter.state, letter.reason, size)
     Console().print(table)
     typer.echo(f"{len(letters)} shown")
 
@@ -50,13 +51,15 @@ def list_letters(
 def show(letter_id: Annotated[UUID, typer.Argument(help="Id from the list.")]) -> None:
     """Show one dead letter whole: reason, source, and its bytes as they came."""
 
-    async def find(settings: Settings) -> bootstrap.Letter:
+    async def find(settings: Settings) -> tuple[StoredLetter, bytes]:
         return await bootstrap.show_dead_letter(settings, letter_id)
 
-    letter = run(find)
-    typer.echo(f"id        {letter.letter_id}\nfeed      {letter.feed_id}\nreceived  {letter.received_at.isoformat()}")
+    letter, raw = run(find)
+    typer.echo(
+        f"id        {letter.dead_letter_id}\nfeed      {letter.feed_id}\nreceived  {letter.received_at.isoformat()}"
+    )
     typer.echo(f"source    {letter.source}\nstate     {letter.state}\nreason    {letter.reason}\n")
-    typer.echo(letter.raw.decode("utf-8", "backslashreplace"))
+    typer.echo(raw.decode("utf-8", "backslashreplace"))
 
 
 @letters_app.command("retry")

@@ -117,7 +117,9 @@ class DestinationPolicy:
             raise DestinationRefusedError(f"{host!r} is a name of this machine or its network")
 
 
-def guarded_socket(policy: DestinationPolicy, address_info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
+def guarded_socket(
+    policy: DestinationPolicy, address_info: tuple[int, int, int, str, tuple[object, ...]]
+) -> socket.socket:
     """Make the socket for one connection attempt, after checking the very address that it will dial.
 
     Raises:

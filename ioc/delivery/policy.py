@@ -9,8 +9,7 @@ from email.utils import parsedate_to_datetime
 from random import Random
 
 SCHEDULE = tuple(
-    timedelta(seconds=seconds)
-    for seconds in (0, 5, 30, 120, 300, 900, 1_800, 3_600, 7_200, 18_000, 36_000, 36_000)
+    timedelta(seconds=seconds) for seconds in (0, 5, 30, 120, 300, 900, 1_800, 3_600, 7_200, 18_000, 36_000, 36_000)
 )
 """Wait before each attempt, counted from the one before; the first goes out at once. About 30 hours in all."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -34,6 +35,11 @@ def decode_secret(secret: str) -> bytes:
     return key
 
 
+def make_secret() -> str:
+    """Make a new secret of 32 random bytes."""
+    return encode_secret(secrets.token_bytes(32))
+
+
 def encode_secret(key: bytes) -> str:
     """Write key bytes (24 to 64 of them) as a ``whsec_…`` secret."""
     secret = SECRET_PREFIX + base64.b64encode(key).decode("ascii")
@@ -42,7 +48,12 @@ def encode_secret(key: bytes) -> str:
 
 
 def sign(
-    *, message_id: str, attempted_at: datetime, body: bytes, secrets: Sequence[str] = (), private_keys: Sequence[bytes] = ()
+    *,
+    message_id: str,
+    attempted_at: datetime,
+    body: bytes,
+    secrets: Sequence[str] = (),
+    private_keys: Sequence[bytes] = (),
 ) -> Mapping[str, str]:
     """Give the three headers of one attempt.
 
@@ -52,7 +63,8 @@ def sign(
     timestamp = str(int(attempted_at.timestamp()))
     signed = f"{message_id}.{timestamp}.".encode() + body
     signatures = [
-        "v1," + base64.b64encode(hmac.digest(decode_secret(secret), signed, "sha256")).decode("ascii") for secret in secrets
+        "v1," + base64.b64encode(hmac.digest(decode_secret(secret), signed, "sha256")).decode("ascii")
+        for secret in secrets
     ]
     for seed in private_keys:
         signature = Ed25519PrivateKey.from_private_bytes(seed).sign(signed)

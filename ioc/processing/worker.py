@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from random import Random
 
 from alerts.engine import Engine, Step
-
 from ioc import telemetry
 from ioc.domain.events import DeadLetter, Event, Signal
 from ioc.errors import IocError, PositionConflictError

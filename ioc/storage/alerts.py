@@ -216,6 +216,18 @@ class PostgresAlertStore:
                 )  # fmt: skip
             return alert
 
+    async def end_shelves(self, *, now: datetime) -> int:
+        """Take alerts whose shelf is over off it; give how many."""
+        count = 0
+        async with self._database.transaction() as connection:
+            for current in await fetch_alerts(connection, "lock_over_shelves", {"now": now}):
+                alert = alert_machines.unshelve(current, None, now)
+                entry = JournalEntry(type=ChangeType.UNSHELVED, at=now, alert=alert, previous=current, reason="expired")
+                events = await write_entries(connection, [entry])
+                await self._enqueue(connection, [entry], events)
+                count += 1
+        return count
+
     async def forget_actions(self, *, now: datetime) -> None:
         """Drop idempotency keys older than a day."""
         async with self._database.connection() as connection:

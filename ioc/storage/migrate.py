@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, sql
 
 from ioc.errors import ConfigurationError
 from ioc.storage.edition import Edition, detect_edition
-from ioc.storage.pool import translated_errors
+from ioc.storage.pool import Database, translated_errors
 from ioc.storage.statements import load_statements
 from ioc.storage.tables import create_kind_tables
 
@@ -22,6 +22,7 @@ __all__ = [
     "Edition",
     "Migration",
     "Phase",
+    "check_schema",
     "detect_edition",
     "drop_schema",
     "list_migrations",
@@ -179,6 +180,19 @@ async def list_pending(connection: AsyncConnection, edition: Edition) -> list[st
     if row is not None and row[0]:
         applied = {name for name, _ in await (await connection.execute(_SQL["list_applied"])).fetchall()}
     return [item.name for item in list_migrations() if item.fits(edition) and item.name not in applied]
+
+
+async def check_schema(database: Database) -> None:
+    """Refuse to work on a schema that lacks migrations of this program.
+
+    Raises:
+        ConfigurationError: migrations wait, with what to do.
+        StoreUnavailableError: the database does not answer.
+    """
+    async with database.connection() as connection:
+        pending = await list_pending(connection, await detect_edition(connection))
+    if pending:
+        raise ConfigurationError([f"the database lacks {', '.join(pending)}; run `ioc db migrate`"])
 
 
 async def drop_schema(conninfo: str, *, schema: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 import msgspec
 from psycopg.rows import dict_row
 
-from ioc.delivery.signing import encode_secret
 from ioc.domain.alerts import Severity
 from ioc.errors import NotFoundError
 from ioc.ports import Clock
@@ -23,7 +22,6 @@ from ioc.storage.statements import load_statements
 
 _SQL = load_statements("outbox")
 OLD_SECRET_GOOD_FOR = timedelta(hours=24)
-_SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +65,11 @@ class SubscriptionStore:
         database: the open pool.
         sealer: seals secrets at rest.
         clock: time of changes.
+        make_secret: gives a new signing secret.
     """
 
-    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
-        self._database, self._sealer, self._clock = database, sealer, clock
+    def __init__(self, database: Database, sealer: Sealer, clock: Clock, *, make_secret: Callable[[], str]) -> None:
+        self._database, self._sealer, self._clock, self._new_secret = database, sealer, clock, make_secret
 
     async def add(self, wanted: NewSubscription, *, created_by: str) -> tuple[Subscription, str]:
         """Make a subscription; give it with its secret, the only time that the secret can be seen."""
@@ -94,7 +93,7 @@ class SubscriptionStore:
             await connection.execute(_SQL["add_subscription"], row)
         return await self.get(subscription_id), secret
 
-    async def list(self, *, department: str | None) -> list[Subscription]:
+    async def page(self, *, department: str | None) -> list[Subscription]:
         """Give a department's subscriptions, or everybody's for None."""
         return await self._fetch(department=department, subscription_id=None)
 
@@ -163,7 +162,7 @@ class SubscriptionStore:
             return (await connection.execute(_SQL["redeliver"], wanted)).rowcount
 
     def _make_secret(self, subscription_id: UUID) -> tuple[str, bytes]:
-        secret = encode_secret(secrets.token_bytes(_SECRET_BYTES))
+        secret = self._new_secret()
         return secret, self._sealer.seal(secret, purpose=secret_purpose(subscription_id))
 
     async def _fetch(self, *, department: str | None, subscription_id: UUID | None) -> list[Subscription]:

@@ -1,1 +1,1 @@
-"""One simulated source per feed."""
+"""One pretend source per feed: pure, seeded, moved by world time alone."""

@@ -1,7 +1,5 @@
 """Alerts: list, journal, and what operators do."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID

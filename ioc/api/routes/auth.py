@@ -1,7 +1,5 @@
 """Signing in and out, and tickets for wall sockets."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response

@@ -1,7 +1,5 @@
 """What there is: kinds of events, feeds with their state, rules, newest readings, map layers."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Dead letters for administrators: list, look, parse again."""
 
-from __future__ import annotations
-
 import base64
 from typing import Annotated, Any
 from uuid import UUID

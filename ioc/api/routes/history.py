@@ -1,7 +1,5 @@
 """History of one quantity of one thing, and how things stood at an instant."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 

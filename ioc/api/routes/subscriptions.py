@@ -1,7 +1,5 @@
 """Departments' webhooks: subscribe, look what was sent, send again."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -61,7 +59,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     @routes.get("")
     async def all_of_mine(session: Signed) -> dict[str, Any]:
         """The department's subscriptions; administrators and supervisors see everybody's."""
-        return {"items": [_show(item) for item in await store.list(department=_scope(session))]}
+        return {"items": [_show(item) for item in await store.page(department=_scope(session))]}
 
     @routes.post("", status_code=201)
     async def add(request: Request, wanted: SubscriptionRequest, session: Signed) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from alerts.vn_aqi import HourlyWindow
 
+from alerts.vn_aqi import HourlyWindow
 from geo.zones import ZoneIndex
 from ioc.api.views import to_ms
 from ioc.api.wall.channels import Row, StateChannel
@@ -192,5 +192,5 @@ class Picture:
         ]
 
 
-LATEST_KINDS = (*MAP_KINDS, BorderQueue, UnitReport)
+LATEST_KINDS: tuple[type[Payload], ...] = (*MAP_KINDS, BorderQueue, UnitReport)
 """Kinds that the picture keeps; others pass it by."""

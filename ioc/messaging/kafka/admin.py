@@ -51,6 +51,22 @@ async def apply_topics(connection: Connection, *, replication: int, retention: t
             await client.close()
 
 
+async def delete_topics(connection: Connection) -> None:
+    """Remove the log's topics with everything in them: for scratches."""
+    client = AIOKafkaAdminClient(
+        bootstrap_servers=connection.bootstrap,
+        client_id=connection.client_id,
+        request_timeout_ms=connection.deadline_ms,
+    )
+    try:
+        async with connection.asking("topics delete"):
+            await client.start()
+            await client.delete_topics([connection.name(topic) for topic in Topic])
+    finally:
+        async with connection.asking("closing"):
+            await client.close()
+
+
 async def _create(
     client: AIOKafkaAdminClient, connection: Connection, topic: Topic, replication: int, configs: Mapping[str, str]
 ) -> str:

@@ -125,6 +125,10 @@ class KafkaLog:
         """Make the topics as the settings want them; say what was done, a line each."""
         return await admin.apply_topics(self._connection, replication=replication, retention=retention)
 
+    async def delete_topics(self) -> None:
+        """Remove the topics with everything in them: for scratches."""
+        await admin.delete_topics(self._connection)
+
     async def _ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         async with self._asking:
             try:

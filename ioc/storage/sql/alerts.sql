@@ -9,6 +9,9 @@ FOR UPDATE
 -- name: lock_one
 SELECT * FROM alert WHERE alert_id = %(alert_id)s FOR UPDATE
 
+-- name: lock_over_shelves
+SELECT * FROM alert WHERE operator = 'shelved' AND shelved_until <= %(now)s FOR UPDATE SKIP LOCKED
+
 -- name: get
 SELECT * FROM alert WHERE alert_id = %(alert_id)s
 

@@ -1,0 +1,118 @@
+"""The api role put together: what people's routes and the walls need."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from alerts.world import World
+from connectors.registry import find
+from ioc.api.services import ApiServices
+from ioc.api.wall.hub import WallHub
+from ioc.bootstrap.foundations import Foundations
+from ioc.bootstrap.knowledge import load_feed_configs, load_feeds, load_rulebook, load_world
+from ioc.bootstrap.letters import retry_letters
+from ioc.delivery.destination import AllowedNetwork, DestinationPolicy
+from ioc.delivery.signing import make_secret
+from ioc.domain.kinds import KINDS, Payload, TruckStep, UnitReport, VesselPosition
+from ioc.errors import ConfigurationError
+from ioc.sealing import Sealer
+from ioc.settings import Settings
+from ioc.storage.accounts import AccountStore
+from ioc.storage.alerts import PostgresAlertStore
+from ioc.storage.audit import AuditLog
+from ioc.storage.feed_status import FeedStatusStore
+from ioc.storage.letters import DeadLetterStore
+from ioc.storage.outbox import enqueue
+from ioc.storage.series import HistoryStore
+from ioc.storage.subscriptions import SubscriptionStore
+
+_PERIODS_UNTIL_STALE = 3
+_VESSEL_STALE = timedelta(minutes=6)
+"""A vessel at anchor reports every three minutes (ITU-R M.1371), so two reports may be missed."""
+
+
+def make_api(base: Foundations) -> ApiServices:
+    """Make what the api role serves.
+
+    Raises:
+        ConfigurationError: rules, feeds or webhook networks have faults.
+    """
+    settings, database, clock = base.settings, base.database, base.clock
+    world = load_world(base.geo_directory)
+    feeds = load_feeds(settings, base.keys, base.geo_directory)
+    history = HistoryStore(database)
+    alerts = PostgresAlertStore(database, enqueue)
+    statuses = FeedStatusStore(database, clock)
+    hub = WallHub(
+        log=base.log,
+        history=history,
+        alerts=alerts,
+        feed_statuses=statuses.statuses,
+        zones=world.zones,
+        stale_after=find_stale_after(settings),
+        name_of=partial(_name_of, world),
+        clock=clock,
+        random=base.random,
+    )
+    return ApiServices(
+        accounts=AccountStore(database, clock),
+        audit=AuditLog(database, clock),
+        alerts=alerts,
+        history=history,
+        letters=DeadLetterStore(database),
+        retry_letters=partial(_retry_letters, base),
+        subscriptions=SubscriptionStore(database, Sealer([base.keys.encryption_key]), clock, make_secret=make_secret),
+        destinations=make_destinations(settings),
+        hub=hub,
+        rulebook=load_rulebook(settings),
+        feeds=feeds,
+        feed_statuses=statuses.statuses,
+        geo_directory=base.geo_directory,
+    )
+
+
+def make_destinations(settings: Settings) -> DestinationPolicy:
+    """Make the policy of where webhooks may go.
+
+    Raises:
+        ConfigurationError: an allowed network does not read like ``10.1.0.0/16:443``.
+    """
+    wanted, allowed, faults = settings.delivery, [], []
+    for text in wanted.allowed_networks:
+        network, _, port = text.rpartition(":")
+        try:
+            allowed.append(AllowedNetwork(network=ipaddress.ip_network(network), port=int(port)))
+        except ValueError as error:
+            faults.append(f"IOC_DELIVERY__ALLOWED_NETWORKS: {text!r}: {error}")
+    if faults:
+        raise ConfigurationError(faults)
+    return DestinationPolicy(
+        allow_http=wanted.allow_http, allowed_networks=tuple(allowed), allow_loopback=wanted.allow_loopback
+    )
+
+
+def find_stale_after(settings: Settings) -> Mapping[type[Payload], timedelta]:
+    """Say after which silence a reading of each kind no longer speaks for the present; registers never go stale."""
+    found: dict[type[Payload], timedelta] = {}
+    for feed_id, config in load_feed_configs(settings).items():
+        for name in find(feed_id).kinds:
+            found[KINDS[name].payload] = _PERIODS_UNTIL_STALE * config.expected_period
+    if VesselPosition in found:
+        found[VesselPosition] = max(_VESSEL_STALE, found[VesselPosition])
+    for register in (UnitReport, TruckStep):
+        found.pop(register, None)
+    return found
+
+
+def _name_of(world: World, asset_id: str) -> str | None:
+    name = world.name_of(asset_id)[0]
+    return None if name == asset_id else name
+
+
+async def _retry_letters(base: Foundations, ids: Sequence[Any]) -> tuple[int, int]:
+    return await retry_letters(base, [UUID(str(letter_id)) for letter_id in ids])

@@ -1,0 +1,130 @@
+"""Roles: what one process does. Several may share a process; everything lives in one TaskGroup and ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from random import Random
+
+from ioc.api.app import create_app
+from ioc.api.services import Check, Services
+from ioc.api.serving import serve as serve_http
+from ioc.bootstrap.edge import make_api, make_destinations
+from ioc.bootstrap.foundations import Foundations, open_foundations
+from ioc.bootstrap.intake import Ingest, make_ingest
+from ioc.bootstrap.processing import make_housekeeping, make_worker
+from ioc.delivery.client import WebhookClient
+from ioc.errors import StoreUnavailableError
+from ioc.logs import logger
+from ioc.ports import Topic
+from ioc.processing.dispatcher import Dispatcher
+from ioc.processing.shelves import ShelfKeeper
+from ioc.processing.worker import Worker
+from ioc.sealing import Sealer
+from ioc.settings import Settings
+from ioc.storage.alerts import PostgresAlertStore
+from ioc.storage.migrate import check_schema
+from ioc.storage.outbox import PostgresOutbox, enqueue
+
+_log = logger("roles")
+
+ROLES = ("ingest", "process", "deliver", "api")
+EDGE = frozenset({"ingest", "api"})
+
+OnReady = Callable[[int], None]
+
+
+async def serve(
+    settings: Settings, roles: Sequence[str], stop: asyncio.Event, *, on_ready: OnReady = lambda _: None
+) -> None:
+    """Run roles in this process until ``stop``; ``on_ready`` is told the HTTP port when there is one.
+
+    Raises:
+        ConfigurationError: settings, rules or geodata are not usable, or the schema is not up to date.
+        LogUnavailableError, StoreUnavailableError: log or store is not there at the start.
+    """
+    async with open_foundations(settings, client_id=f"ioc-{'-'.join(roles)}") as base, AsyncExitStack() as stack:
+        await check_schema(base.database)
+        async with asyncio.TaskGroup() as group:
+            running = await _start(base, frozenset(roles), stack, group, stop, on_ready)
+            gc.collect()
+            gc.freeze()
+            _log.info("roles.started", roles=list(roles))
+            await stop.wait()
+            for task in running:
+                task.cancel()
+    _log.info("roles.stopped", roles=list(roles))
+
+
+async def _start(
+    base: Foundations,
+    roles: frozenset[str],
+    stack: AsyncExitStack,
+    group: asyncio.TaskGroup,
+    stop: asyncio.Event,
+    on_ready: OnReady,
+) -> list[asyncio.Task[None]]:
+    """Start what the roles need; the HTTP server ends by ``stop`` itself, the tasks that are given back by cancelling."""
+    checks: dict[str, Check] = {"store": lambda: _check_store(base), "log": lambda: _check_log(base)}
+    tasks: list[asyncio.Task[None]] = []
+    ingest: Ingest | None = None
+    if "ingest" in roles:
+        ingest = make_ingest(base)
+        tasks.append(group.create_task(ingest.run(), name="ingest"))
+    api = None
+    if "api" in roles:
+        api = make_api(base)
+        tasks.append(group.create_task(api.hub.run(), name="wall"))
+    if "process" in roles:
+        worker = make_worker(base)
+        checks["worker"] = lambda: _check_worker(worker)
+        rollups, retention = make_housekeeping(base)
+        keeper = ShelfKeeper(PostgresAlertStore(base.database, enqueue), base.clock)
+        for name, work in (("worker", worker), ("rollups", rollups), ("retention", retention), ("shelves", keeper)):
+            tasks.append(group.create_task(work.run(), name=name))
+    if "deliver" in roles:
+        tasks.append(group.create_task((await _make_dispatcher(base, stack)).run(), name="dispatcher"))
+    http = base.settings.http
+    port = http.port if roles & EDGE else http.health_port
+    if port is not None:
+        app = create_app(
+            Services(
+                clock=base.clock,
+                checks=checks,
+                ingest=None if ingest is None else ingest.services,
+                api=api,
+                allowed_origins=http.allowed_origins,
+                secure_cookies=http.behind_tls_proxy,
+            )
+        )
+        serving = serve_http(
+            app, host=http.host, port=port, stop=stop, behind_tls_proxy=http.behind_tls_proxy, on_ready=on_ready
+        )
+        group.create_task(serving, name="http")
+    return tasks
+
+
+async def _make_dispatcher(base: Foundations, stack: AsyncExitStack) -> Dispatcher:
+    client = await stack.enter_async_context(WebhookClient(policy=make_destinations(base.settings)))
+    outbox = PostgresOutbox(base.database, Sealer([base.keys.encryption_key]))
+    workers = base.settings.delivery.workers
+    return Dispatcher(outbox=outbox, client=client, clock=base.clock, random=Random(), workers=workers)
+
+
+async def _check_store(base: Foundations) -> str:
+    async with base.database.connection() as connection:
+        await connection.execute("SELECT 1")
+    return "answers"
+
+
+async def _check_log(base: Foundations) -> str:
+    ends = await base.log.end_offsets((Topic.EVENTS,))
+    return f"{sum(ends.values())} events written"
+
+
+async def _check_worker(worker: Worker) -> str:
+    if worker.committed_at is None and worker.pulsed_at is None:
+        raise StoreUnavailableError("no partition yet; another replica holds them all, or the log has not answered")
+    return f"{worker.lag_count} items behind"

@@ -1,0 +1,227 @@
+"""``ioc demo`` and ``ioc simulate``: the pretend province."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from connectors.registry import DEFINITIONS
+from ioc import bootstrap
+from ioc.cli.running import run
+from ioc.cli.services import EMBEDDED_GROUPS, keep_up
+from ioc.clocks import SystemClock
+from ioc.errors import ConfigurationError
+from ioc.launcher import Child, Launcher
+from ioc.settings import Settings
+from simulators.city import PUSHED, Carrier, City, Reach
+from simulators.scenario import list_scenarios, load_scenario
+
+CLUSTER_GROUPS = ("ingest", "api", "process", "process", "deliver")
+_PEOPLE = (("operator", "Trực ban", "operator"), ("admin", "Quản trị", "admin"), ("kiosk", "Màn hình lớn", "kiosk"))
+_KEY_DAYS = 3_650
+
+Scenario = Annotated[str, typer.Argument(help=f"One of {', '.join(list_scenarios())}, or a .yaml file of your own.")]
+Speed = Annotated[
+    float, typer.Option(min=0.1, max=1_000, help="How much faster the world runs; more messages, same times.")
+]
+Scale = Annotated[float, typer.Option(min=0.1, max=100, help="Boats, trucks and stations beside the real numbers.")]
+Seed = Annotated[int, typer.Option(help="The same seed draws the same city.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("demo")(demo)
+    app.command("simulate")(simulate)
+
+
+def demo(
+    scenario: Scenario = "demo-day",
+    speed: Speed = 1.0,
+    scale: Scale = 1.0,
+    seed: Seed = 7,
+    cluster: Annotated[bool, typer.Option("--cluster", help="One process per role, two that process.")] = False,
+) -> None:
+    """Start everything with a simulated province, and keep it up until Ctrl-C. The next start goes on with the same data.
+
+    Examples:  ioc demo        ioc demo squall --speed 10        IOC_HTTP__PORT=9000 ioc demo normal-day
+    """
+    load_scenario(scenario)
+
+    async def play(settings: Settings) -> None:
+        await _demo(
+            settings, [scenario, "--speed", str(speed), "--scale", str(scale), "--seed", str(seed)], cluster=cluster
+        )
+
+    run(play)
+
+
+def simulate(
+    scenario: Scenario = "normal-day",
+    speed: Speed = 1.0,
+    scale: Scale = 1.0,
+    seed: Seed = 7,
+    url: Annotated[str, typer.Option(help="Where the ingest role answers.")] = "http://127.0.0.1:8080",
+    keys: Annotated[Path | None, typer.Option(help="JSON file with a source key per feed.")] = None,
+    mqtt_port: Annotated[int, typer.Option(help="Port for the stations' MQTT broker.")] = 1883,
+    nmea_port: Annotated[int, typer.Option(help="Port for the AIS shore station.")] = 10110,
+    dump: Annotated[Path | None, typer.Option(help="Write the messages to a folder instead, a file per feed.")] = None,
+    minutes: Annotated[float, typer.Option(min=0.1, help="World time to dump.")] = 30.0,
+) -> None:
+    """Pretend to be the province: stations over MQTT, boats over NMEA, gates, sites and units over HTTP.
+
+    Examples:
+      ioc simulate squall --keys var/demo.json --speed 10
+      ioc simulate normal-day --dump recordings --minutes 60
+    """
+    made = load_scenario(scenario)
+    clock = SystemClock()
+    city = City(made, start_at=clock.now(), seed=seed, speed=speed, scale=scale)
+    if dump is not None:
+        _dump(city, dump, timedelta(minutes=minutes))
+        return
+    if keys is None:
+        raise ConfigurationError(
+            ["give --keys FILE with a source key per feed (`ioc demo` writes demo.json), or --dump"]
+        )
+    known = _read_keys(keys)
+
+    async def play(_: Settings) -> None:
+        reach = Reach(url=url, keys=known, mqtt_port=mqtt_port, nmea_port=nmea_port)
+        carrier = Carrier(city, reach, clock)
+        console = Console(stderr=True)
+        if not console.is_terminal or os.environ.get("IOC_DEMO_QUIET"):
+            await carrier.run()
+            return
+        with Live(console=console, refresh_per_second=2) as live:
+            await carrier.run(lambda now: live.update(_show(now)))
+
+    run(play)
+
+
+async def _demo(settings: Settings, city: list[str], *, cluster: bool) -> None:
+    port = _free_port(settings.http.host, settings.http.port)
+    ingest_port = _free_port(settings.http.host, 0) if cluster else port
+    mqtt_port, nmea_port = _free_port("127.0.0.1", 0), _free_port("127.0.0.1", 0)
+    async with bootstrap.prepared(settings):
+        passwords = await _prepare_people(settings)
+        keys_file = await _prepare_keys(settings)
+        shared = {
+            "IOC_FEEDS__MQTT_URL": f"mqtt://127.0.0.1:{mqtt_port}",
+            "IOC_FEEDS__NMEA_URL": f"tcp://127.0.0.1:{nmea_port}",
+            "IOC_LOG_LEVEL": os.environ.get("IOC_LOG_LEVEL", "WARNING"),
+            "IOC_DEMO_QUIET": "1",
+        }
+        groups = CLUSTER_GROUPS if cluster else EMBEDDED_GROUPS
+        children = [
+            Child(
+                name=group,
+                arguments=["run", group],
+                environment={**shared, "IOC_HTTP__PORT": str(ingest_port if group == "ingest" else port)},
+            )
+            for group in groups
+        ]
+        arguments = ["simulate", *city, "--keys", str(keys_file), "--mqtt-port", str(mqtt_port)]
+        arguments += ["--nmea-port", str(nmea_port), "--url", f"http://127.0.0.1:{ingest_port}"]
+        children.insert(0, Child(name="city", arguments=arguments, environment=shared))
+        _greet(settings.http.host, port, passwords)
+        await keep_up(Launcher(children, random=Random()))
+
+
+def _greet(host: str, port: int, passwords: Mapping[str, str]) -> None:
+    console = Console()
+    console.print(f"\n[bold]Màn hình trực · Live wall[/]   http://{host}:{port}/wall/")
+    for name, _, role in _PEOPLE:
+        console.print(f"  {name:9} {passwords[name]}   ({role})", highlight=False)
+    console.print("Ctrl-C: dừng · stop\n", highlight=False)
+
+
+async def _prepare_people(settings: Settings) -> dict[str, str]:
+    """Make the demo's accounts with passwords of its own, kept beside the data so that they stay the same."""
+    path = settings.data_dir / "demo-people.json"
+    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = {account.name for account in await bootstrap.list_accounts(settings)}
+    for name, display_name, role in _PEOPLE:
+        if name in kept and name in known:
+            continue
+        kept[name] = kept.get(name) or secrets.token_urlsafe(9)
+        await bootstrap.add_account(
+            settings, name=name, display_name=display_name, password=kept[name], roles=[role], department=None
+        )
+    _write_private(path, kept)
+    return kept
+
+
+async def _prepare_keys(settings: Settings) -> Path:
+    """Make a source key per pushed feed, once; a database that does not know them any more gets new ones."""
+    path = settings.data_dir / "demo.json"
+    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for feed_id in PUSHED:
+        if feed_id not in kept or not await bootstrap.is_key(settings, kept[feed_id]):
+            kept[feed_id] = await bootstrap.add_key(
+                settings, name=f"demo {feed_id}", feed_ids=[feed_id], days=_KEY_DAYS
+            )
+    _write_private(path, kept)
+    return path
+
+
+def _write_private(path: Path, content: Mapping[str, str]) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(dict(content), file, indent=1)
+
+
+def _read_keys(path: Path) -> dict[str, str]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError([f"{path}: {error}"]) from error
+    if not isinstance(found, dict) or not set(PUSHED) <= set(found):
+        raise ConfigurationError([f"{path}: needs a key for each of {', '.join(PUSHED)}"])
+    return {str(feed_id): str(key) for feed_id, key in found.items()}
+
+
+def _free_port(host: str, wanted: int) -> int:
+    """Give the wanted port if it is free, else any."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((host, wanted))
+        except OSError:
+            probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _show(carrier: Carrier) -> Table:
+    table = Table("Feed", "Sent", "Refused", title="Simulated province")
+    for feed_id in DEFINITIONS:
+        table.add_row(feed_id, f"{carrier.sent[feed_id]:,}", f"{carrier.rejected.get(feed_id, 0):,}")
+    return table
+
+
+def _dump(city: City, folder: Path, span: timedelta) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    counts: dict[str, int] = {}
+    files = {
+        feed_id: (folder / f"{feed_id}.{'nmea' if feed_id == 'vessels' else 'ndjson'}").open("wb")
+        for feed_id in DEFINITIONS
+    }
+    try:
+        for message in [*city.beginning(), *city.messages(city.start_at + span)]:
+            files[message.feed_id].write(message.payload.rstrip(b"\r\n") + b"\n")
+            counts[message.feed_id] = counts.get(message.feed_id, 0) + 1
+    finally:
+        for file in files.values():
+            file.close()
+    for feed_id, count in counts.items():
+        typer.echo(f"{feed_id}: {count:,} messages")
