@@ -33,8 +33,8 @@ TICK = timedelta(milliseconds=200)
 class City:
     """The pretend province.
 
-    The world runs ``speed`` times as fast as the clock; what is written on the wire is the clock's time, so a faster world
-    sends more and never from the future. The same scenario, seed, scale and start give the same messages, byte by byte.
+    The world runs ``speed`` times as fast as the clock; what is written on the wire is the clock's time, so a faster
+    world sends more and never from the future. The same scenario, seed, scale and start give the same messages, byte by byte.
 
     Args:
         scenario: what happens.
@@ -83,7 +83,7 @@ class Reach:
 
 
 class Carrier:
-    """Runs a city against the clock and carries its messages: MQTT broker and NMEA server of its own, pushes to the IOC."""
+    """Runs a city against the clock: an MQTT broker and an NMEA server of its own, pushes to the IOC."""
 
     def __init__(self, city: City, reach: Reach, clock: Clock) -> None:
         self._city, self._reach, self._clock = city, reach, clock

@@ -28,7 +28,7 @@ EFFECTS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """Something that happens: from ``at`` on, for ``lasts``, growing and fading over ``ramp`` (all since the beginning)."""
+    """Something that happens: from ``at`` (since the beginning) on, for ``lasts``, growing and fading over ``ramp``."""
 
     name: str
     at: timedelta

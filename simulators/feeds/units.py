@@ -17,7 +17,7 @@ _MOST_WAIT = timedelta(minutes=8)
 
 
 class UnitReports(Process):
-    """One report a unit and day. What was submitted before the start is sent again at the start; ids make that harmless."""
+    """One report a unit and day; what was submitted before the start is sent again, and ids make that harmless."""
 
     feed_id = "units"
 

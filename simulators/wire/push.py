@@ -1,4 +1,4 @@
-"""HTTP pushes with source keys: records gather for a moment and go out together, again and again until they are taken."""
+"""HTTP pushes with source keys: records gather for a moment, go out together, and again until they are taken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEADLINE = aiohttp.ClientTimeout(total=20)
 
 
 class Pusher:
-    """Posts NDJSON to ``/api/v1/ingest/{feed}``. What the server does not take yet waits here, oldest first, bounded."""
+    """Posts NDJSON to ``/api/v1/ingest/{feed}``. What is not taken yet waits here, oldest first, bounded."""
 
     def __init__(self, url: str, keys: Mapping[str, str]) -> None:
         self._url, self._keys = url.rstrip("/"), keys
