@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The simulated province on Kafka and TimescaleDB, one process per role, two of `process`: what `make demo-cluster` runs."""
+"""The simulated province on Kafka and TimescaleDB, a process per role and two of `process`: `make demo-cluster`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def main(arguments: list[str]) -> int:
         [*servers, "up", *PARTS, "--durable", "--state", str(state)], stdout=subprocess.PIPE, text=True, check=False
     )
     facts = json.loads(started.stdout or "{}")
-    if missing := [f"{name}: {facts.get(name, {}).get('unavailable')}" for name in PARTS if "port" not in facts.get(name, {})]:
+    if missing := [
+        f"{name}: {facts.get(name, {}).get('unavailable')}" for name in PARTS if "port" not in facts.get(name, {})
+    ]:
         print("cannot start " + "; ".join(missing), file=sys.stderr)
         return 1
     environment = {

@@ -358,8 +358,8 @@ async def test_dead_letters_are_listed_shown_and_settled(database):
     async with store.begin("process") as transaction:
         await transaction.bury([
             DeadLetter(
-                dead_letter_id=bytes([number] * 16), feed_id="air" if number % 2 else "border",
-                received_at=START + timedelta(seconds=number), reason=f"reason {number}", raw=b"raw" * number, source="h",
+                dead_letter_id=bytes([number] * 16), feed_id="air" if number % 2 else "border", source="h",
+                received_at=START + timedelta(seconds=number), reason=f"reason {number}", raw=b"raw" * number,
             )
             for number in range(1, 6)
         ])  # fmt: skip

@@ -190,7 +190,8 @@ def test_ages_and_numbers_read_as_each_language_writes_them(page: Page) -> None:
       const vi = await Language.open("vi");
       const en = await Language.open("en");
       return [formatNumber(1234567, "vi"), formatNumber(12.34, "vi"), formatNumber(12.34, "en"),
-        formatNumber(null, "vi"), formatNumber(NaN, "en"), formatAge(99_000, vi), formatAge(240_000, en), formatAge(3 * 86_400_000, vi),
+        formatNumber(null, "vi"), formatNumber(NaN, "en"),
+        formatAge(99_000, vi), formatAge(240_000, en), formatAge(3 * 86_400_000, vi),
         formatTime(Date.UTC(2026, 0, 1, 17, 0, 5))];
     }""")
     assert texts == ["1.234.567", "12,3", "12.3", "–", "–", "99 giây", "4 min", "3 ngày", "00:00:05"]
