@@ -5,12 +5,23 @@ from random import Random
 
 import pytest
 
-from ioc.delivery.policy import SCHEDULE, Answer, Outcome, Settlement, classify_status, judge, parse_retry_after
+from ioc.delivery.policy import (
+    SCHEDULE,
+    Answer,
+    Outcome,
+    Settlement,
+    Verdict,
+    classify_status,
+    judge,
+    parse_retry_after,
+)
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
 
-def _judge(outcome: Outcome, *, attempt: int = 1, retry_after: str | None = None, failing_since: datetime | None = None):
+def _judge(
+    outcome: Outcome, *, attempt: int = 1, retry_after: str | None = None, failing_since: datetime | None = None
+) -> Verdict:
     answer = Answer(outcome=outcome, retry_after=retry_after)
     return judge(answer, attempt=attempt, now=NOW, failing_since=failing_since, random=Random(7))
 

@@ -20,7 +20,8 @@ REFUSED_URLS = [
     "https://[64:ff9b::7f00:1]/", "https://[2002:7f00:1::]/", "https://[fe80::1]/", "https://[fe80::1%25eth0]/",
     "https://[fec0::1]/", "https://[fd00:ec2::254]/", "https://[3fff::1]/", "https://[5f00::1]/", "https://[ff02::1]/",
     "https://[2001:db8::1]/", "https://localhost/", "https://a.localhost/", "https://printer.local/",
-    "https://metadata.google.internal/", "https://example.org./", "https://exa mple.org/", "https://example.org/\r\nHost: x",
+    "https://metadata.google.internal/", "https://example.org./", "https://exa mple.org/",
+    "https://example.org/\r\nHost: x",
     "https://１２７.0.0.1/", "https://ⓔxample.org/", "https://example.org\\@127.0.0.1/", "https://example.org:99999/",
     "https://example.org/#x", "https://-bad-.org/", "javascript:alert(1)", "//example.org/", "",
 ]  # fmt: skip
@@ -33,7 +34,8 @@ def test_an_address_that_could_turn_inward_is_refused_when_saved(url: str) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.org/hook?x=1", "https://example.org:8443/a", "https://8.8.8.8/", "https://[2606:4700::1111]/"]
+    "url",
+    ["https://example.org/hook?x=1", "https://example.org:8443/a", "https://8.8.8.8/", "https://[2606:4700::1111]/"],
 )
 def test_a_public_https_address_is_accepted(url: str) -> None:
     assert POLICY.check_url(url).hostname
