@@ -141,7 +141,14 @@ class Announcer:
         }
         for key, fact in subject.facts.items():
             facts[key] = fact if isinstance(fact, str) else format_number(fact, language)
-        return facts
+        return _Facts(facts)
+
+
+class _Facts(dict[str, str]):
+    """Facts for a template; one that this reading does not have is shown as a dash, never as an error."""
+
+    def __missing__(self, key: str) -> str:
+        return "–"
 
 
 FACT_NAMES = frozenset({"value", "limit", "asset", "unit", "zone", "quantity_unit"})

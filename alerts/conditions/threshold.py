@@ -15,7 +15,7 @@ from alerts.rule_files import Table
 from alerts.series import Verdict
 from alerts.world import World
 from ioc.domain.events import Event
-from ioc.domain.kinds import Payload
+from ioc.domain.kinds import KINDS, Payload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,7 @@ class ThresholdEvaluator(LeveledEvaluator):
         # A reading that trips none of these trips nothing: with dated limits the lowest ever in force stands for all.
         self._entry = tuple((item.quantity, item.is_over, _easiest(item)) for item in comparisons)
         self._quantities = tuple(dict.fromkeys(item.quantity for item in comparisons))
+        self._facts = tuple(KINDS[condition.kinds[0].KIND].quantities)
         self._assets: frozenset[str] | None = None
         if condition.serving:
             zone_ids = world.zone_ids(condition.serving)
@@ -83,7 +84,8 @@ class ThresholdEvaluator(LeveledEvaluator):
         day = event.observed_at.astimezone(PROVINCE_TIME).date()
         verdicts = [self._judge_level(level, known, day) for level in self._levels]
         zone_id = self.world.station_zones.get(event.asset_id) or (zones[0] if zones else None)
-        subject = asset_subject(self.world, event, zone_id, **known)
+        facts = {name: value for name in self._facts if (value := getattr(event.data, name)) is not None}
+        subject = asset_subject(self.world, event, zone_id, **facts)
         self.judge(memory, reading_key(event), subject, verdicts, event.observed_at)
 
     def _judge_level(self, level: Level, known: dict[str, float], day: date) -> Verdict:

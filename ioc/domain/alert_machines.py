@@ -37,7 +37,7 @@ def decide_condition(alert: Alert | None, change: AlertChange) -> tuple[Alert, .
         moved = replace(moved, acked_by=None, acked_at=None)
     if change.type is ChangeType.RESOLVED:
         moved = replace(moved, ended_at=change.decided_at, resolve_reason=change.reason)
-    if moved == alert and change.type is not ChangeType.NO_DATA:
+    if moved == alert:
         return ()
     return (replace(moved, revision=alert.revision + 1),)
 

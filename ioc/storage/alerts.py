@@ -186,15 +186,12 @@ class PostgresAlertStore:
             RefusedActionError: the action does not fit the alert's state, or lacks what it needs.
         """
         async with self._database.transaction() as connection:
-            if (done := await _find_done(connection, action)) is not None:
-                if done[0] != alert_id:
-                    raise RefusedActionError(
-                        "idempotency_key_reused", "this Idempotency-Key was used for another alert"
-                    )
-                return await _alert_at(connection, alert_id, done[1])
+            # The lock comes first: of two equal requests at once, the second sees here what the first one did.
             found = await fetch_alerts(connection, "lock_one", {"alert_id": alert_id})
             if not found:
                 raise NotFoundError("alert", str(alert_id))
+            if (done := await _find_done(connection, alert_id, action)) is not None:
+                return done
             current = found[0]
             if current.revision != action.expected_revision:
                 raise RevisionConflictError(expected=action.expected_revision, current=current)
@@ -249,19 +246,17 @@ def _to_entry(change: AlertChange, alert: Alert, *, previous: Alert | None) -> J
     )  # fmt: skip
 
 
-async def _find_done(connection: AsyncConnection, action: Action) -> tuple[UUID, int] | None:
+async def _find_done(connection: AsyncConnection, alert_id: UUID, action: Action) -> Alert | None:
+    """Give what a request with the same Idempotency-Key answered."""
     if action.idempotency_key is None:
         return None
-    cursor = await connection.execute(
-        _SQL["find_action"], {"actor": action.actor, "idempotency_key": action.idempotency_key}
-    )
-    row = await cursor.fetchone()
-    return (row[0], int(row[1])) if row else None
-
-
-async def _alert_at(connection: AsyncConnection, alert_id: UUID, revision: int) -> Alert:
-    entries = await fetch_events(connection, "events_of", {"alert_id": alert_id})
-    return next(entry.alert for entry in entries if entry.revision == revision)
+    wanted = {"actor": action.actor, "idempotency_key": action.idempotency_key}
+    found = await fetch_events(connection, "find_action", wanted)
+    if not found:
+        return None
+    if (found[0].alert_id, found[0].type) != (alert_id, action.type):
+        raise RefusedActionError("idempotency_key_reused", "this Idempotency-Key was used for something else")
+    return found[0].alert
 
 
 def _read_cursor(cursor: str | None) -> tuple[datetime | None, UUID | None]:

@@ -109,21 +109,7 @@ class HistoryStore:
             if (table := TABLES.get(reading.kind)) is None:
                 continue  # a kind that left the registry: no rule reads it
             names = [field.name for field in table.kind.fields if field.name in reading.values]
-            payload = [reading.kind, *(reading.values[name] for name in names)]
-            events.append(
-                Event(
-                    event_id=reading.event_id,
-                    feed_id=reading.feed_id,
-                    asset_id=reading.asset_id,
-                    observed_at=reading.observed_at,
-                    received_at=reading.received_at,
-                    data=msgspec.convert(payload, AnyPayload),
-                    lon_deg=reading.lon_deg,
-                    lat_deg=reading.lat_deg,
-                    unit_code=reading.unit_code,
-                    quality=reading.quality,
-                )
-            )
+            events.append(_to_event(reading, names))
         return events
 
     async def count_readings(self) -> dict[str, int]:
@@ -135,6 +121,21 @@ class HistoryStore:
                 row = await (await connection.execute(statement)).fetchone()
                 counts[table.kind.name] = 0 if row is None else int(row[0])
         return counts
+
+    async def events_since(self, kind: str, since: datetime) -> list[Event]:
+        """Give every reading of a kind since an instant, oldest first: for windows that a process must fill at start.
+
+        Raises:
+            NotFoundError: no such kind.
+        """
+        table = _find_table(kind)
+        names = [field.name for field in table.kind.fields]
+        statement = _SQL["list_since"].format(
+            table=table.identifier, fields=sql.SQL(", ").join(sql.Identifier(name) for name in names)
+        )
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(statement, (since,))).fetchall()
+        return [_to_event(_to_reading(kind, row[:9], dict(zip(names, row[9:], strict=True))), names) for row in rows]
 
     async def series(
         self,
@@ -294,6 +295,22 @@ _FUNCTIONS = {
     Aggregate.COUNT: "count",
     Aggregate.SUM: "sum",
 }
+
+
+def _to_event(reading: Reading, names: Sequence[str]) -> Event:
+    payload = [reading.kind, *(reading.values[name] for name in names)]
+    return Event(
+        event_id=reading.event_id,
+        feed_id=reading.feed_id,
+        asset_id=reading.asset_id,
+        observed_at=reading.observed_at,
+        received_at=reading.received_at,
+        data=msgspec.convert(payload, AnyPayload),
+        lon_deg=reading.lon_deg,
+        lat_deg=reading.lat_deg,
+        unit_code=reading.unit_code,
+        quality=reading.quality,
+    )
 
 
 def _find_table(kind: str) -> KindTable:

@@ -63,14 +63,22 @@ class BorderGates(Process):
         super().__init__(scenario, start_at, random, wire_time)
         self._gates = {name: Gate(name) for name in GATES_PER_DAY}
         self._scale, self._number = scale, 0
+        self._on_the_way: list[Truck] = []
         for gate in self._gates.values():
             for _ in range(max(1, round(18 * scale))):
                 truck = self._make(gate)
                 truck.step = random.randrange(2, 9)
                 truck.in_yard_since = start_at - self.in_(60, 5_400)
+                self._on_the_way.append(truck)
                 self.schedule(start_at + self.in_(1, 600), truck)
             self.schedule(start_at + self.in_(1, 60), gate)
             self.schedule(start_at + self.in_(2, 30), ("arrive", gate))
+
+    def beginning(self) -> Iterator[Message]:
+        """Give the last step of the trucks that are on their way already."""
+        for truck in self._on_the_way:
+            at = self.start_at - timedelta(minutes=1)
+            yield self._to_message(at, self._record(at, truck, STEPS[truck.step - 1]))
 
     def act(self, at: datetime, item: Any) -> Iterator[Message]:
         """A truck takes a step, a gate reports its queue, or a truck comes."""
@@ -108,11 +116,6 @@ class BorderGates(Process):
         name = STEPS[truck.step]
         if name == "arrive_yard":
             truck.in_yard_since = at
-        record = {
-            "trip": truck.trip, "plate": truck.plate, "gate": truck.gate, "direction": "export", "step": name,
-            "time": self._write(at), "lane": truck.lane, "goods": truck.goods, "perishable": truck.perishable,
-            "mass_kg": truck.mass_kg,
-        }  # fmt: skip
         if name == "exit":
             self._gates[truck.gate].trucks.pop(truck.trip, None)
         else:
@@ -120,7 +123,14 @@ class BorderGates(Process):
             low, high = _STEP_MINUTES[name]
             slow = {"green": 0.7, "yellow": 1.1, "red": 1.9}[truck.lane]
             self.schedule(at + self.in_(low * 60 * slow, high * 60 * slow), truck)
-        return record
+        return self._record(at, truck, name)
+
+    def _record(self, at: datetime, truck: Truck, step: str) -> dict[str, Any]:
+        return {
+            "trip": truck.trip, "plate": truck.plate, "gate": truck.gate, "direction": "export", "step": step,
+            "time": self._write(at), "lane": truck.lane, "goods": truck.goods, "perishable": truck.perishable,
+            "mass_kg": truck.mass_kg,
+        }  # fmt: skip
 
     def _count_queue(self, at: datetime, gate: Gate) -> dict[str, Any]:
         waiting = [truck for truck in gate.trucks.values() if STEPS[truck.step] in _WAITING]

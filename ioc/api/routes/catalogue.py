@@ -86,14 +86,14 @@ def _describe_kind(name: str) -> dict[str, Any]:
 def _describe_rule(rule: Any) -> dict[str, Any]:
     texts = rule.texts
     return {
-        "rule_id": rule.rule_id,
+        "id": rule.rule_id,
         "version": rule.version,
         "condition": rule.condition_name,
         "severities": [level.severity.value for level in rule.condition.levels],
         "title_vi": texts.title_vi,
         "title_en": texts.title_en,
-        "runbook_vi": texts.runbook_vi,
-        "runbook_en": texts.runbook_en,
+        "procedure_vi": texts.runbook_vi,
+        "procedure_en": texts.runbook_en,
         "quantity_unit": rule.quantity_unit,
         "shadow": rule.shadow,
     }

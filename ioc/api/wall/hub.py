@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from alerts import vn_aqi
 from geo.zones import ZoneIndex
 from ioc import telemetry
 from ioc.api.views import ALERT_FIELDS, to_alert_event, to_alert_row
@@ -17,7 +18,7 @@ from ioc.api.wall.picture import FIELDS, GONE_AFTER, LATEST_KINDS, Names, Pictur
 from ioc.api.wall.session import Session
 from ioc.domain.alerts import Alert, AlertEvent
 from ioc.domain.events import Event
-from ioc.domain.kinds import Payload
+from ioc.domain.kinds import AirReading, Payload
 from ioc.errors import IocError
 from ioc.logs import logger
 from ioc.ports import Batch, Clock, EventLog, Topic
@@ -148,6 +149,8 @@ class WallHub:
         now = self._clock.now()
         events = await self._history.latest_events(since=now - GONE_AFTER)
         self._picture.take(events, now)
+        air = await self._history.events_since(AirReading.KIND, now - timedelta(hours=vn_aqi.HOURS))
+        self._picture.learn_air(air, now)
 
     async def _look_again(self) -> None:
         await self._clock.sleep(LOOK_AGAIN)

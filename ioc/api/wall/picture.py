@@ -72,7 +72,7 @@ class Picture:
         self._channels, self._zones, self._name_of = channels, zones, name_of
         self._stale_after = stale_after
         self._newest: dict[tuple[type[Payload], str], Event] = {}
-        self._air: dict[str, HourlyWindow] = {}
+        self._air: dict[str, tuple[HourlyWindow, datetime]] = {}
         self._rows: dict[str, dict[str, Row]] = {name: {} for name in channels}
 
     def newest(self, kind: type[Payload]) -> list[Event]:
@@ -103,6 +103,19 @@ class Picture:
                 self._put(name, event, self._to_row(event, now))
         if vessels:
             self._take_vessels({event.asset_id: event for event in vessels}, now)
+
+    def learn_air(self, events: Iterable[Event], now: datetime) -> None:
+        """Take the readings of the last hours in, oldest first: an index needs more than the newest one."""
+        windows: dict[str, tuple[HourlyWindow, datetime]] = {}
+        for event in events:
+            if isinstance(event.data, AirReading):
+                window = windows.get(event.asset_id, (HourlyWindow(), None))[0]
+                window.add(event.observed_at, event.data)
+                windows[event.asset_id] = (window, event.observed_at)
+        self._air.update(windows)
+        for event in self.newest(AirReading):
+            if event.asset_id in windows and event.lon_deg is not None:
+                self._put("map:sensors", event, self._to_row(event, now))
 
     def sweep(self, now: datetime) -> None:
         """Mark what has fallen silent, and take away what is long gone. Called now and then, not per event."""
@@ -172,8 +185,10 @@ class Picture:
         names = data.__struct_fields__
         values = {name: value for name in names if (value := getattr(data, name)) is not None}
         if isinstance(data, AirReading):
-            window = self._air.setdefault(event.asset_id, HourlyWindow())
-            window.add(event.observed_at, data)
+            window, last_at = self._air.get(event.asset_id, (HourlyWindow(), None))
+            if last_at is None or event.observed_at > last_at:
+                window.add(event.observed_at, data)
+                self._air[event.asset_id] = (window, event.observed_at)
             if (aqi := window.hourly(event.observed_at)) is not None:
                 values["vn_aqi"] = aqi
         return values

@@ -60,17 +60,13 @@ WHERE event_id > %(after)s ORDER BY event_id LIMIT %(limit)s
 SELECT coalesce(max(event_id), 0) FROM alert_event
 
 -- name: find_action
-SELECT alert_id, revision FROM alert_action WHERE actor = %(actor)s AND idempotency_key = %(idempotency_key)s
+SELECT event_id, alert_id, revision, type, at, alert_event.actor, reason, alert
+FROM alert_action JOIN alert_event USING (alert_id, revision, at)
+WHERE alert_action.actor = %(actor)s AND idempotency_key = %(idempotency_key)s
 
 -- name: note_action
 INSERT INTO alert_action (actor, idempotency_key, alert_id, revision, at)
 VALUES (%(actor)s, %(idempotency_key)s, %(alert_id)s, %(revision)s, %(at)s)
 
--- name: event_at
-SELECT alert FROM alert_event WHERE alert_id = %(alert_id)s AND revision = %(revision)s
-
 -- name: forget_actions
 DELETE FROM alert_action WHERE at < %(before)s
-
--- name: count_open
-SELECT severity, count(*) FROM alert WHERE ended_at IS NULL AND NOT shadow GROUP BY severity

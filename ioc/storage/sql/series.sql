@@ -81,3 +81,7 @@ SELECT asset_id FROM latest WHERE kind = %s;
 
 -- name: count_readings
 SELECT count(*) FROM {table};
+
+-- name: list_since
+SELECT asset_id, observed_at, received_at, event_id, quality, feed_id, unit_code, lon_deg, lat_deg, {fields}
+FROM {table} WHERE observed_at >= %s ORDER BY observed_at;
