@@ -5,11 +5,9 @@ from ioc.bootstrap.examination import Finding, examine
 from ioc.bootstrap.foundations import Foundations, open_foundations
 from ioc.bootstrap.letters import list_dead_letters, retry_dead_letters, show_dead_letter
 from ioc.bootstrap.preparation import apply_topics, migrate_store, prepared
-from ioc.bootstrap.roles import ROLES, serve
 from ioc.bootstrap.scratch import scratch
 
 __all__ = [
-    "ROLES",
     "Finding",
     "Foundations",
     "add_account",
@@ -24,6 +22,5 @@ __all__ = [
     "prepared",
     "retry_dead_letters",
     "scratch",
-    "serve",
     "show_dead_letter",
 ]

@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from random import Random
 
 from ioc.api.app import create_app
@@ -16,7 +17,7 @@ from ioc.bootstrap.foundations import Foundations, open_foundations
 from ioc.bootstrap.intake import Ingest, make_ingest
 from ioc.bootstrap.processing import make_housekeeping, make_worker
 from ioc.delivery.client import WebhookClient
-from ioc.errors import StoreUnavailableError
+from ioc.errors import ConfigurationError, StoreUnavailableError
 from ioc.logs import logger
 from ioc.ports import Topic
 from ioc.processing.dispatcher import Dispatcher
@@ -25,12 +26,14 @@ from ioc.processing.worker import Worker
 from ioc.sealing import Sealer
 from ioc.settings import Settings
 from ioc.storage.alerts import PostgresAlertStore
-from ioc.storage.migrate import check_schema
+from ioc.storage.migrate import find_pending
 from ioc.storage.outbox import PostgresOutbox, enqueue
 
 _log = logger("roles")
 
 ROLES = ("ingest", "process", "deliver", "api")
+_SCHEMA_DEADLINE_S = 60.0
+_SCHEMA_LOOK = timedelta(milliseconds=100)
 EDGE = frozenset({"ingest", "api"})
 
 OnReady = Callable[[int], None]
@@ -46,7 +49,7 @@ async def serve(
         LogUnavailableError, StoreUnavailableError: log or store is not there at the start.
     """
     async with open_foundations(settings, client_id=f"ioc-{'-'.join(roles)}") as base, AsyncExitStack() as stack:
-        await check_schema(base.database)
+        await _wait_for_schema(base)
         async with asyncio.TaskGroup() as group:
             running = await _start(base, frozenset(roles), stack, group, stop, on_ready)
             gc.collect()
@@ -56,6 +59,21 @@ async def serve(
             for task in running:
                 task.cancel()
     _log.info("roles.stopped", roles=list(roles))
+
+
+async def _wait_for_schema(base: Foundations) -> None:
+    """Wait until the migrations are applied: whoever prepares the deployment may still be at it.
+
+    Raises:
+        ConfigurationError: they are still not after a minute.
+    """
+    try:
+        async with asyncio.timeout(_SCHEMA_DEADLINE_S):
+            while await find_pending(base.database):
+                await base.clock.sleep(_SCHEMA_LOOK)
+    except TimeoutError:
+        pending = await find_pending(base.database)
+        raise ConfigurationError([f"the database lacks {', '.join(pending)}; run `ioc db migrate`"]) from None
 
 
 async def _start(

@@ -20,7 +20,7 @@ from rich.table import Table
 from connectors.registry import DEFINITIONS
 from ioc import bootstrap
 from ioc.cli.running import run
-from ioc.cli.services import EMBEDDED_GROUPS, keep_up
+from ioc.cli.services import EMBEDDED_GROUPS, kept_up, told_to_stop
 from ioc.clocks import SystemClock
 from ioc.errors import ConfigurationError
 from ioc.launcher import Child, Launcher
@@ -111,32 +111,33 @@ def simulate(
 
 
 async def _demo(settings: Settings, city: list[str], *, cluster: bool) -> None:
+    told = told_to_stop()
     port = _free_port(settings.http.host, settings.http.port)
     ingest_port = _free_port(settings.http.host, 0) if cluster else port
     mqtt_port, nmea_port = _free_port("127.0.0.1", 0), _free_port("127.0.0.1", 0)
-    async with bootstrap.prepared(settings):
+    shared = {
+        "IOC_FEEDS__MQTT_URL": f"mqtt://127.0.0.1:{mqtt_port}",
+        "IOC_FEEDS__NMEA_URL": f"tcp://127.0.0.1:{nmea_port}",
+        "IOC_LOG_LEVEL": os.environ.get("IOC_LOG_LEVEL", "WARNING"),
+        "IOC_DEMO_QUIET": "1",
+    }
+    keys_file = settings.data_dir / "demo.json"
+    arguments = ["simulate", *city, "--keys", str(keys_file), "--mqtt-port", str(mqtt_port)]
+    arguments += ["--nmea-port", str(nmea_port), "--url", f"http://127.0.0.1:{ingest_port}"]
+    ports = {"ingest": str(ingest_port)}
+    roles = [
+        Child(
+            name=group, arguments=["run", group], environment={**shared, "IOC_HTTP__PORT": ports.get(group, str(port))}
+        )
+        for group in (CLUSTER_GROUPS if cluster else EMBEDDED_GROUPS)
+    ]
+    # The roles start at once and wait for the schema: their start and the database's go side by side.
+    async with kept_up(Launcher(roles, random=Random())), bootstrap.prepared(settings):
         passwords = await _prepare_people(settings)
-        keys_file = await _prepare_keys(settings)
-        shared = {
-            "IOC_FEEDS__MQTT_URL": f"mqtt://127.0.0.1:{mqtt_port}",
-            "IOC_FEEDS__NMEA_URL": f"tcp://127.0.0.1:{nmea_port}",
-            "IOC_LOG_LEVEL": os.environ.get("IOC_LOG_LEVEL", "WARNING"),
-            "IOC_DEMO_QUIET": "1",
-        }
-        groups = CLUSTER_GROUPS if cluster else EMBEDDED_GROUPS
-        children = [
-            Child(
-                name=group,
-                arguments=["run", group],
-                environment={**shared, "IOC_HTTP__PORT": str(ingest_port if group == "ingest" else port)},
-            )
-            for group in groups
-        ]
-        arguments = ["simulate", *city, "--keys", str(keys_file), "--mqtt-port", str(mqtt_port)]
-        arguments += ["--nmea-port", str(nmea_port), "--url", f"http://127.0.0.1:{ingest_port}"]
-        children.insert(0, Child(name="city", arguments=arguments, environment=shared))
-        _greet(settings.http.host, port, passwords)
-        await keep_up(Launcher(children, random=Random()))
+        await _prepare_keys(settings, keys_file)
+        async with kept_up(Launcher([Child(name="city", arguments=arguments, environment=shared)], random=Random())):
+            _greet(settings.http.host, port, passwords)
+            await told.wait()
 
 
 def _greet(host: str, port: int, passwords: Mapping[str, str]) -> None:
@@ -163,9 +164,8 @@ async def _prepare_people(settings: Settings) -> dict[str, str]:
     return kept
 
 
-async def _prepare_keys(settings: Settings) -> Path:
+async def _prepare_keys(settings: Settings, path: Path) -> None:
     """Make a source key per pushed feed, once; a database that does not know them any more gets new ones."""
-    path = settings.data_dir / "demo.json"
     kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for feed_id in PUSHED:
         if feed_id not in kept or not await bootstrap.is_key(settings, kept[feed_id]):
@@ -173,7 +173,6 @@ async def _prepare_keys(settings: Settings) -> Path:
                 settings, name=f"demo {feed_id}", feed_ids=[feed_id], days=_KEY_DAYS
             )
     _write_private(path, kept)
-    return path
 
 
 def _write_private(path: Path, content: Mapping[str, str]) -> None:

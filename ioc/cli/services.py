@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Annotated
 
@@ -46,13 +48,16 @@ def run_roles(
     Examples:  ioc run process        ioc run ingest,api
     """
     chosen = tuple(role.strip() for role in roles.split(",") if role.strip())
-    if unknown := [role for role in chosen if role not in bootstrap.ROLES]:
-        raise ConfigurationError([f"no role {role!r}; there are {', '.join(bootstrap.ROLES)}" for role in unknown])
+    # Only here: the parent of `ioc up` and `ioc demo` need not load what its children run.
+    from ioc.bootstrap.roles import ROLES, serve
 
-    async def serve(settings: Settings) -> None:
-        await bootstrap.serve(settings, chosen, _told_to_stop())
+    if unknown := [role for role in chosen if role not in ROLES]:
+        raise ConfigurationError([f"no role {role!r}; there are {', '.join(ROLES)}" for role in unknown])
 
-    run(serve)
+    async def serve_roles(settings: Settings) -> None:
+        await serve(settings, chosen, told_to_stop())
+
+    run(serve_roles)
 
 
 @db_app.command("migrate")
@@ -69,23 +74,25 @@ def apply_topics() -> None:
 
 
 async def _up(settings: Settings) -> None:
-    async with bootstrap.prepared(settings):
-        launcher = Launcher([Child(name=group, arguments=["run", group]) for group in EMBEDDED_GROUPS], random=Random())
+    launcher = Launcher([Child(name=group, arguments=["run", group]) for group in EMBEDDED_GROUPS], random=Random())
+    async with kept_up(launcher), bootstrap.prepared(settings):
         typer.echo(f"IOC: http://{settings.http.host}:{settings.http.port}/  (Ctrl-C stops it)", err=True)
-        await keep_up(launcher)
+        await told_to_stop().wait()
 
 
-async def keep_up(launcher: Launcher) -> None:
-    """Run a launcher until SIGINT or SIGTERM."""
-    stopped = _told_to_stop()
+@asynccontextmanager
+async def kept_up(launcher: Launcher) -> AsyncIterator[None]:
+    """Keep a launcher's children up while the block lasts, then stop them in order."""
     async with asyncio.TaskGroup() as group:
         running = group.create_task(launcher.run())
-        await stopped.wait()
-        launcher.stop()
-        await running
+        try:
+            yield
+        finally:
+            launcher.stop()
+            await running
 
 
-def _told_to_stop() -> asyncio.Event:
+def told_to_stop() -> asyncio.Event:
     """Give an event that SIGINT or SIGTERM sets."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()

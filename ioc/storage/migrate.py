@@ -22,9 +22,9 @@ __all__ = [
     "Edition",
     "Migration",
     "Phase",
-    "check_schema",
     "detect_edition",
     "drop_schema",
+    "find_pending",
     "list_migrations",
     "list_pending",
     "migrate",
@@ -182,17 +182,15 @@ async def list_pending(connection: AsyncConnection, edition: Edition) -> list[st
     return [item.name for item in list_migrations() if item.fits(edition) and item.name not in applied]
 
 
-async def check_schema(database: Database) -> None:
-    """Refuse to work on a schema that lacks migrations of this program.
+async def find_pending(database: Database) -> list[str]:
+    """Name the migrations that a database still lacks.
 
     Raises:
-        ConfigurationError: migrations wait, with what to do.
         StoreUnavailableError: the database does not answer.
     """
-    async with database.connection() as connection:
-        pending = await list_pending(connection, await detect_edition(connection))
-    if pending:
-        raise ConfigurationError([f"the database lacks {', '.join(pending)}; run `ioc db migrate`"])
+    async with database.connection() as connection, _migration_lock(connection):
+        # Under the lock: a program that is still at it has not made the tables of the kinds yet.
+        return await list_pending(connection, await detect_edition(connection))
 
 
 async def drop_schema(conninfo: str, *, schema: str) -> None:
