@@ -102,8 +102,8 @@ async def write_entries(connection: AsyncConnection, entries: Sequence[JournalEn
         await cursor.execute(_SQL["notify"])
     return [
         AlertEvent(
-            event_id=event_id, alert_id=entry.alert.alert_id, revision=entry.alert.revision, type=entry.type, at=entry.at,
-            actor=entry.actor, reason=entry.reason, alert=entry.alert,
+            event_id=event_id, alert_id=entry.alert.alert_id, revision=entry.alert.revision, type=entry.type,
+            at=entry.at, actor=entry.actor, reason=entry.reason, alert=entry.alert,
         )
         for event_id, entry in zip(ids, entries, strict=True)
     ]  # fmt: skip

@@ -15,12 +15,15 @@ from ioc.domain import alert_machines
 from ioc.domain.alerts import Alert, AlertChange, AlertEvent, ChangeType
 from ioc.errors import NotFoundError, RefusedActionError, RevisionConflictError
 from ioc.storage.alert_rows import JournalEntry, fetch_alerts, fetch_events, write_entries
-from ioc.storage.pool import Database, translated_errors
+from ioc.storage.pool import Database, cut_after, translated_errors
 from ioc.storage.statements import load_statements
 
 _SQL = load_statements("alerts")
 CHANNEL = "alert_event"
 PAGE = 1_000
+FOLLOW_DEADLINE = timedelta(seconds=10)
+"""Within this a follower's question is answered, or its connection is given up."""
+
 
 Enqueue = Callable[[AsyncConnection, Sequence[JournalEntry], Sequence[AlertEvent]], Awaitable[None]]
 """Writes the deliveries that follow from journal entries, in the same transaction (``ioc.storage.outbox``)."""
@@ -114,8 +117,9 @@ class PostgresAlertStore:
         """
         started_at, alert_id = _read_cursor(cursor)
         parameters = {
-            "open_only": which.open_only, "rule_id": which.rule_id, "asset_id": which.asset_id, "severity": which.severity,
-            "unit_code": which.unit_code, "after_started_at": started_at, "after_alert_id": alert_id, "limit": limit + 1,
+            "open_only": which.open_only, "rule_id": which.rule_id, "asset_id": which.asset_id,
+            "unit_code": which.unit_code, "severity": which.severity, "after_started_at": started_at,
+            "after_alert_id": alert_id, "limit": limit + 1,
         }  # fmt: skip
         async with self._database.connection() as connection:
             found = await fetch_alerts(connection, "page", parameters)
@@ -159,19 +163,20 @@ class PostgresAlertStore:
         Raises:
             StoreUnavailableError: the database went away; follow again from the last id seen.
         """
+        limit_s = FOLLOW_DEADLINE.total_seconds()
         with translated_errors():
             connection = await psycopg.AsyncConnection.connect(self._database.conninfo, autocommit=True)
         try:
-            with translated_errors():
+            with translated_errors(), cut_after(connection, limit_s):
                 await connection.execute(f"LISTEN {CHANNEL}")
             while True:
-                with translated_errors():
+                with translated_errors(), cut_after(connection, limit_s):
                     found = await fetch_events(connection, "events_after", {"after": after, "limit": PAGE})
                 if found:
                     after = found[-1].event_id
                     yield found
                 if len(found) < PAGE:
-                    with translated_errors():
+                    with translated_errors(), cut_after(connection, limit_s):
                         async for _ in connection.notifies(timeout=1.0, stop_after=1):
                             pass
         finally:

@@ -56,7 +56,7 @@ def secret_purpose(subscription_id: UUID) -> str:
 
 
 def encode_body(event: AlertEvent, previous: Alert | None) -> bytes:
-    """Write the bytes of a webhook: type, time, and the alert with the state it had before. Signed and sent as they are."""
+    """Write the bytes of a webhook, signed and sent as they are: type, time, and the alert with its state before."""
     shown = msgspec.to_builtins(event.alert)
     del shown["fingerprint"]
     before = None
@@ -120,9 +120,9 @@ class PostgresOutbox:
             secrets = [self._sealer.open(bytes(secret), purpose=purpose) for secret in sealed if secret is not None]
             claimed.append(
                 DueDelivery(
-                    delivery_id=row["delivery_id"], webhook_id=row["webhook_id"], subscription_id=row["subscription_id"],
-                    url=row["url"], body=bytes(row["body"]), attempt=row["attempts"], secrets=secrets,
-                    failing_since=row["failing_since"],
+                    delivery_id=row["delivery_id"], webhook_id=row["webhook_id"],
+                    subscription_id=row["subscription_id"], url=row["url"], body=bytes(row["body"]),
+                    attempt=row["attempts"], secrets=secrets, failing_since=row["failing_since"],
                 )
             )  # fmt: skip
         return claimed

@@ -115,11 +115,8 @@ class Database:
         limit_s = self._deadline_s if deadline is None else deadline.total_seconds()
         with translated_errors():
             async with self._pool.connection() as connection:
-                cut = asyncio.get_running_loop().call_later(limit_s, _shut_down, connection)
-                try:
+                with cut_after(connection, limit_s):
                     yield connection
-                finally:
-                    cut.cancel()
 
     @asynccontextmanager
     async def transaction(self, *, deadline: timedelta | None = None) -> AsyncIterator[AsyncConnection]:
@@ -130,6 +127,16 @@ class Database:
         """
         async with self.connection(deadline=deadline) as connection, connection.transaction():
             yield connection
+
+
+@contextmanager
+def cut_after(connection: AsyncConnection, limit_s: float) -> Iterator[None]:
+    """Shut a connection's socket down when the block takes longer; whoever waits on it gets the driver's error."""
+    cut = asyncio.get_running_loop().call_later(limit_s, _shut_down, connection)
+    try:
+        yield
+    finally:
+        cut.cancel()
 
 
 def _shut_down(connection: AsyncConnection) -> None:

@@ -60,8 +60,8 @@ WHERE event_id > %(after)s ORDER BY event_id LIMIT %(limit)s
 SELECT coalesce(max(event_id), 0) FROM alert_event
 
 -- name: find_action
-SELECT event_id, alert_id, revision, type, at, alert_event.actor, reason, alert
-FROM alert_action JOIN alert_event USING (alert_id, revision, at)
+SELECT event_id, alert_id, revision, type, alert_event.at, alert_event.actor, reason, alert
+FROM alert_action JOIN alert_event USING (alert_id, revision)
 WHERE alert_action.actor = %(actor)s AND idempotency_key = %(idempotency_key)s
 
 -- name: note_action
