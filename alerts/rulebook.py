@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from string import Formatter
@@ -116,8 +116,24 @@ def _read_rule(table: Table) -> tuple[Rule, list[Table]]:
     meaning = (
         rule.condition_name, rule.condition, rule.lateness, rule.gap, rule.keep_firing_for, rule.no_data, rule.shadow,
     )  # fmt: skip
-    version = hashlib.sha256(repr(meaning).encode()).hexdigest()[:12]
+    version = hashlib.sha256(_to_canonical(meaning).encode()).hexdigest()[:12]
     return replace(rule, version=version), tests
+
+
+def _to_canonical(value: object) -> str:
+    """Write a value so that the same meaning always reads the same: sets have no order of their own."""
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {item.name: getattr(value, item.name) for item in fields(value) if item.type != "Texts"}
+        return f"{type(value).__name__}{_to_canonical(parts)}"
+    if isinstance(value, type):
+        return value.__name__
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_to_canonical(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, frozenset | set):
+        return "{" + ",".join(sorted(map(_to_canonical, value))) + "}"
+    if isinstance(value, tuple | list):
+        return "(" + ",".join(map(_to_canonical, value)) + ")"
+    return repr(value)
 
 
 def _read_texts(table: Table, condition: Bindable) -> Texts:
