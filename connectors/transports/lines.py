@@ -49,8 +49,23 @@ class LineTimes:
     interval: timedelta
 
     def stamp(self, line: bytes, number: int) -> bytes:
-        """Put a tag block with the time of line ``number`` before a sentence that has none."""
-        if not line.startswith(b"!"):
+        """Write the time of line ``number`` into the tag block of a sentence that tells no time, made where there is none.
+
+        A tag block with a wrong checksum stays as it is: what is broken must not look whole.
+        """
+        time = b"c:%d" % int((self.start_at + number * self.interval).astimezone(UTC).timestamp())
+        if line.startswith(b"!"):
+            return _to_tag_block(time) + line
+        head, slash, sentence = line.removeprefix(b"\\").partition(b"\\")
+        content, star, given = head.partition(b"*")
+        if not (line.startswith(b"\\") and slash and star and sentence.startswith(b"!")) or b"c:" in content:
             return line
-        covered = b"c:%d" % int((self.start_at + number * self.interval).astimezone(UTC).timestamp())
-        return b"\\%s*%02X\\%s" % (covered, to_checksum(covered), line)
+        try:
+            is_whole = int(given, 16) == to_checksum(content)
+        except ValueError:
+            is_whole = False
+        return _to_tag_block(content + b"," + time) + sentence if is_whole else line
+
+
+def _to_tag_block(content: bytes) -> bytes:
+    return b"\\%s*%02X\\" % (content, to_checksum(content))
