@@ -49,9 +49,9 @@ class LineTimes:
     interval: timedelta
 
     def stamp(self, line: bytes, number: int) -> bytes:
-        """Write the time of line ``number`` into the tag block of a sentence that tells no time, made where there is none.
+        """Write the time of line ``number`` into the tag block of a sentence that tells none.
 
-        A tag block with a wrong checksum stays as it is: what is broken must not look whole.
+        A tag block with a wrong checksum, which the parser does not heed, gives way to one that holds the time only.
         """
         time = b"c:%d" % int((self.start_at + number * self.interval).astimezone(UTC).timestamp())
         if line.startswith(b"!"):
@@ -64,7 +64,7 @@ class LineTimes:
             is_whole = int(given, 16) == to_checksum(content)
         except ValueError:
             is_whole = False
-        return _to_tag_block(content + b"," + time) + sentence if is_whole else line
+        return _to_tag_block(content + b"," + time if is_whole else time) + sentence
 
 
 def _to_tag_block(content: bytes) -> bytes:
