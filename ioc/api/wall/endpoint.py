@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ioc.api.auth import OPERATORS, VIEWERS
 from ioc.api.services import ApiServices, Services
-from ioc.api.views import to_alert
+from ioc.api.views import to_alert, to_ms
 from ioc.api.wall import protocol
+from ioc.api.wall.channels import MOST_KEYS, StateChannel
 from ioc.api.wall.hub import HEARTBEAT, WallHub
 from ioc.api.wall.protocol import Close, MalformedFrameError
 from ioc.api.wall.session import Session, SlowWallError
@@ -30,11 +32,18 @@ from ioc.storage.alerts import Action, PostgresAlertStore
 _log = logger("wall.socket")
 
 HELLO_DEADLINE_S = 5.0
+BYE_DEADLINE_S = 1.0
 CLOSE_DEADLINE_S = 5.0
+TRUST = timedelta(minutes=10)
+"""How long a ticket speaks for the person. Within this time a sign-out or a lost role takes effect on every wall."""
+ASK_BEFORE = timedelta(seconds=60)
+AFTER_MS = {Close.SLOW: 1_000, Close.UNAVAILABLE: 5_000}
+"""How long a wall waits before it comes again, at least."""
 MOST_SOCKETS = 2_000
 MOST_SOCKETS_A_USER = 20
 MOST_CHANNELS = 32
 MOST_FRAMES_A_SECOND = 20
+MOST_FRAME_BYTES = 16_384
 _BURST = 60
 _CHANGES: Mapping[type[protocol.Action], ChangeType] = {
     protocol.Ack: ChangeType.ACKNOWLEDGED,
@@ -46,34 +55,72 @@ _CHANGES: Mapping[type[protocol.Action], ChangeType] = {
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the route of the wall's socket."""
     routes = APIRouter()
-    sockets: dict[str, int] = {}
+    sockets = _Sockets()
 
     @routes.websocket("/ws/v1")
     async def wall(socket: WebSocket) -> None:
         """Serve one wall."""
-        if not _is_own_origin(socket, services.allowed_origins):
-            await socket.close(Close.FORBIDDEN)
+        if not _is_own_origin(socket, services.allowed_origins) or "token" in socket.query_params:
+            await _close(socket, Close.FORBIDDEN)
             return
-        if protocol.SUBPROTOCOL not in socket.scope["subprotocols"]:
-            await socket.accept()
-            await socket.close(Close.WRONG_PROTOCOL)
+        if sockets.open_count >= MOST_SOCKETS:
+            await _turn_away(socket)
             return
-        await socket.accept(subprotocol=protocol.SUBPROTOCOL)
-        account = await _greet(socket, api)
-        if account is None:
-            return
-        if api.hub.session_count >= MOST_SOCKETS or sockets.get(account.name, 0) >= MOST_SOCKETS_A_USER:
-            await socket.close(Close.TOO_MANY)
-            return
-        sockets[account.name] = sockets.get(account.name, 0) + 1
-        try:
-            await _Conversation(socket, account, api, services.clock).hold()
-        finally:
-            sockets[account.name] -= 1
-            if not sockets[account.name]:
-                del sockets[account.name]
+        with sockets.opened():
+            is_known = protocol.SUBPROTOCOL in socket.scope["subprotocols"]
+            await socket.accept(subprotocol=protocol.SUBPROTOCOL if is_known else None)
+            if not is_known:
+                await _close(socket, Close.WRONG_PROTOCOL)
+                return
+            account = await _greet(socket, api)
+            if account is None:
+                return
+            with sockets.taken(account.name) as is_allowed:
+                if is_allowed:
+                    await _Conversation(socket, account, api, services.clock).hold()
+                else:
+                    await _close(socket, Close.TOO_MANY)
 
     return routes
+
+
+class _Sockets:
+    """How many sockets are open, and whose."""
+
+    def __init__(self) -> None:
+        self.open_count = 0
+        self._by_user: dict[str, int] = {}
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Count a socket; before its hello it counts for nobody, but it counts."""
+        self.open_count += 1
+        try:
+            yield
+        finally:
+            self.open_count -= 1
+
+    @contextmanager
+    def taken(self, user: str) -> Iterator[bool]:
+        """Count a socket of a user; False when they have too many."""
+        count = self._by_user.get(user, 0)
+        if count >= MOST_SOCKETS_A_USER:
+            yield False
+            return
+        self._by_user[user] = count + 1
+        try:
+            yield True
+        finally:
+            self._by_user[user] -= 1
+            if not self._by_user[user]:
+                del self._by_user[user]
+
+
+async def _turn_away(socket: WebSocket) -> None:
+    """Refuse before the upgrade: the server is full, which is not the wall's fault."""
+    with suppress(RuntimeError, OSError, TimeoutError):
+        async with asyncio.timeout(CLOSE_DEADLINE_S):
+            await socket.send_denial_response(Response("too many walls", 503, {"Retry-After": "15"}))
 
 
 async def _greet(socket: WebSocket, api: ApiServices) -> Account | None:
@@ -95,9 +142,13 @@ async def _greet(socket: WebSocket, api: ApiServices) -> Account | None:
     except WebSocketDisconnect:
         return None
     except IocError:
-        code = Close.GOING_AWAY
+        code = Close.UNAVAILABLE
     await _close(socket, code)
     return None
+
+
+class _TrustEndedError(Exception):
+    """The wall did not prove in time that its person may still watch."""
 
 
 class _Conversation:
@@ -108,53 +159,80 @@ class _Conversation:
         self._hub: WallHub = api.hub
         self._session = Session(account, socket.send_text, self._hub.now_ms)
         self._tokens, self._tokens_at = float(_BURST), clock.now()
+        self._last_id = -1
+        self._trusted_until = clock.now() + TRUST
 
     async def hold(self) -> None:
         """Talk until one side ends it."""
-        self._session.post(
-            protocol.encode(
-                "welcome",
-                self._hub.now_ms(),
-                sid=f"{id(self._session):x}",
-                user=self._account.name,
-                roles=list(self._account.roles),
-                hb=HEARTBEAT.total_seconds(),
-                tz="Asia/Ho_Chi_Minh",
-                v=protocol.VERSION,
-                limits={"subscriptions": MOST_CHANNELS, "frames_per_s": MOST_FRAMES_A_SECOND},
-            )  # fmt: skip
-        )
+        limits = {
+            "subscriptions": MOST_CHANNELS, "frames_per_s": MOST_FRAMES_A_SECOND, "frame_bytes": MOST_FRAME_BYTES,
+            "rows": MOST_KEYS,
+        }  # fmt: skip
+        self._post(
+            "welcome", sid=token_hex(8), user=self._account.name, roles=list(self._account.roles),
+            hb=HEARTBEAT.total_seconds(), tz="Asia/Ho_Chi_Minh", v=protocol.VERSION, limits=limits,
+        )  # fmt: skip
         self._hub.join(self._session)
         code = Close.GOING_AWAY
-        writing = asyncio.create_task(self._session.write(), name="wall:writer")
-        listening = asyncio.create_task(self._listen(), name="wall:reader")
         try:
-            done, _ = await asyncio.wait({writing, listening}, return_when=asyncio.FIRST_COMPLETED)
-            code = _to_code(done)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._session.write(), name="wall:writer")
+                group.create_task(self._listen(), name="wall:reader")
+                group.create_task(self._watch_trust(), name="wall:trust")
+        except* SlowWallError as errors:
+            code = Close.SLOW
+            _log.info("wall.slow", user=self._account.name, reason=str(errors.exceptions[0]))
+        except* MalformedFrameError:
+            code = Close.MALFORMED
+        except* _TrustEndedError:
+            code = Close.SIGNED_OUT
+        except* (WebSocketDisconnect, OSError):
+            pass
         finally:
             self._hub.leave(self._session)
-            writing.cancel()
-            listening.cancel()
-            await asyncio.gather(writing, listening, return_exceptions=True)
-            await self._say_goodbye(code)
+        await self._say_goodbye(code)
 
     async def _say_goodbye(self, code: Close) -> None:
-        if code is Close.SLOW:
-            _log.info("wall.slow", user=self._account.name)
+        """Say why, as far as the wall still listens, and close."""
+        if self._socket.client_state is WebSocketState.CONNECTED:
+            wait = {"after_ms": AFTER_MS[code]} if code in AFTER_MS else {}
+            bye = protocol.encode("bye", self._hub.now_ms(), code=code.value, **wait)
+            with suppress(RuntimeError, OSError, TimeoutError, WebSocketDisconnect):
+                async with asyncio.timeout(BYE_DEADLINE_S):
+                    await self._socket.send_text(bye)
         await _close(self._socket, code)
+
+    async def _watch_trust(self) -> None:
+        """Ask for a fresh ticket from time to time: who was signed out or lost a role must not go on for ever.
+
+        Raises:
+            _TrustEndedError: none came.
+        """
+        while (left := self._trusted_until - self._clock.now()) > timedelta(0):
+            if left > ASK_BEFORE:
+                await self._clock.sleep(left - ASK_BEFORE)
+                continue
+            self._post("auth", exp=to_ms(self._trusted_until))
+            await self._clock.sleep(left)
+        raise _TrustEndedError
 
     async def _listen(self) -> None:
         while True:
             frame = protocol.decode(await _receive(self._socket))
             if not self._has_token():
-                self._refuse(frame, "rate", f"at most {MOST_FRAMES_A_SECOND} frames a second")
+                self._refuse(frame, "rate", f"at most {MOST_FRAMES_A_SECOND} frames a second", retry=True)
                 continue
+            if not isinstance(frame, protocol.Hello):
+                if frame.id <= self._last_id:
+                    self._refuse(frame, "id_order", "every frame has a larger id than the one before")
+                    continue
+                self._last_id = frame.id
             await self._answer(frame)
 
     def _has_token(self) -> bool:
         now = self._clock.now()
         passed = (now - self._tokens_at) / timedelta(seconds=1)
-        self._tokens = min(float(_BURST), self._tokens + passed * MOST_FRAMES_A_SECOND)
+        self._tokens = min(float(_BURST), self._tokens + max(0.0, passed) * MOST_FRAMES_A_SECOND)
         self._tokens_at = now
         if self._tokens < 1:
             return False
@@ -165,37 +243,69 @@ class _Conversation:
         match frame:
             case protocol.Sub():
                 self._subscribe(frame)
+            case protocol.View():
+                self._look(frame)
             case protocol.Unsub():
                 self._session.leave(frame.ch)
                 self._confirm(frame.id)
             case protocol.Resync():
-                if not self._hub.follow(self._session, frame.ch, None, why="old"):
-                    self._refuse(frame, "unknown_channel", f"no channel {frame.ch!r}")
+                self._restart(frame)
             case protocol.Ping():
                 self._confirm(frame.id)
             case protocol.Refresh():
                 await self._refresh(frame)
             case protocol.Ack() | protocol.Shelve() | protocol.Unshelve():
                 await self._act(frame)
+            case protocol.Hist() | protocol.Play() | protocol.Stop():
+                self._refuse(frame, "unsupported", "this server answers history over REST and plays nothing back")
             case protocol.Hello():
                 self._refuse(frame, "unexpected", "you have said hello already")
 
     def _subscribe(self, frame: protocol.Sub) -> None:
-        if len(self._session.channels | {frame.ch}) > MOST_CHANNELS:
-            self._refuse(frame, "too_many_channels", f"at most {MOST_CHANNELS} channels")
-            return
-        if frame.ch not in self._hub.states and frame.ch != self._hub.alert_channel.name:
+        channel = self._hub.find_channel(frame.ch)
+        if channel is None:
             self._refuse(frame, "unknown_channel", f"no channel {frame.ch!r}")
-            return
-        self._confirm(frame.id)
-        self._hub.follow(self._session, frame.ch, frame.resume)
-
-    async def _refresh(self, frame: protocol.Refresh) -> None:
-        account = await self._api.accounts.redeem_ticket(frame.token)
-        if account is None or account.name != self._account.name:
-            self._refuse(frame, "signed_out", "the ticket is not good")
+        elif len(self._session.channels | {frame.ch}) > MOST_CHANNELS:
+            self._refuse(frame, "too_many_channels", f"at most {MOST_CHANNELS} channels")
+        elif not (frame.rate is frame.filter is frame.fields is None):
+            self._refuse(frame, "unsupported", "rate, filter and fields are not served")
+        elif frame.bbox is not None and not (isinstance(channel, StateChannel) and channel.has_places):
+            self._refuse(frame, "unsupported", "only map channels have a view")
         else:
             self._confirm(frame.id)
+            if isinstance(channel, StateChannel):
+                self._session.follow_state(channel, frame.resume, box=frame.bbox)
+            else:
+                self._session.follow_log(channel, frame.resume)
+
+    def _look(self, frame: protocol.View) -> None:
+        channel = self._hub.find_channel(frame.ch)
+        if not isinstance(channel, StateChannel) or not channel.has_places:
+            self._refuse(frame, "unsupported", "only map channels have a view")
+        elif self._session.look_at(frame.ch, frame.bbox):
+            self._confirm(frame.id)
+        else:
+            self._refuse(frame, "not_subscribed", f"subscribe to {frame.ch!r} first")
+
+    def _restart(self, frame: protocol.Resync) -> None:
+        channel = self._hub.find_channel(frame.ch)
+        if channel is None or frame.ch not in self._session.channels:
+            self._refuse(frame, "not_subscribed", f"subscribe to {frame.ch!r} first")
+        else:
+            self._session.restart(channel)
+
+    async def _refresh(self, frame: protocol.Refresh) -> None:
+        try:
+            account = await self._api.accounts.redeem_ticket(frame.token)
+        except IocError as error:
+            self._refuse(frame, "unavailable", str(error), retry=error.retryable)
+            return
+        if account is None or account.name != self._account.name or not set(account.roles) & set(VIEWERS):
+            self._refuse(frame, "signed_out", "the ticket is not good")
+            return
+        self._account = self._session.account = account
+        self._trusted_until = self._clock.now() + TRUST
+        self._confirm(frame.id)
 
     async def _act(self, frame: protocol.Action) -> None:
         if not set(self._account.roles) & set(OPERATORS):
@@ -234,8 +344,11 @@ class _Conversation:
         )  # fmt: skip
         return alert
 
+    def _post(self, kind: str, **fields: object) -> None:
+        self._session.post(protocol.encode(kind, self._hub.now_ms(), **fields))
+
     def _confirm(self, frame_id: int, **more: object) -> None:
-        self._session.post(protocol.encode("ok", self._hub.now_ms(), id=frame_id, **more))
+        self._post("ok", id=frame_id, **more)
 
     def _refuse(self, frame: protocol.Frame, code: str, message: str, **more: Any) -> None:
         frame_id = None if isinstance(frame, protocol.Hello) else frame.id
@@ -258,24 +371,6 @@ async def _receive(socket: WebSocket) -> str:
     return str(text)
 
 
-def _to_code(done: set[asyncio.Task[None]]) -> Close:
-    for task in done:
-        match task.exception():
-            case SlowWallError():
-                return Close.SLOW
-            case MalformedFrameError():
-                return Close.MALFORMED
-            case WebSocketDisconnect() | OSError():
-                return Close.GOING_AWAY
-            case None:
-                continue
-            case IocError():
-                return Close.GOING_AWAY
-            case BaseException() as error:
-                _log.error("wall.failed", exc_info=error)
-    return Close.GOING_AWAY
-
-
 async def _close(socket: WebSocket, code: Close) -> None:
     if socket.application_state is WebSocketState.DISCONNECTED or socket.client_state is WebSocketState.DISCONNECTED:
         return
@@ -285,7 +380,7 @@ async def _close(socket: WebSocket, code: Close) -> None:
 
 
 def _is_own_origin(socket: WebSocket, allowed: tuple[str, ...]) -> bool:
-    """Whether the page that opens the socket is ours. Programs that are no browser send no origin, and need a ticket too."""
+    """Whether the page that opens the socket is ours. A program that is no browser sends no origin."""
     origin = socket.headers.get("origin")
     if origin is None or origin in allowed:
         return True

@@ -12,9 +12,9 @@ from alerts import vn_aqi
 from geo.zones import ZoneIndex
 from ioc import telemetry
 from ioc.api.views import ALERT_FIELDS, to_alert_event, to_alert_row
-from ioc.api.wall import kpi, protocol
+from ioc.api.wall import kpi
 from ioc.api.wall.channels import LogChannel, StateChannel
-from ioc.api.wall.picture import FIELDS, GONE_AFTER, LATEST_KINDS, Names, Picture
+from ioc.api.wall.picture import FIELDS, KEPT, LATEST_KINDS, Names, Picture
 from ioc.api.wall.session import Session
 from ioc.domain.alerts import Alert, AlertEvent
 from ioc.domain.events import Event
@@ -33,6 +33,11 @@ TICK = timedelta(seconds=1)
 SWEEP_TICKS = 2
 LOOK_AGAIN = timedelta(seconds=15)
 """The store is read a second time: what was on its way through the worker at our start is there by then."""
+
+PRELUDE = 1_000
+"""Journal entries that are kept at start for walls that resume from another process."""
+FEED_LATE_PERIODS, FEED_LOST_PERIODS = 2, 3
+_GOOD_RUN = timedelta(minutes=1)
 
 FEED_FIELDS = (
     "id", "state", "last_at", "received_at", "rate_per_min", "expected_period_s", "assets", "dead_letters",
@@ -84,6 +89,8 @@ class WallHub:
         self._sessions: set[Session] = set()
         self._feeds: Sequence[Mapping[str, Any]] = ()
         self._lag_ms = 0
+        self._journal_at: int | None = None
+        self._has_filled = asyncio.Event()
         self.is_following = False
 
     def now_ms(self) -> int:
@@ -105,15 +112,9 @@ class WallHub:
         self._sessions.discard(session)
         telemetry.wall_sockets.set(len(self._sessions))
 
-    def follow(self, session: Session, name: str, resume: protocol.Resume | None, *, why: str | None = None) -> bool:
-        """Start a wall on a channel; False when there is no such channel."""
-        if name == self.alert_channel.name:
-            session.follow_log(self.alert_channel, resume, why=why)
-        elif (channel := self.states.get(name)) is not None:
-            session.follow_state(channel, resume, why=why)
-        else:
-            return False
-        return True
+    def find_channel(self, name: str) -> StateChannel | LogChannel | None:
+        """Give a channel by its name."""
+        return self.alert_channel if name == self.alert_channel.name else self.states.get(name)
 
     async def run(self) -> None:
         """Live until cancelled. While log or store is away, walls keep what they have and its age shows."""
@@ -127,6 +128,7 @@ class WallHub:
     async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
         waits = Backoff().waits(self._random)
         while True:
+            began_at = self._clock.now()
             try:
                 await work()
                 return
@@ -134,6 +136,8 @@ class WallHub:
                 if not error.retryable:
                     raise
                 _log.warning("hub.waits", work=work.__name__, reason=str(error))
+            if self._clock.now() - began_at > _GOOD_RUN:
+                waits = Backoff().waits(self._random)
             await self._clock.sleep(next(waits))
 
     async def _follow_log(self) -> None:
@@ -143,37 +147,56 @@ class WallHub:
                 # Only now is it certain that the tail has begun: nothing can fall between it and the store.
                 await self._fill()
                 is_filled = self.is_following = True
+                self._has_filled.set()
             self._take(batch)
 
     async def _fill(self) -> None:
         now = self._clock.now()
-        events = await self._history.latest_events(since=now - GONE_AFTER)
-        self._picture.take(events, now)
+        self._picture.take(
+            [event for event in await self._history.latest_events(since=now - KEPT) if _is_kept(event)], now
+        )
         air = await self._history.events_since(AirReading.KIND, now - timedelta(hours=vn_aqi.HOURS))
         self._picture.learn_air(air, now)
 
     async def _look_again(self) -> None:
-        await self._clock.sleep(LOOK_AGAIN)
-        await self._fill()
+        while True:
+            await self._has_filled.wait()
+            self._has_filled.clear()
+            await self._clock.sleep(LOOK_AGAIN)
+            await self._fill()
 
     def _take(self, batch: Batch) -> None:
         now = self._clock.now()
         for part in batch.slices:
-            events = [item for item in part.items if isinstance(item, Event) and isinstance(item.data, LATEST_KINDS)]
+            events = [item for item in part.items if isinstance(item, Event) and _is_kept(item)]
             if events:
                 self._picture.take(events, now)
                 self._lag_ms = max(self._lag_ms, _to_lag_ms(now, events[-1].received_at))
 
     async def _follow_alerts(self) -> None:
         last = await self._alerts.last_event_id()
-        self._open = {str(alert.alert_id): alert for alert in await self._alerts.open_alerts() if not alert.shadow}
-        self.alert_channel.begin(last, ((key, to_alert_row(alert)) for key, alert in self._open.items()))
-        for session in self._sessions:
-            if self.alert_channel.name in session.logs:
-                session.follow_log(self.alert_channel, None, why="old")
-        async for events in self._alerts.follow(last):
+        if self._journal_at is None or last < self._journal_at:
+            await self._read_journal(last)
+            self._journal_at = last
+        async for events in self._alerts.follow(self._journal_at):
             for event in events:
                 self._take_alert(event)
+            self._journal_at = events[-1].event_id
+            for session in self._sessions:
+                session.notice(self.alert_channel)
+
+    async def _read_journal(self, last: int) -> None:
+        """Begin with what is open, and the newest entries for walls that come from another process."""
+        channel, floor = self.alert_channel, max(0, last - PRELUDE)
+        entries = await self._alerts.events_after(floor, limit=PRELUDE)
+        self._open = {str(alert.alert_id): alert for alert in await self._alerts.open_alerts() if not alert.shadow}
+        channel.begin(last, ((key, to_alert_row(alert)) for key, alert in self._open.items()), floor=floor)
+        for entry in entries:
+            if entry.event_id <= last and not entry.alert.shadow:
+                channel.append(entry.event_id, to_alert_event(entry), self.now_ms())
+        for session in self._sessions:
+            if channel.name in session.channels:
+                session.restart(channel)
 
     def _take_alert(self, event: AlertEvent) -> None:
         if event.alert.shadow:
@@ -187,17 +210,16 @@ class WallHub:
             else:
                 self._open.pop(key, None)
                 self.alert_channel.rows.pop(key, None)
-        frame = self.alert_channel.append(event.event_id, to_alert_event(event), self.now_ms())
-        if frame is not None:
-            for session in self._sessions:
-                if self.alert_channel.name in session.logs:
-                    session.post(frame)
+        if self.alert_channel.append(event.event_id, to_alert_event(event), self.now_ms()):
             telemetry.wall_frames.labels("ev").inc(len(self._sessions))
 
     async def _watch_feeds(self) -> None:
+        channel = self.states["feeds"]
         while True:
-            self._feeds = await self._feed_statuses()
-            channel = self.states["feeds"]
+            now_ms = self.now_ms()
+            self._feeds = [judge_feed(status, now_ms) for status in await self._feed_statuses()]
+            for name in channel.rows.keys() - {status["feed_id"] for status in self._feeds}:
+                channel.drop(name)
             for status in self._feeds:
                 channel.put(status["feed_id"], [status["feed_id"], *(status[name] for name in FEED_FIELDS[1:])])
             await self._clock.sleep(2 * TICK)
@@ -229,14 +251,28 @@ class WallHub:
             if frame is not None:
                 for session in self._sessions:
                     session.offer(channel, frame)
-        telemetry.wall_frames.labels("d").inc(len(self._sessions))
+                telemetry.wall_frames.labels("d").inc(len(self._sessions))
 
     def _send_heartbeat(self) -> None:
-        seqs = {name: channel.seq for name, channel in self.states.items()} | {"alerts": self.alert_channel.seq}
-        frame = protocol.encode("hb", self.now_ms(), seqs=seqs, lag_ms=self._lag_ms)
-        self._lag_ms = 0
         for session in self._sessions:
-            session.post(frame)
+            session.beat(self._lag_ms)
+        telemetry.wall_frames.labels("hb").inc(len(self._sessions))
+        self._lag_ms = 0
+
+
+def judge_feed(status: Mapping[str, Any], now_ms: int) -> Mapping[str, Any]:
+    """Judge a feed by our own clock too: a report of an intake that has died would stay "live" for ever."""
+    received_at, state = status["received_at"], status["state"]
+    if received_at is None or state == "lost":
+        return status
+    periods = (now_ms - received_at) / 1000 / status["expected_period_s"]
+    if periods > FEED_LOST_PERIODS:
+        return {**status, "state": "lost"}
+    return {**status, "state": "late"} if periods > FEED_LATE_PERIODS else status
+
+
+def _is_kept(event: Event) -> bool:
+    return isinstance(event.data, LATEST_KINDS)
 
 
 def _to_lag_ms(now: datetime, received_at: datetime) -> int:

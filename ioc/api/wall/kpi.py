@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,9 +17,7 @@ from ioc.domain.quantities import Quality
 FIELDS = ("id", "value", "unit", "limit", "at", "q", "spark")
 PROVINCE_TIME = ZoneInfo("Asia/Ho_Chi_Minh")
 UNITS_COUNT = 54
-_MOVING_KN = 0.5
 _SPARK_MINUTES = 60
-_YARD_STEPS = frozenset({"arrive_yard", "anpr_gate", "weigh", "quarantine", "customs_lane", "scan", "handover"})
 _REPORTED = frozenset({"submitted", "accepted"})
 
 
@@ -47,9 +45,9 @@ class KeyFigures:
             "kpi.alerts_open": Figure(open_alert_count, "", None, now),
             "kpi.feeds_fresh_pct": self._feeds_fresh(feeds, now),
             "kpi.units_reporting": self._units_reporting(now),
-            **self._vessels(now),
+            **self._vessels(),
             "kpi.visitors_now": self._visitors(now),
-            "kpi.trucks_in_yard": self._trucks(now),
+            "kpi.trucks_in_yard": self._trucks(),
             "kpi.aqi_max": self._aqi(),
         }
         minute = now.replace(second=0, microsecond=0)
@@ -82,20 +80,11 @@ class KeyFigures:
         ]
         return Figure(len(reports), f"/{UNITS_COUNT}", UNITS_COUNT, max((r.observed_at for r in reports), default=now))
 
-    def _vessels(self, now: datetime) -> dict[str, Figure]:
-        moving = silent = 0
-        newest: datetime | None = None
-        for event in self._picture.newest(VesselPosition):
-            if not isinstance(event.data, VesselPosition):
-                continue
-            newest = event.observed_at if newest is None else max(newest, event.observed_at)
-            if self._picture.quality_of(event, now) >= Quality.STALE:
-                silent += 1
-            elif (event.data.sog_kn or 0.0) >= _MOVING_KN:
-                moving += 1
+    def _vessels(self) -> dict[str, Figure]:
+        counts, newest = self._picture.tally.counts, self._picture.newest_at(VesselPosition)
         return {
-            "kpi.vessels_moving": Figure(moving, "", None, newest),
-            "kpi.vessels_silent": Figure(silent, "", 0, newest),
+            "kpi.vessels_moving": Figure(counts["moving"], "", None, newest),
+            "kpi.vessels_silent": Figure(counts["silent"], "", 0, newest),
         }
 
     def _visitors(self, now: datetime) -> Figure:
@@ -104,24 +93,13 @@ class KeyFigures:
         people = sum(event.data.people_count or 0 for event in fresh if isinstance(event.data, Crowd))
         capacity = sum(event.data.capacity_count or 0 for event in crowds if isinstance(event.data, Crowd))
         quality = Quality.GOOD if len(fresh) == len(crowds) else Quality.UNCERTAIN if fresh else Quality.STALE
-        return Figure(people if fresh else None, "", capacity or None, _newest(crowds), quality)
+        return Figure(people if fresh else None, "", capacity or None, self._picture.newest_at(Crowd), quality)
 
-    def _trucks(self, now: datetime) -> Figure:
-        trucks = [event for event in self._picture.newest(TruckStep) if isinstance(event.data, TruckStep)]
-        day_ago = now - timedelta(days=1)
-        waiting = [
-            event
-            for event in trucks
-            if isinstance(event.data, TruckStep) and event.data.step in _YARD_STEPS and event.observed_at > day_ago
-        ]
-        return Figure(len(waiting), "", None, _newest(trucks))
+    def _trucks(self) -> Figure:
+        return Figure(self._picture.tally.counts["in_yard"], "", None, self._picture.newest_at(TruckStep))
 
     def _aqi(self) -> Figure:
         values = self._picture.aqi_values()
         if not values:
             return Figure(None, "", 150, None)
         return Figure(max(value for value, _ in values), "", 150, max(at for _, at in values))
-
-
-def _newest(events: Sequence[Any]) -> datetime | None:
-    return max((event.observed_at for event in events), default=None)

@@ -1,17 +1,18 @@
-"""The live picture: the newest row of everything that moves or measures, from the store at start and the log ever after."""
+"""The live picture: the newest row of everything that moves or measures, from the store at start, then from the log."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from alerts.vn_aqi import HourlyWindow
 from geo.zones import ZoneIndex
 from ioc.api.views import to_ms
-from ioc.api.wall.channels import Row, StateChannel
+from ioc.api.wall.air import AirIndex
+from ioc.api.wall.channels import MOST_KEYS, Row, StateChannel
 from ioc.domain.events import Event
 from ioc.domain.kinds import (
     AirReading,
@@ -31,7 +32,8 @@ FIELDS: Mapping[str, Sequence[str]] = {
     "map:trucks": ("id", "lon", "lat", "step", "lane", "goods", "gate", "at", "q"),
     "map:sensors": ("id", "lon", "lat", "kind", "name", "unit_code", "values", "at", "q"),
     "map:crowd": (
-        "id", "lon", "lat", "name", "density_p_m2", "people_count", "capacity_count", "in_count", "out_count", "at", "q",
+        "id", "lon", "lat", "name", "density_p_m2", "people_count", "capacity_count", "in_count", "out_count", "at",
+        "q",
     ),
 }  # fmt: skip
 MAP_KINDS: Mapping[type[Payload], str] = {
@@ -45,10 +47,31 @@ MAP_KINDS: Mapping[type[Payload], str] = {
 GONE_AFTER = timedelta(hours=24)
 """A thing that moves and was not heard of for a day leaves the map; until then it stays, marked as stale."""
 TRUCK_GONE_AFTER = timedelta(minutes=10)
+KEPT = timedelta(days=7)
+"""What stands still stays for a week: a dead sensor must be seen, one that was taken down must go."""
 _LAST_STEPS = frozenset({"cross", "exit"})
+_YARD_STEPS = frozenset({"arrive_yard", "anpr_gate", "weigh", "quarantine", "customs_lane", "scan", "handover"})
+_MOVING_KN = 0.5
 _SILENT_STATES = frozenset({Quality.STALE, Quality.BAD})
 
 Names = Callable[[str], str | None]
+
+
+class Tally:
+    """Counts things by what they do, one step per change instead of one look at everything per tick."""
+
+    def __init__(self) -> None:
+        self._doing: dict[str, str] = {}
+        self.counts: Counter[str] = Counter()
+
+    def set(self, key: str, doing: str | None) -> None:
+        """Note what a thing does now; None when it does nothing that is counted, or is gone."""
+        before = self._doing.pop(key, None)
+        if before is not None:
+            self.counts[before] -= 1
+        if doing is not None:
+            self._doing[key] = doing
+            self.counts[doing] += 1
 
 
 class Picture:
@@ -71,112 +94,137 @@ class Picture:
     ) -> None:
         self._channels, self._zones, self._name_of = channels, zones, name_of
         self._stale_after = stale_after
-        self._newest: dict[tuple[type[Payload], str], Event] = {}
-        self._air: dict[str, tuple[HourlyWindow, datetime]] = {}
-        self._rows: dict[str, dict[str, Row]] = {name: {} for name in channels}
+        self._newest: dict[type[Payload], dict[str, Event]] = {kind: {} for kind in LATEST_KINDS}
+        self._newest_at: dict[type[Payload], datetime] = {}
+        self._air = AirIndex()
+        self.tally = Tally()
 
     def newest(self, kind: type[Payload]) -> list[Event]:
         """Give the newest event of every asset that reports this kind."""
-        return [event for (known, _), event in self._newest.items() if known is kind]
+        return list(self._newest[kind].values())
 
-    def aqi_values(self) -> list[tuple[int, datetime]]:
-        """Give the hourly VN_AQI of every station that has one, with its time."""
-        found = []
-        for event in self.newest(AirReading):
-            row = self._rows["map:sensors"].get(event.asset_id)
-            if row is not None and row[-1] < Quality.STALE and (aqi := row[6].get("vn_aqi")) is not None:
-                found.append((aqi, event.observed_at))
-        return found
-
-    def take(self, events: Iterable[Event], now: datetime) -> None:
-        """Take events in; one that is older than what is known changes nothing."""
-        vessels: list[Event] = []
-        for event in events:
-            key = (type(event.data), event.asset_id)
-            known = self._newest.get(key)
-            if known is not None and event.observed_at < known.observed_at:
-                continue
-            self._newest[key] = event
-            if isinstance(event.data, VesselPosition):
-                vessels.append(event)
-            elif (name := MAP_KINDS.get(key[0])) is not None and event.lon_deg is not None:
-                self._put(name, event, self._to_row(event, now))
-        if vessels:
-            self._take_vessels({event.asset_id: event for event in vessels}, now)
-
-    def learn_air(self, events: Iterable[Event], now: datetime) -> None:
-        """Take the readings of the last hours in, oldest first: an index needs more than the newest one."""
-        windows: dict[str, tuple[HourlyWindow, datetime]] = {}
-        for event in events:
-            if isinstance(event.data, AirReading):
-                window = windows.get(event.asset_id, (HourlyWindow(), None))[0]
-                window.add(event.observed_at, event.data)
-                windows[event.asset_id] = (window, event.observed_at)
-        self._air.update(windows)
-        for event in self.newest(AirReading):
-            if event.asset_id in windows and event.lon_deg is not None:
-                self._put("map:sensors", event, self._to_row(event, now))
-
-    def sweep(self, now: datetime) -> None:
-        """Mark what has fallen silent, and take away what is long gone. Called now and then, not per event."""
-        for (kind, asset_id), event in list(self._newest.items()):
-            silence = now - event.observed_at
-            name = MAP_KINDS.get(kind)
-            if name is None:
-                continue
-            row = self._rows[name].get(asset_id)
-            if self._is_gone(event, silence):
-                del self._newest[kind, asset_id]
-                self._rows[name].pop(asset_id, None)
-                self._channels[name].drop(asset_id)
-            elif row is not None and row[-1] != (quality := self._judge(event, now)):
-                self._put(name, event, [*row[:-1], quality])
+    def newest_at(self, kind: type[Payload]) -> datetime | None:
+        """Give the source time of the newest event of this kind."""
+        return self._newest_at.get(kind)
 
     def quality_of(self, event: Event, now: datetime) -> int:
-        """Give how far an event speaks for the present."""
-        return self._judge(event, now)
-
-    def _is_gone(self, event: Event, silence: timedelta) -> bool:
-        if isinstance(event.data, TruckStep):
-            return silence > GONE_AFTER or (event.data.step in _LAST_STEPS and silence > TRUCK_GONE_AFTER)
-        return isinstance(event.data, VesselPosition) and silence > GONE_AFTER
-
-    def _judge(self, event: Event, now: datetime) -> int:
+        """Judge how far an event still speaks for the present."""
         if event.quality in _SILENT_STATES:
             return event.quality
         limit = self._stale_after.get(type(event.data))
         is_stale = limit is not None and now - event.observed_at > limit
         return Quality.STALE.value if is_stale else event.quality
 
-    def _put(self, name: str, event: Event, row: Row) -> None:
-        self._rows[name][event.asset_id] = row
-        self._channels[name].put(event.asset_id, row)
+    def aqi_values(self) -> list[tuple[int, datetime]]:
+        """Give the hourly VN_AQI of every station that has one and still speaks, with its time."""
+        found = []
+        for event in self._newest[AirReading].values():
+            row = self._channels["map:sensors"].rows.get(event.asset_id)
+            if row is not None and row[-1] < Quality.STALE and (aqi := row[6].get("vn_aqi")) is not None:
+                found.append((aqi, event.observed_at))
+        return found
 
-    def _take_vessels(self, vessels: Mapping[str, Event], now: datetime) -> None:
-        placed = [event for event in vessels.values() if event.lon_deg is not None and event.lat_deg is not None]
-        if not placed:
-            return
+    def take(self, events: Iterable[Event], now: datetime) -> None:
+        """Take events in; one that is older than what is known changes nothing on the map."""
+        vessels: dict[str, Event] = {}
+        for event in events:
+            kind = type(event.data)
+            newest = self._newest[kind]
+            if isinstance(event.data, AirReading):
+                self._air.add(event.asset_id, event.observed_at, event.data)
+            known = newest.get(event.asset_id)
+            if known is None:
+                if len(newest) >= MOST_KEYS or self._is_gone(event, now):
+                    continue
+            elif event.observed_at < known.observed_at or event.event_id == known.event_id:
+                continue
+            newest[event.asset_id] = event
+            self._newest_at[kind] = max(event.observed_at, self._newest_at.get(kind, event.observed_at))
+            if isinstance(event.data, VesselPosition):
+                vessels[event.asset_id] = event
+            elif kind in MAP_KINDS:
+                self._show(event, now)
+        if vessels:
+            self._show_vessels(list(vessels.values()), now)
+
+    def learn_air(self, events: Iterable[Event], now: datetime) -> None:
+        """Take the air readings of the last hours in: an index needs more than the newest one."""
+        for event in events:
+            if isinstance(event.data, AirReading):
+                self._air.add(event.asset_id, event.observed_at, event.data)
+        for event in self._newest[AirReading].values():
+            self._show(event, now)
+
+    def sweep(self, now: datetime) -> None:
+        """Mark what has fallen silent, and take away what is long gone. Called now and then, not per event."""
+        for kind, newest in self._newest.items():
+            name = MAP_KINDS.get(kind)
+            for asset_id, event in list(newest.items()):
+                if self._is_gone(event, now):
+                    self._forget(kind, asset_id)
+                elif name is not None:
+                    row = self._channels[name].rows.get(asset_id)
+                    if row is not None and row[-1] != self.quality_of(self._speaker(event), now):
+                        self._show(event, now)
+
+    def _forget(self, kind: type[Payload], asset_id: str) -> None:
+        del self._newest[kind][asset_id]
+        self.tally.set(asset_id, None)
+        if (name := MAP_KINDS.get(kind)) is not None:
+            self._channels[name].drop(asset_id)
+
+    @staticmethod
+    def _is_gone(event: Event, now: datetime) -> bool:
+        silence = now - event.observed_at
+        match event.data:
+            case TruckStep(step=step):
+                return silence > GONE_AFTER or (step in _LAST_STEPS and silence > TRUCK_GONE_AFTER)
+            case VesselPosition():
+                return silence > GONE_AFTER
+            case _:
+                return silence > KEPT
+
+    def _show_vessels(self, vessels: list[Event], now: datetime) -> None:
+        placed = [event for event in vessels if event.lon_deg is not None and event.lat_deg is not None]
         lon_deg = np.array([event.lon_deg for event in placed], dtype=np.float64)
         lat_deg = np.array([event.lat_deg for event in placed], dtype=np.float64)
         for event, zones in zip(placed, self._zones.locate(lon_deg, lat_deg), strict=True):
-            data = event.data
-            if isinstance(data, VesselPosition):
-                row = [
-                    event.asset_id, event.lon_deg, event.lat_deg, data.sog_kn, data.cog_deg, data.name, data.pax_count,
-                    zones[0] if zones else None, to_ms(event.observed_at), self._judge(event, now),
-                ]  # fmt: skip
-                self._put("map:vessels", event, row)
+            self._show(event, now, zone=zones[0] if zones else None)
 
-    def _to_row(self, event: Event, now: datetime) -> Row:
+    def _show(self, event: Event, now: datetime, *, zone: str | None = None) -> None:
+        """Put an event's row on its channel, and count what it does."""
+        name = MAP_KINDS[type(event.data)]
+        quality = self.quality_of(self._speaker(event), now)
+        if isinstance(event.data, TruckStep):
+            self.tally.set(event.asset_id, "in_yard" if event.data.step in _YARD_STEPS else None)
+        if event.lon_deg is None or event.lat_deg is None:
+            return
+        if isinstance(event.data, VesselPosition):
+            known = self._channels[name].rows.get(event.asset_id)
+            is_same = known is not None and (known[1], known[2]) == (event.lon_deg, event.lat_deg)
+            zone = known[7] if zone is None and is_same and known is not None else zone
+            is_moving = (event.data.sog_kn or 0.0) >= _MOVING_KN
+            doing = "silent" if quality in _SILENT_STATES else "moving" if is_moving else None
+            self.tally.set(event.asset_id, doing)
+        self._channels[name].put(event.asset_id, self._to_row(event, zone, quality))
+
+    def _speaker(self, event: Event) -> Event:
+        """Give the event that says how old a row is: where a site counts people, its gate's count does not."""
+        if isinstance(event.data, GateCount):
+            return self._newest[Crowd].get(event.asset_id, event)
+        return event
+
+    def _to_row(self, event: Event, zone: str | None, quality: int) -> Row:
         head: Row = [event.asset_id, event.lon_deg, event.lat_deg]
-        tail: Row = [to_ms(event.observed_at), self._judge(event, now)]
+        tail: Row = [to_ms(self._speaker(event).observed_at), quality]
         match event.data:
+            case VesselPosition() as vessel:
+                return [*head, vessel.sog_kn, vessel.cog_deg, vessel.name, vessel.pax_count, zone, *tail]
             case TruckStep() as truck:
                 return [*head, truck.step, truck.lane, truck.goods, truck.gate, *tail]
             case AirReading() | WeatherObservation() as reading:
-                return [
-                    *head, reading.KIND, self._name_of(event.asset_id), event.unit_code, self._values(event), *tail,
-                ]  # fmt: skip
+                name = self._name_of(event.asset_id)
+                return [*head, reading.KIND, name, event.unit_code, self._values(event), *tail]
             case _:
                 return [*head, self._name_of(event.asset_id), *self._counts(event.asset_id), *tail]
 
@@ -184,18 +232,13 @@ class Picture:
         data = event.data
         names = data.__struct_fields__
         values = {name: value for name in names if (value := getattr(data, name)) is not None}
-        if isinstance(data, AirReading):
-            window, last_at = self._air.get(event.asset_id, (HourlyWindow(), None))
-            if last_at is None or event.observed_at > last_at:
-                window.add(event.observed_at, data)
-                self._air[event.asset_id] = (window, event.observed_at)
-            if (aqi := window.hourly(event.observed_at)) is not None:
-                values["vn_aqi"] = aqi
+        if isinstance(data, AirReading) and (aqi := self._air.find(event.asset_id, event.observed_at)) is not None:
+            values["vn_aqi"] = aqi
         return values
 
     def _counts(self, asset_id: str) -> list[Any]:
         """Crowd and gate counts of one site share its row."""
-        crowd, gate = self._newest.get((Crowd, asset_id)), self._newest.get((GateCount, asset_id))
+        crowd, gate = self._newest[Crowd].get(asset_id), self._newest[GateCount].get(asset_id)
         people = crowd.data if crowd is not None else None
         passing = gate.data if gate is not None else None
         return [

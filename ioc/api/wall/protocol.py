@@ -28,6 +28,7 @@ class Close(enum.IntEnum):
     WRONG_PROTOCOL = 4406
     TIMED_OUT = 4408
     TOO_MANY = 4429
+    UNAVAILABLE = 4503
     SLOW = 4508
 
 
@@ -46,12 +47,37 @@ class Hello(msgspec.Struct, tag_field="t", tag="hello"):
     lang: Annotated[str, msgspec.Meta(max_length=8)] = "vi"
 
 
+class Box(msgspec.Struct, array_like=True, frozen=True):
+    """A view of the map: west, south, east, north in degrees."""
+
+    west: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    south: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    east: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    north: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+
+    def holds(self, lon_deg: float, lat_deg: float) -> bool:
+        """Whether a place lies in the view, edges included."""
+        return self.west <= lon_deg <= self.east and self.south <= lat_deg <= self.north
+
+
 class Sub(msgspec.Struct, tag_field="t", tag="sub"):
-    """Follow a channel."""
+    """Follow a channel, on the map perhaps only within a view. The last three are wishes that this server refuses."""
 
     id: _Id
     ch: _Channel
     resume: Resume | None = None
+    bbox: Box | None = None
+    rate: msgspec.Raw | None = None
+    filter: msgspec.Raw | None = None
+    fields: msgspec.Raw | None = None
+
+
+class View(msgspec.Struct, tag_field="t", tag="view"):
+    """Look at another part of the map."""
+
+    id: _Id
+    ch: _Channel
+    bbox: Box
 
 
 class Unsub(msgspec.Struct, tag_field="t", tag="unsub"):
@@ -104,7 +130,26 @@ class Unshelve(_Act, tag_field="t", tag="unshelve"):
     """Put it back."""
 
 
-Frame = Hello | Sub | Unsub | Resync | Ping | Refresh | Ack | Shelve | Unshelve
+class Hist(msgspec.Struct, tag_field="t", tag="hist"):
+    """Ask for history; REST answers that (``/api/v1/history``)."""
+
+    id: _Id
+
+
+class Play(msgspec.Struct, tag_field="t", tag="play"):
+    """Ask for a playback; there is none yet."""
+
+    id: _Id
+
+
+class Stop(msgspec.Struct, tag_field="t", tag="stop"):
+    """End a playback; there is none yet."""
+
+    id: _Id
+
+
+Unserved = Hist | Play | Stop
+Frame = Unserved | Hello | Sub | View | Unsub | Resync | Ping | Refresh | Ack | Shelve | Unshelve
 Action = Ack | Shelve | Unshelve
 
 _decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
@@ -165,7 +210,7 @@ def encode_snapshot(
             rows=rows[start : start + MOST_ROWS_A_PART],
             resumed=False,
             **reason,
-        )  # fmt: skip
+        )
         for number, start in enumerate(starts)
     ]
 
