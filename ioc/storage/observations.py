@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import psycopg
 from psycopg import AsyncConnection, sql
+from psycopg.types.string import BytesBinaryDumper
 
 from ioc.domain.events import Event
 from ioc.errors import StoreUnavailableError
 from ioc.ports import RecordResult
-from ioc.storage.rows import LATEST_TYPES, Row, RowBuilder, make_builders, sort_by_kind, to_micros
+from ioc.storage.rows import LATEST_TYPES, Row, RowBuilder, make_builders, sort_by_kind
 from ioc.storage.statements import load_statements
 from ioc.storage.tables import TABLES
 
@@ -26,9 +28,9 @@ Heads = dict[str, int]
 
 @dataclass(slots=True)
 class _Sorted:
-    """One batch's events of one kind, by the way they are written."""
+    """What became of one batch's events of one kind: rows behind the head are written, the others still to be."""
 
-    fresh: list[Row] = field(default_factory=list)
+    fresh_count: int = 0
     repeated: list[Row] = field(default_factory=list)
     late_ids: set[bytes] = field(default_factory=set)
     newest: dict[str, Row] = field(default_factory=dict)
@@ -87,17 +89,17 @@ class Recording:
         """
         stored, late_ids = 0, set[bytes]()
         marks: list[tuple[str, int]] = []
-        newest: list[Row] = []
+        newest: list[tuple[RowBuilder, Row]] = []
         unstorable_before = len(self.unstorable)
         for kind, of_kind in sort_by_kind(events).items():
-            sound = self._sift(kind, of_kind)
-            await self._find_heads(connection, kind, sound)
-            parts = self._sort(kind, sound)
-            written, came_late = await self._write(connection, self._builders[kind], parts)
-            stored += written
-            late_ids |= came_late
+            builder = self._builders[kind]
+            await self._find_heads(connection, kind, of_kind)
+            parts = await self._write_fresh(connection, builder, of_kind)
+            new_ids = await _write_repeated(connection, builder, parts.repeated)
+            stored += parts.fresh_count + len(new_ids)
+            late_ids |= parts.late_ids & new_ids
             marks.extend((kind, minute) for minute in parts.minutes)
-            newest.extend(map(self._builders[kind].build_latest, parts.newest.values()))
+            newest.extend((builder, row) for row in parts.newest.values())
         if self._has_staged_latest:
             await connection.execute(_SQL["clear_latest_staging"])
         await _write_latest(connection, newest)
@@ -112,83 +114,97 @@ class Recording:
             late_ids=frozenset(late_ids),
         )
 
-    def _sift(self, kind: str, events: Iterable[Event]) -> list[Event]:
-        find_fault = self._builders[kind].find_fault
-        sound = []
-        for event in events:
-            if (fault := find_fault(event)) is None:
-                sound.append(event)
-            else:
-                self.unstorable.append((event, fault))
-        return sound
-
     async def _find_heads(self, connection: AsyncConnection, kind: str, events: Iterable[Event]) -> None:
         heads, moved = self._heads[kind], self._moved.setdefault(kind, {})
-        assets = {event.asset_id for event in events}
-        unknown = [asset_id for asset_id in assets if asset_id not in heads and asset_id not in moved]
+        is_sound = self._builders[kind].is_sound_key
+        assets = {event.asset_id for event in events}.difference(heads, moved)
+        unknown = [asset_id for asset_id in assets if is_sound(asset_id)]
         if unknown:
             cursor = await connection.execute(_SQL["find_heads"], (kind, unknown))
             moved.update(await cursor.fetchall())
 
-    def _sort(self, kind: str, events: Iterable[Event]) -> _Sorted:
+    async def _write_fresh(self, connection: AsyncConnection, builder: RowBuilder, events: Iterable[Event]) -> _Sorted:
+        """Write the rows behind their series' heads; the server works on them while the next ones are made."""
+        kind, parts = builder.table.kind.name, _Sorted()
+        if kind in self._distrusted:
+            # Rows turned up that the heads did not tell of: the kind's next batch takes the way that looks first.
+            behind_head = list(self._sort(builder, events, parts))
+            parts.repeated += behind_head
+            return parts
+        statement = _SQL["copy_rows"].format(table=builder.table.identifier, columns=builder.table.column_list)
+        try:
+            parts.fresh_count = await _copy(connection, statement, builder.types, self._sort(builder, events, parts))
+        except psycopg.errors.UniqueViolation as error:
+            self._heads[kind].clear()
+            self._distrusted.add(kind)
+            raise StoreUnavailableError("another writer was on this series; its state is read again") from error
+        return parts
+
+    def _sort(self, builder: RowBuilder, events: Iterable[Event], parts: _Sorted) -> Iterator[Row]:
+        """Give the rows behind their series' heads and note in ``parts`` what else is to be done for the events."""
+        kind = builder.table.kind.name
         heads, moved = self._heads[kind], self._moved[kind]
-        builder, parts = self._builders[kind], _Sorted()
-        build, newest, minutes = builder.build, parts.newest, parts.minutes
-        # After rows turned up that the heads did not tell of, the kind's next batch takes the way that looks first.
-        after_head = parts.repeated if kind in self._distrusted else parts.fresh
+        build, is_sound = builder.build, builder.is_sound
+        newest, minutes = parts.newest, parts.minutes
         for event in events:
-            asset_id, observed_us = event.asset_id, to_micros(event.observed_at)
-            row = build(event, observed_us)
+            try:
+                row = build(event)
+            except TypeError:
+                self.unstorable.append((event, builder.find_fault(event)))
+                continue
+            if not is_sound(row):
+                self.unstorable.append((event, builder.find_fault(event)))
+                continue
+            asset_id, observed_us = event.asset_id, cast(int, row[1])
             head = moved.get(asset_id)
             if head is None:
                 head = heads.get(asset_id, _BEFORE_ALL)
+            minutes.add(observed_us // _MICROS_PER_MIN)
             if observed_us > head:
-                after_head.append(row)
                 newest[asset_id] = row
                 moved[asset_id] = observed_us
+                yield row
             else:
                 parts.repeated.append(row)
                 if observed_us < head:
                     parts.late_ids.add(event.event_id)
-            minutes.add(observed_us // _MICROS_PER_MIN)
-        return parts
-
-    async def _write(self, connection: AsyncConnection, builder: RowBuilder, parts: _Sorted) -> tuple[int, set[bytes]]:
-        """Write the rows of one kind; give the number of new rows and the ids of those that came late."""
-        table = builder.table
-        columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
-        if parts.fresh:
-            statement = _SQL["copy_rows"].format(table=table.identifier, columns=columns)
-            try:
-                await _copy(connection, statement, builder.types, parts.fresh)
-            except psycopg.errors.UniqueViolation as error:
-                self._heads[builder.table.kind.name].clear()
-                self._distrusted.add(builder.table.kind.name)
-                raise StoreUnavailableError("another writer was on this series; its state is read again") from error
-        if not parts.repeated:
-            return len(parts.fresh), set()
-        staging = sql.Identifier(f"{table.name}_staging")
-        await connection.execute(_SQL["create_staging"].format(staging=staging, table=table.identifier))
-        statement = _SQL["copy_rows"].format(table=staging, columns=columns)
-        await _copy(connection, statement, builder.types, parts.repeated)
-        cursor = await connection.execute(
-            _SQL["insert_staged"].format(table=table.identifier, staging=staging, columns=columns)
-        )
-        new_ids = [row[0].bytes for row in await cursor.fetchall()]
-        return len(parts.fresh) + len(new_ids), parts.late_ids.intersection(new_ids)
 
 
-async def _write_latest(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    if rows:
-        await connection.execute(_SQL["create_latest_staging"])
-        await _copy(connection, _SQL["copy_latest"], LATEST_TYPES, rows)
+async def _write_repeated(connection: AsyncConnection, builder: RowBuilder, rows: Sequence[Row]) -> set[bytes]:
+    """Write those rows that are not in the table yet; give their event ids."""
+    if not rows:
+        return set()
+    table, columns = builder.table, builder.table.column_list
+    staging = sql.Identifier(f"{table.name}_staging")
+    await connection.execute(_SQL["create_staging"].format(staging=staging, table=table.identifier))
+    await _copy(connection, _SQL["copy_rows"].format(table=staging, columns=columns), builder.types, rows)
+    statement = _SQL["insert_staged"].format(table=table.identifier, staging=staging, columns=columns)
+    cursor = await connection.execute(statement)
+    return {row[0].bytes for row in await cursor.fetchall()}
+
+
+async def _write_latest(connection: AsyncConnection, newest: Sequence[tuple[RowBuilder, Row]]) -> None:
+    if not newest:
+        return
+    await connection.execute(_SQL["create_latest_staging"])
+    rows = (builder.build_latest(row) for builder, row in newest)
+    await _copy(connection, _SQL["copy_latest"], LATEST_TYPES, rows)
+    # Nearly always every asset is there already, and an update alone costs half of what an upsert does.
+    if (await connection.execute(_SQL["update_latest"])).rowcount < len(newest):
         await connection.execute(_SQL["upsert_latest"])
 
 
 async def _copy(
     connection: AsyncConnection, statement: sql.SQL | sql.Composed, types: Sequence[str], rows: Iterable[Row]
-) -> None:
-    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(types)
-        for row in rows:
-            await copy.write_row(row)
+) -> int:
+    count = 0
+    async with connection.cursor() as cursor:
+        # The driver's default for bytes is written in Python; this one is not.
+        cursor.adapters.register_dumper(bytes, BytesBinaryDumper)
+        async with cursor.copy(statement) as copy:
+            copy.set_types(types)
+            write_row = copy.write_row
+            for row in rows:
+                await write_row(row)
+                count += 1
+    return count

@@ -64,6 +64,11 @@ class KindTable:
         """All columns in the order in which rows are written."""
         return (*ENVELOPE_COLUMNS, *(field.name for field in self.kind.fields))
 
+    @cached_property
+    def column_list(self) -> sql.Composed:
+        """All columns as part of a statement."""
+        return sql.SQL(", ").join(map(sql.Identifier, self.columns))
+
     def rollup(self, bucket: Bucket) -> sql.Identifier:
         """The roll-up relation of one width: a table, or a continuous aggregate of the same shape."""
         return sql.Identifier(f"{self.name}_{bucket}")

@@ -251,9 +251,9 @@ async def test_a_series_that_somebody_else_wrote_is_read_again_and_then_written_
         await _record(PostgresBatchStore(database, alerts=_no_alerts), _air(5))
     with pytest.raises(StoreUnavailableError):
         await _record(store, _air(5), _air(6))
-    result = await _record(store, _air(5), _air(6))
-    assert (result.stored_count, result.duplicate_count) == (1, 1)
-    assert await ask("SELECT count(*) FROM env_air_reading") == [(3,)]
+    result = await _record(store, _air(5), _air(6), _air(2))
+    assert (result.stored_count, result.duplicate_count, result.late_ids) == (2, 1, {_air(2).event_id})
+    assert await ask("SELECT count(*) FROM env_air_reading") == [(4,)]
 
 
 async def test_engine_state_is_kept_changed_and_deleted(store):

@@ -27,6 +27,14 @@ FROM STDIN (FORMAT binary);
 -- name: clear_latest_staging
 TRUNCATE latest_staging;
 
+-- name: update_latest
+UPDATE latest AS held SET
+    observed_at = newer.observed_at, received_at = newer.received_at, event_id = newer.event_id,
+    quality = newer.quality, feed_id = newer.feed_id, unit_code = newer.unit_code,
+    lon_deg = newer.lon_deg, lat_deg = newer.lat_deg, data = newer.data
+FROM latest_staging AS newer
+WHERE held.kind = newer.kind AND held.asset_id = newer.asset_id AND newer.observed_at > held.observed_at;
+
 -- name: upsert_latest
 INSERT INTO latest AS held
     (kind, asset_id, observed_at, received_at, event_id, quality, feed_id, unit_code, lon_deg, lat_deg, data)
