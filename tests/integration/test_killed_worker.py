@@ -98,6 +98,7 @@ async def test_twenty_kills_lose_nothing_and_double_nothing(
                 await worker.kill()
             worker.start()
             await _until(lambda: _has_all(connection, len(acknowledged)), worker)
+            await _until(lambda: _has_started(worker, ROUNDS + 1), worker)
             assert await worker.stop() == 0, worker.output[-3000:]
         finally:
             if worker.is_alive:
@@ -141,6 +142,10 @@ async def _has_moved(connection, before: int) -> bool:
 
 async def _has_all(connection, wanted: int) -> bool:
     return await _count(connection) >= wanted
+
+
+async def _has_started(worker: RoleProcess, times: int) -> bool:
+    return worker.output.count("roles.started") >= times
 
 
 async def _until(is_done, worker: RoleProcess, deadline_s: float = 60) -> None:
