@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from random import Random
+from enum import Enum
 
 from ioc.ports import Clock
+from simulators.faults import WireFaults
 from simulators.feeds.air import AirStations
 from simulators.feeds.border import BorderGates
 from simulators.feeds.tourism import Sites
@@ -19,7 +20,7 @@ from simulators.feeds.units import UnitReports
 from simulators.feeds.vessels import Boats
 from simulators.feeds.weather import WeatherStations
 from simulators.message import Message
-from simulators.province import Process
+from simulators.province import Process, World
 from simulators.scenario import Scenario
 from simulators.wire.lines import LineServer
 from simulators.wire.mqtt import Publisher, broker
@@ -28,58 +29,79 @@ from simulators.wire.push import Pusher
 SOURCES: tuple[type[Process], ...] = (AirStations, WeatherStations, Boats, BorderGates, Sites, UnitReports)
 PUSHED = ("weather", "border", "tourism", "units")
 TICK = timedelta(milliseconds=200)
+_RATE_OVER = timedelta(seconds=10)
+
+
+class Stamps(Enum):
+    """Which time is written on the wire.
+
+    With the clock's, a world that runs faster sends more and never from the future. With the world's, the messages are
+    the same byte by byte at any speed, and a world that begins in the past must not overtake the clock.
+    """
+
+    CLOCK = "clock"
+    WORLD = "world"
 
 
 class City:
-    """The pretend province.
-
-    The world runs ``speed`` times as fast as the clock; what is written on the wire is the clock's time, so a faster
-    world sends more and never from the future. The same scenario, seed, scale and start give the same messages, byte by byte.
+    """The pretend province. The same scenario, seed, scale, start and stamps give the same messages, byte by byte.
 
     Args:
         scenario: what happens.
         start_at: the world's beginning, which is also the first time on the wire.
         seed: of everything that is drawn.
         speed: world time to clock time.
-        scale: how many boats, trucks and stations beside the real ones.
+        scale: how many boats, trucks and stations beside the real numbers.
+        stamps: the times on the wire.
     """
 
     def __init__(
-        self, scenario: Scenario, *, start_at: datetime, seed: int = 7, speed: float = 1.0, scale: float = 1.0
+        self,
+        scenario: Scenario,
+        *,
+        start_at: datetime,
+        seed: int = 7,
+        speed: float = 1.0,
+        scale: float = 1.0,
+        stamps: Stamps = Stamps.CLOCK,
     ) -> None:
-        self.scenario, self.start_at, self.speed = scenario, start_at, speed
-        self._sources: list[Process] = [
-            source(scenario, start_at, Random(f"{seed}/{source.feed_id}"), self.to_wire_time, scale)  # type: ignore[call-arg]
-            for source in SOURCES
-        ]
+        self.scenario, self.start_at, self.speed, self._stamps = scenario, start_at, speed, stamps
+        world = World(scenario, start_at, seed, scale, self.to_wire_time)
+        self._sources = [source(world) for source in SOURCES]
+        self.faults = {source.feed_id: WireFaults(world, source.feed_id) for source in SOURCES}
 
     def to_wire_time(self, world_at: datetime) -> datetime:
-        """Give the clock's time at an instant of the world; before the beginning both run alike."""
+        """Give the time that is written at an instant of the world; before the beginning world and clock run alike."""
         passed = world_at - self.start_at
-        return world_at if passed < timedelta(0) else self.start_at + passed / self.speed
+        if passed < timedelta(0) or self._stamps is Stamps.WORLD:
+            return world_at
+        return self.start_at + passed / self.speed
 
-    def to_world_time(self, at: datetime) -> datetime:
-        """Give the world's time at an instant of the clock."""
-        return self.start_at + (at - self.start_at) * self.speed
+    def to_world_time(self, begun_at: datetime, now: datetime) -> datetime:
+        """Give the world's time, ``now``, of a city that was set going at ``begun_at``."""
+        world_at = self.start_at + (now - begun_at) * self.speed
+        return min(world_at, now) if self._stamps is Stamps.WORLD else world_at
 
     def beginning(self) -> Iterator[Message]:
-        """Give what sources hand over at the start."""
+        """Give what sources hand over at the start: hours that stations kept, reports of this morning."""
         for source in self._sources:
             yield from source.beginning()
 
     def messages(self, until: datetime) -> Iterator[Message]:
         """Give everything up to an instant of the world, in order."""
-        return heapq.merge(*(source.run_until(until) for source in self._sources), key=lambda message: message.at)
+        streams = [self.faults[source.feed_id].through(source.run_until(until)) for source in self._sources]
+        return heapq.merge(*streams, key=lambda message: message.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Where the city's messages go."""
+    """Where the city's messages go. ``air_by_http`` pushes the stations' readings instead of running a broker."""
 
     url: str
     keys: Mapping[str, str]
     mqtt_port: int
     nmea_port: int
+    air_by_http: bool = False
 
 
 class Carrier:
@@ -89,6 +111,9 @@ class Carrier:
         self._city, self._reach, self._clock = city, reach, clock
         self._pusher = Pusher(reach.url, reach.keys)
         self._publisher = Publisher(reach.mqtt_port)
+        self._lines = LineServer(reach.nmea_port)
+        self._recent: deque[tuple[datetime, Counter[str]]] = deque(maxlen=128)
+        self._hang_ups = 0
         self.sent: Counter[str] = Counter()
 
     @property
@@ -96,30 +121,71 @@ class Carrier:
         """Records that the IOC could not read, by feed; a city without faults has none."""
         return self._pusher.rejected
 
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Messages given up because nobody took them, by feed."""
+        return self._pusher.dropped + Counter(air=self._publisher.dropped_count)
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """Messages that wait to be taken, by feed; lines of AIS wait for nobody."""
+        return self._pusher.waiting + Counter(air=self._publisher.waiting_count)
+
+    @property
+    def listeners_count(self) -> int:
+        """How many listen to the AIS shore station."""
+        return self._lines.client_count
+
+    def rates_per_s(self) -> Mapping[str, float]:
+        """Give messages per second and feed over the last seconds."""
+        if len(self._recent) < 2:
+            return {}
+        (first_at, before), (last_at, after) = self._recent[0], self._recent[-1]
+        passed_s = max(1e-3, (last_at - first_at).total_seconds())
+        return {feed_id: (count - before[feed_id]) / passed_s for feed_id, count in after.items()}
+
     async def run(self, on_tick: Callable[[Carrier], None] = lambda _: None) -> None:
         """Live until cancelled."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(broker(self._reach.mqtt_port))
-            lines = await stack.enter_async_context(LineServer(self._reach.nmea_port))
+            if not self._reach.air_by_http:
+                await stack.enter_async_context(broker(self._reach.mqtt_port))
+            await stack.enter_async_context(self._lines)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pusher.run(), name="push")
-                group.create_task(self._publisher.run(), name="mqtt")
-                group.create_task(self._tick(lines, on_tick), name="city")
+                if not self._reach.air_by_http:
+                    group.create_task(self._publisher.run(), name="mqtt")
+                group.create_task(self._tick(on_tick), name="city")
 
-    async def _tick(self, lines: LineServer, on_tick: Callable[[Carrier], None]) -> None:
+    async def _tick(self, on_tick: Callable[[Carrier], None]) -> None:
+        begun_at = self._clock.now()
         for message in self._city.beginning():
-            self._carry(message, lines)
+            self._carry(message)
         while True:
-            for message in self._city.messages(self._city.to_world_time(self._clock.now())):
-                self._carry(message, lines)
+            now = self._clock.now()
+            for number, message in enumerate(self._city.messages(self._city.to_world_time(begun_at, now))):
+                self._carry(message)
+                if number % 500 == 499:
+                    # A world that runs much faster than the clock must not keep the senders from sending.
+                    await asyncio.sleep(0)
+            self._hang_up()
+            self._recent.append((now, Counter(self.sent)))
+            while now - self._recent[0][0] > _RATE_OVER:
+                self._recent.popleft()
             on_tick(self)
             await self._clock.sleep(TICK)
 
-    def _carry(self, message: Message, lines: LineServer) -> None:
+    def _hang_up(self) -> None:
+        """Cut the listeners off when the scenario has the shore station lose its line."""
+        asked = self._city.faults["vessels"].hang_ups
+        if asked > self._hang_ups:
+            self._hang_ups = asked
+            self._lines.hang_up()
+
+    def _carry(self, message: Message) -> None:
         self.sent[message.feed_id] += 1
-        if message.topic:
+        if message.topic and not self._reach.air_by_http:
             self._publisher.send(message.topic, message.payload)
         elif message.feed_id == "vessels":
-            lines.send(message.payload)
+            self._lines.send(message.payload)
         else:
             self._pusher.send(message.feed_id, message.payload)

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from geo.catalogue import load_places, load_stations, load_zones
 from ioc.errors import ConfigurationError
 
-EFFECTS: Mapping[str, frozenset[str]] = {
-    "air.episode": frozenset({"station", "add_ug_m3"}),
-    "air.silent": frozenset({"station"}),
-    "weather.wind": frozenset({"stations", "wind_m_s", "gust_m_s", "rain_mm"}),
-    "weather.warning": frozenset({"id", "hazard", "severity", "areas", "lasts_minutes", "headline_vi", "headline_en"}),
-    "vessels.silent": frozenset({"vessels"}),
-    "vessels.seek_shelter": frozenset({"share"}),
-    "tourism.crowd": frozenset({"site", "density_p_m2"}),
-    "border.queue": frozenset({"gate", "vehicles", "perishable_min"}),
-}
-"""Every effect with what it needs to be told."""
+FEEDS = ("air", "weather", "vessels", "border", "tourism", "units")
+WIRE_FAULTS = (
+    "gap", "duplicate", "out_of_order", "clock_skew", "stuck", "spike", "drift", "null", "zero", "broken", "disconnect",
+)  # fmt: skip
+_NEEDS_FIELD = ("spike", "drift", "null", "zero")
+_TIMES = ("at", "lasts", "ramp")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Effect:
     """Something that happens: from ``at`` (since the beginning) on, for ``lasts``, growing and fading over ``ramp``."""
 
@@ -48,13 +46,14 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A beginning (or now) and its effects."""
+    """What happens, and on what day: ``busy`` times the usual traffic, from an hour of its own or the clock's."""
 
     name: str
     title_vi: str
     title_en: str
     effects: Sequence[Effect] = ()
     busy: float = 1.0
+    begins_at_h: float | None = None
 
     def acting(self, name: str, since: timedelta) -> list[tuple[Effect, float]]:
         """Give the effects of a name that act, with their strength."""
@@ -72,65 +71,222 @@ def load_scenario(name: str) -> Scenario:
     """Read a shipped scenario by name, or a file of one's own by path.
 
     Raises:
-        ConfigurationError: there is none, or it has faults; each is named.
+        ConfigurationError: there is none, or it has faults; each is named with its line.
     """
     own = Path(name)
     shipped = resources.files("simulators").joinpath("scenarios", f"{name}.yaml")
     try:
         if own.suffix == ".yaml":
-            text = own.read_text(encoding="utf-8")
-        elif name in list_scenarios():
-            text = shipped.read_text(encoding="utf-8")
-        else:
-            raise ConfigurationError(
-                [f"no scenario {name!r}; there are {', '.join(list_scenarios())}, or give a .yaml file"]
-            )
-        found = yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigurationError([f"{name}: {error.strerror}"]) from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError([f"{name}: {error}"]) from error
-    return _read(name, found)
+            return read_scenario(own.read_text(encoding="utf-8"), name)
+        if name in list_scenarios():
+            return read_scenario(shipped.read_text(encoding="utf-8"), f"{name}.yaml")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError([f"{name}: cannot be read: {error}"]) from error
+    raise ConfigurationError([f"no scenario {name!r}; there are {', '.join(list_scenarios())}, or give a .yaml file"])
 
 
-def _read(name: str, found: Any) -> Scenario:
-    if not isinstance(found, dict):
-        raise ConfigurationError([f"{name}: must be a mapping"])
-    faults: list[str] = []
-    effects = [effect for item in found.get("effects", []) if (effect := _read_effect(name, item, faults)) is not None]
-    title = found.get("title", {})
-    if not isinstance(title, dict) or not {"vi", "en"} <= set(title):
-        faults.append(f"{name}: title needs vi and en")
-        title = {"vi": "", "en": ""}
-    if unknown := set(found) - {"title", "effects", "busy"}:
-        faults.append(f"{name}: unknown keys {', '.join(sorted(unknown))}")
-    if faults:
-        raise ConfigurationError(faults)
-    return Scenario(
-        name=Path(name).stem, title_vi=title["vi"], title_en=title["en"], effects=tuple(effects),
-        busy=float(found.get("busy", 1.0)),
-    )  # fmt: skip
+def read_scenario(text: str, where: str) -> Scenario:
+    """Read a scenario's text.
+
+    Raises:
+        ConfigurationError: it has faults; each begins with ``where`` and its line.
+    """
+    return _Reader(where).read(text)
 
 
-def _read_effect(name: str, item: Any, faults: list[str]) -> Effect | None:
-    if not isinstance(item, dict) or item.get("effect") not in EFFECTS:
-        faults.append(f"{name}: {item!r}: effect must be one of {', '.join(EFFECTS)}")
-        return None
-    kind = item["effect"]
-    facts = {key: value for key, value in item.items() if key not in ("effect", "at", "lasts", "ramp")}
-    if unknown := set(facts) - EFFECTS[kind]:
-        faults.append(
-            f"{name}: {kind}: unknown {', '.join(sorted(unknown))}; it takes {', '.join(sorted(EFFECTS[kind]))}"
-        )
-    try:
-        return Effect(
-            name=kind, at=_minutes(item.get("at", 0)), lasts=_minutes(item.get("lasts", 60)),
-            ramp=_minutes(item.get("ramp", 0)), facts=facts,
+class _Reader:
+    """Reads one file and gathers all its faults."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._faults: list[str] = []
+
+    def read(self, text: str) -> Scenario:
+        loader = yaml.SafeLoader(text)
+        try:
+            root = loader.get_single_node()
+            found = None if root is None else loader.construct_document(root)
+        except yaml.MarkedYAMLError as error:
+            line = 1 if error.problem_mark is None else error.problem_mark.line + 1
+            raise ConfigurationError([f"{self._where}:{line}: {error.problem}"]) from error
+        except yaml.YAMLError as error:
+            raise ConfigurationError([f"{self._where}:1: {error}"]) from error
+        if not isinstance(root, yaml.MappingNode) or not isinstance(found, dict):
+            raise ConfigurationError([f"{self._where}:1: must be a mapping with title and effects"])
+        nodes = {key.value: (key.start_mark.line + 1, value) for key, value in root.value}
+        for key in set(nodes) - {"title", "effects", "busy", "begins_at"}:
+            self._fault(nodes[key][0], f"unknown key {key!r}; there are title, effects, busy and begins_at")
+        title = found.get("title")
+        if not isinstance(title, dict) or not {"vi", "en"} <= set(title):
+            self._fault(nodes.get("title", (1, None))[0], "title needs vi and en")
+            title = {}
+        effects = self._read_effects(found.get("effects", []), nodes.get("effects"))
+        busy = self._read_number(found.get("busy", 1.0), nodes.get("busy", (1, None))[0], "busy", low=0.0)
+        begins_at_h = self._read_hour(found.get("begins_at"), nodes.get("begins_at", (1, None))[0])
+        if self._faults:
+            raise ConfigurationError(self._faults)
+        return Scenario(
+            name=Path(self._where).stem, title_vi=str(title["vi"]), title_en=str(title["en"]), effects=tuple(effects),
+            busy=busy, begins_at_h=begins_at_h,
         )  # fmt: skip
-    except (TypeError, ValueError):
-        faults.append(f"{name}: {kind}: at, lasts and ramp are minutes")
-        return None
+
+    def _read_effects(self, items: Any, at: tuple[int, Any] | None) -> list[Effect]:
+        if at is None or items is None:
+            return []
+        line, node = at
+        if not isinstance(items, list) or not isinstance(node, yaml.SequenceNode):
+            self._fault(line, "effects must be a list")
+            return []
+        read = [
+            self._read_effect(item, child.start_mark.line + 1) for item, child in zip(items, node.value, strict=True)
+        ]
+        return [effect for effect in read if effect is not None]
+
+    def _read_effect(self, item: Any, line: int) -> Effect | None:
+        name = item.get("effect") if isinstance(item, dict) else None
+        if not isinstance(name, str) or name not in EFFECTS:
+            self._fault(line, f"effect must be one of {', '.join(EFFECTS)}")
+            return None
+        faults_count = len(self._faults)
+        at, lasts, ramp = (
+            timedelta(minutes=self._read_number(item.get(key, default), line, key, low=0.0))
+            for key, default in zip(_TIMES, (0, 60, 0), strict=True)
+        )
+        facts = {key: value for key, value in item.items() if key not in ("effect", *_TIMES)}
+        known = EFFECTS[name]
+        for key in facts:
+            if key not in known:
+                self._fault(line, f"{name}: unknown {key!r}; it takes {', '.join(known)}")
+            elif reason := known[key].refuse(facts[key]):
+                self._fault(line, f"{name}: {key}: {reason}")
+        for key, fact in known.items():
+            if fact.is_needed and key not in facts:
+                self._fault(line, f"{name}: needs {key}")
+        if name == "wire.fault":
+            self._check_fault(facts, line)
+        if name == "vessels.silent" and "vessels" not in facts and not {"area", "count"} <= set(facts):
+            self._fault(line, "vessels.silent: needs vessels, or area and count")
+        if len(self._faults) > faults_count:
+            return None
+        return Effect(name=name, at=at, lasts=lasts, ramp=ramp, facts=facts)
+
+    def _check_fault(self, facts: Mapping[str, Any], line: int) -> None:
+        kind = facts.get("kind")
+        if kind in _NEEDS_FIELD and facts.get("feed") == "vessels":
+            self._fault(line, f"wire.fault: {kind} has no field to act on in AIS sentences")
+        elif kind in _NEEDS_FIELD and "field" not in facts:
+            self._fault(line, f"wire.fault: {kind} needs field")
+        if kind in ("clock_skew", "spike", "drift") and "by" not in facts:
+            self._fault(line, f"wire.fault: {kind} needs by (seconds, times, or units an hour)")
+
+    def _read_number(self, value: Any, line: int, key: str, *, low: float) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < low:
+            self._fault(line, f"{key} must be a number, {low:g} or more" + (" (minutes)" if key in _TIMES else ""))
+            return 0.0
+        return float(value)
+
+    def _read_hour(self, value: Any, line: int) -> float | None:
+        if value is None:
+            return None
+        hours, _, minutes = str(value).partition(":")
+        if not (hours.isdigit() and minutes.isdigit() and int(hours) < 24 and int(minutes) < 60):
+            self._fault(line, 'begins_at must be a time of day such as "09:00"')
+            return None
+        return int(hours) + int(minutes) / 60
+
+    def _fault(self, line: int, reason: str) -> None:
+        self._faults.append(f"{self._where}:{line}: {reason}")
 
 
-def _minutes(value: float) -> timedelta:
-    return timedelta(minutes=float(value))
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that an effect is told; ``refuse`` gives the reason why a value is not usable, or nothing."""
+
+    refuse: Callable[[Any], str]
+    is_needed: bool = True
+
+
+def _number(value: Any) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return "" if is_number else "must be a number"
+
+
+def _text(value: Any) -> str:
+    return "" if isinstance(value, str) and value else "must be a text"
+
+
+def _numbers(value: Any) -> str:
+    is_list = isinstance(value, list) and value and all(type(item) is int and item > 0 for item in value)
+    return "" if is_list else "must be a list of boats' numbers, from 1"
+
+
+def _share(value: Any) -> str:
+    return _number(value) or ("" if 0 <= value <= 1 else "must lie between 0 and 1")
+
+
+def _one_of(*names: str) -> Callable[[Any], str]:
+    return lambda value: "" if value in names else f"must be one of {', '.join(names)}"
+
+
+def _known(what: str, names: Callable[[], frozenset[str]]) -> Callable[[Any], str]:
+    return lambda value: "" if isinstance(value, str) and value in names() else f"there is no {what} {value!r}"
+
+
+def _each(refuse: Callable[[Any], str]) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, list) or not value:
+            return "must be a list"
+        return "; ".join(filter(None, map(refuse, value)))
+
+    return check
+
+
+@cache
+def _stations() -> frozenset[str]:
+    return frozenset(station.asset_id for station in load_stations())
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(zone.zone_id for zone in load_zones())
+
+
+@cache
+def _assets(kind: str) -> frozenset[str]:
+    return frozenset(
+        place.asset_id.partition(".")[2] for place in load_places() if place.kind == kind and place.asset_id is not None
+    )
+
+
+_station = _known("station", _stations)
+_zone = _known("zone", _zones)
+EFFECTS: Mapping[str, Mapping[str, Fact]] = {
+    "air.episode": {"station": Fact(_station), "add_ug_m3": Fact(_number)},
+    "air.silent": {"station": Fact(_station)},
+    "weather.silent": {"station": Fact(_station)},
+    "weather.wind": {
+        "stations": Fact(_each(_station)), "wind_m_s": Fact(_number), "gust_m_s": Fact(_number),
+        "rain_mm": Fact(_number, is_needed=False),
+    },
+    "weather.warning": {
+        "id": Fact(_text), "hazard": Fact(_text), "severity": Fact(_text), "areas": Fact(_each(_zone)),
+        "headline_vi": Fact(_text), "headline_en": Fact(_text), "lasts_minutes": Fact(_number, is_needed=False),
+    },
+    "vessels.silent": {
+        "vessels": Fact(_numbers, is_needed=False), "area": Fact(_zone, is_needed=False),
+        "count": Fact(_number, is_needed=False),
+    },
+    "vessels.seek_shelter": {"share": Fact(_share)},
+    "vessels.trip": {"vessel": Fact(_number)},
+    "tourism.crowd": {"site": Fact(_known("site", lambda: _assets("crowd_site"))), "density_p_m2": Fact(_number)},
+    "border.queue": {
+        "gate": Fact(_known("gate", lambda: _assets("border_gate"))), "vehicles": Fact(_number),
+        "perishable_min": Fact(_number, is_needed=False),
+    },
+    "wire.fault": {
+        "feed": Fact(_one_of(*FEEDS)), "kind": Fact(_one_of(*WIRE_FAULTS)), "share": Fact(_share, is_needed=False),
+        "asset": Fact(_text, is_needed=False), "field": Fact(_text, is_needed=False),
+        "by": Fact(_number, is_needed=False),
+    },
+}  # fmt: skip
+"""Every effect with what it is told."""

@@ -139,20 +139,27 @@ def keep_off_land(line: LineString) -> LineString:
     return LineString(kept)
 
 
+@cache
+def even(lane: Lane) -> tuple[Points, Points]:
+    """Give points along a lane, about ``STEP_M`` apart, and how far each is from land."""
+    count = max(2, round(lane.line.length / STEP_M))
+    spread = shapely.line_interpolate_point(lane.line, np.linspace(0, 1, count), normalized=True)
+    base = shapely.get_coordinates(spread)
+    if not is_water(base):
+        base = shapely.get_coordinates(lane.line)
+    tree, _ = land_m()
+    return base, tree.query_nearest(shapely.points(base), all_matches=False, return_distance=True)[1]
+
+
+@cache
 def shifted(lane: Lane, offset_m: float) -> Points:
     """Give a lane's points moved sideways, less where land is near, so that boats do not sail in one file."""
-    count = max(2, round(lane.line.length / STEP_M))
-    base = np.array([lane.line.interpolate(share, normalized=True).coords[0] for share in np.linspace(0, 1, count)])
-    if not is_water(base):
-        return np.array(lane.line.coords)
+    base, nearest_m = even(lane)
     along = np.gradient(base, axis=0)
     normal = np.column_stack((along[:, 1], -along[:, 0])) / np.maximum(np.hypot(*along.T), 1e-9)[:, None]
-    tree, _ = land_m()
-    nearest = tree.query_nearest(shapely.points(base), all_matches=False, return_distance=True)[1]
+    room_m = np.clip(0.35 * nearest_m, 0.0, abs(offset_m))[:, None]
     for share in (1.0, 0.5, 0.25):
-        points: Points = base + normal * np.clip(0.35 * nearest, 0.0, abs(offset_m))[:, None] * math.copysign(
-            share, offset_m
-        )
+        points: Points = base + normal * room_m * math.copysign(share, offset_m)
         if is_water(points):
             return points
     return base
@@ -165,15 +172,17 @@ def berths(port: str) -> tuple[tuple[float, float], ...]:
     ends += [lane.line.coords[-1] for lane in load_lanes() if lane.away == port]
     zone = next((PROVINCE_PLANE.to_metres(zone.polygon) for zone in load_zones() if zone.zone_id == port), None)
     steps = np.arange(-_BERTH_REACH_M, _BERTH_REACH_M + 1, BERTH_SPACING_M)
-    found = []
-    for x in steps:
-        for y in steps:
-            point = (ends[0][0] + float(x), ends[0][1] + float(y))
-            if math.hypot(x, y) > _BERTH_REACH_M or (zone is not None and not zone.contains(Point(point))):
-                continue
-            if is_water(np.array([point]), clear_m=25.0) and is_water(np.array([point, ends[0]])):
-                found.append((math.hypot(x, y), point))
-    return tuple(point for _, point in sorted(found)) or (ends[0],)
+    offsets = np.array([(x, y) for x in steps for y in steps if math.hypot(x, y) <= _BERTH_REACH_M])
+    points = offsets[np.argsort(np.hypot(*offsets.T), kind="stable")] + np.array(ends[0])
+    if zone is not None:
+        points = points[shapely.contains_xy(zone, points[:, 0], points[:, 1])]
+    tree, _ = land_m()
+    near = tree.query(shapely.points(points), predicate="dwithin", distance=25.0)[0]
+    sight = shapely.linestrings([[point, ends[0]] for point in points])
+    hidden = tree.query(sight, predicate="intersects")[0]
+    taken = set(near.tolist()) | set(hidden.tolist())
+    found = [(float(x), float(y)) for index, (x, y) in enumerate(points) if index not in taken]
+    return tuple(found) or (ends[0],)
 
 
 def make_track(lane: Lane, *, offset_m: float, home_berth: int, away_berth: int) -> Track:
@@ -189,8 +198,10 @@ def make_track(lane: Lane, *, offset_m: float, home_berth: int, away_berth: int)
     return to_track(points, lane.stops)
 
 
-def make_loop(zone_id: str, random: Random) -> Track:
+@cache
+def make_loop(zone_id: str, seed: str) -> Track:
     """Draw a round over a zone's open water, for boats that fish."""
+    random = Random(f"{seed}/{zone_id}")
     area = PROVINCE_PLANE.to_metres(next(zone.polygon for zone in load_zones() if zone.zone_id == zone_id))
     points: list[tuple[float, float]] = [draw_water(area, random)]
     while len(points) < _LOOP_POINTS:

@@ -1,4 +1,4 @@
-"""Air stations: a daily rhythm, a slow drift, a little noise; values in µg/m³, °C and %."""
+"""Air stations: traffic and industry by the hour, kept low or carried away by the wind; µg/m³, °C and %."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import json
 import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from random import Random
 
 from geo.catalogue import Station, load_stations
-from simulators.message import Message, WireTime
-from simulators.province import PROVINCE_TIME, Process
-from simulators.scenario import Scenario
+from simulators.message import Message
+from simulators.province import Process, World
 
 PERIOD = timedelta(seconds=60)
 BACKFILL = timedelta(hours=12)
@@ -19,57 +17,57 @@ BACKFILL = timedelta(hours=12)
 
 
 class AirStations(Process):
-    """Every station of the inventory, once a minute, each at its own second."""
+    """Every station of the inventory once a minute, each at its own second; a scale adds neighbours of each."""
 
     feed_id = "air"
 
-    def __init__(
-        self, scenario: Scenario, start_at: datetime, random: Random, wire_time: WireTime, scale: float
-    ) -> None:
-        super().__init__(scenario, start_at, random, wire_time)
-        self._stations = [station for station in load_stations() if station.asset_id.startswith("air.")]
-        self._base = {station.asset_id: random.uniform(18, 55) for station in self._stations}
-        self._drift = dict.fromkeys(self._base, 0.0)
-        for copy in range(max(1, round(scale))):
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._stations = [station for station in load_stations() if station.kind == "air"]
+        self._base = {station.asset_id: self.random.uniform(16, 42) for station in self._stations}
+        for copy in range(max(1, round(world.scale))):
             for station in self._stations:
                 name = station.asset_id if copy == 0 else f"{station.asset_id}-{copy}"
-                self.schedule(start_at + random.random() * PERIOD, (station, name))
+                self.schedule(world.start_at + self.random.random() * PERIOD, (station, name))
 
     def beginning(self) -> Iterator[Message]:
         """Give the hours before the start, as a station hands them over when it is connected again."""
-        hour = (self.start_at - BACKFILL).replace(minute=0, second=0, microsecond=0)
-        while hour < self.start_at:
+        first = self.world.start_at - BACKFILL
+        hour_at = first.replace(minute=0, second=0, microsecond=0)
+        while hour_at < self.world.start_at:
             for station in self._stations:
-                yield self._message(station, station.asset_id, hour)
-            hour += timedelta(hours=1)
+                yield self._message(station, station.asset_id, hour_at)
+            hour_at += timedelta(hours=1)
 
     def act(self, at: datetime, item: tuple[Station, str]) -> Iterator[Message]:
         """Send one reading and come again in a minute."""
         station, name = item
         self.schedule(at + PERIOD, item)
-        silent = self.acting("air.silent", at)
+        silent = self.world.acting("air.silent", at)
         if not any(effect.facts["station"] == name for effect, _ in silent):
             yield self._message(station, name, at)
 
     def _message(self, station: Station, name: str, at: datetime) -> Message:
-        hour = at.astimezone(PROVINCE_TIME).hour + at.minute / 60
+        hour, sky = self.world.hour(at), self.world.sky
         rush = math.exp(-((hour - 7.5) ** 2) / 4) + math.exp(-((hour - 18.5) ** 2) / 5)
-        drift = self._drift[station.asset_id] = 0.995 * self._drift[station.asset_id] + self.random.gauss(0, 0.6)
-        pm25 = self._base[station.asset_id] * (0.8 + 0.5 * rush) + drift + self.random.gauss(0, 1.2)
-        for effect, strength in self.acting("air.episode", at):
+        sun = max(0.0, math.sin((hour - 6) / 12 * math.pi))
+        stays, air = sky.dilution(at), sky.at(station.asset_id, at)
+        swing = 1 + 0.15 * sky.wave(f"pm/{name}", at)
+        pm25 = self._base[station.asset_id] * (0.75 + 0.45 * rush) * stays * swing + self.random.gauss(0, 0.8)
+        for effect, strength in self.world.acting("air.episode", at):
             if effect.facts["station"] == name:
                 pm25 += strength * float(effect.facts["add_ug_m3"])
         pm25 = max(2.0, pm25)
         record = {
             "station": name,
-            "time": self.wire_time(at).astimezone(PROVINCE_TIME).isoformat(timespec="milliseconds"),
+            "time": self.world.write_time(at),
             "pm25": round(pm25, 1),
-            "pm10": round(max(3.0, pm25 * 1.45 + self.random.gauss(0, 2)), 1),
-            "so2": round(8 + 0.1 * pm25 + self.random.random() * 3, 1),
-            "no2": round(15 + 22 * rush + self.random.random() * 5, 1),
-            "o3": round(40 + 55 * max(0.0, math.sin((hour - 8) / 12 * math.pi)) + self.random.random() * 6, 1),
-            "co": round(500 + 6 * pm25 + self.random.random() * 60),
-            "temp": round(23 + 5 * math.sin((hour - 9) / 12 * math.pi) + self.random.gauss(0, 0.2), 1),
-            "rh": round(min(99.0, 78 - 14 * math.sin((hour - 9) / 12 * math.pi) + self.random.gauss(0, 0.5)), 1),
+            "pm10": round(max(3.0, pm25 * 1.45 + self.random.gauss(0, 1.5)), 1),
+            "so2": round(6 + 0.1 * pm25 + self.random.random() * 2, 1),
+            "no2": round((12 + 24 * rush) * stays + self.random.random() * 3, 1),
+            "o3": round(35 + 65 * sun - 8 * rush + self.random.random() * 4, 1),
+            "co": round(420 + (240 * rush + 5 * pm25) * stays + self.random.random() * 40),
+            "temp": round(air.temp_celsius + self.random.gauss(0, 0.1), 1),
+            "rh": round(min(100.0, air.rh_pct + self.random.gauss(0, 0.4)), 1),
         }
         return Message(at, self.feed_id, json.dumps(record).encode(), topic=f"qn/air/{name}")

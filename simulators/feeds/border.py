@@ -1,31 +1,33 @@
-"""Border gates: trucks walk the steps as through a row of servers; queues are what waits between yard and lane."""
+"""Border gates: trucks walk the steps as through a row of counters with so many places; the yard is the queue."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from random import Random
 from typing import Any
 
-from simulators.message import Message, WireTime
-from simulators.province import PROVINCE_TIME, Process
-from simulators.scenario import Scenario
+from simulators.message import Message
+from simulators.province import Process, World
 
 STEPS = (
     "declare", "slot", "arrive_yard", "anpr_gate", "weigh", "quarantine", "customs_lane", "scan", "handover", "cross",
     "exit",
 )  # fmt: skip
-_STEP_MINUTES = {
-    "declare": (20, 60), "slot": (20, 90), "arrive_yard": (10, 70), "anpr_gate": (1, 4), "weigh": (2, 8),
-    "quarantine": (5, 30), "customs_lane": (8, 40), "scan": (3, 12), "handover": (5, 20), "cross": (5, 20),
+COUNTERS = {"anpr_gate": 2, "weigh": 2, "quarantine": 5, "customs_lane": 8, "scan": 3, "handover": 4}
+"""Places at each counter of a gate (assumed)."""
+_MINUTES = {
+    "declare": (20, 60), "slot": (15, 80), "arrive_yard": (5, 25), "anpr_gate": (1, 3), "weigh": (2, 6),
+    "quarantine": (5, 22), "customs_lane": (8, 40), "scan": (3, 12), "handover": (5, 18), "cross": (5, 20),
 }  # fmt: skip
-GATES_PER_DAY = {"bac-luan-2": 153, "km3-4": 170}
-"""Vehicles a day (2023, press)."""
-_WAITING = frozenset({"arrive_yard", "anpr_gate", "weigh", "quarantine", "customs_lane", "scan"})
-_OPEN, _CLOSE = 7.0, 18.5
+_LANE_SLOWNESS = {"green": 0.7, "yellow": 1.1, "red": 1.9}
+TRIPS = {("bac-luan-2", "export"): 90, ("bac-luan-2", "import"): 63, ("km3-4", "export"): 124, ("km3-4", "import"): 46}
+"""Vehicles a day: Bắc Luân II 153 (its split is assumed), Km3+4 124 export and 46 import (2023, press)."""
+OPEN_H, CLOSE_H = 7.0, 19.0
+BEFORE = timedelta(hours=5)
 QUEUE_EVERY = timedelta(seconds=60)
 
 
@@ -36,6 +38,7 @@ class Truck:
     trip: str
     plate: str
     gate: str
+    direction: str
     goods: str
     perishable: bool
     lane: str
@@ -46,111 +49,130 @@ class Truck:
 
 @dataclass(slots=True)
 class Gate:
-    """A gate and the trucks on their way through it."""
+    """A gate: the trucks in its yard, who stands at its counters, and who waits for them."""
 
     name: str
-    trucks: dict[str, Truck] = field(default_factory=dict)
+    yard: dict[str, Truck] = field(default_factory=dict)
+    busy: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
+    waiting: dict[str, deque[Truck]] = field(default_factory=lambda: {step: deque() for step in COUNTERS})
 
 
 class BorderGates(Process):
-    """Both gates of Móng Cái."""
+    """The goods gates of Móng Cái. The hours before the start are walked unheard, so that the yards are not empty."""
 
     feed_id = "border"
 
-    def __init__(
-        self, scenario: Scenario, start_at: datetime, random: Random, wire_time: WireTime, scale: float
-    ) -> None:
-        super().__init__(scenario, start_at, random, wire_time)
-        self._gates = {name: Gate(name) for name in GATES_PER_DAY}
-        self._scale, self._number = scale, 0
-        self._on_the_way: list[Truck] = []
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._gates = {name: Gate(name) for name, _ in TRIPS}
+        self._number = 0
+        before_at = world.start_at - BEFORE
+        for name, direction in TRIPS:
+            self.schedule(before_at + self.in_(0, 600), (self._gates[name], direction))
+        self._on_the_way: dict[str, Message] = {}
+        for message in self.run_until(world.start_at):
+            record = json.loads(message.payload)
+            self._on_the_way.pop(record["trip"], None)
+            if record["step"] != "exit":
+                self._on_the_way[record["trip"]] = message
         for gate in self._gates.values():
-            for _ in range(max(1, round(18 * scale))):
-                truck = self._make(gate)
-                truck.step = random.randrange(2, 9)
-                truck.in_yard_since = start_at - self.in_(60, 5_400)
-                self._on_the_way.append(truck)
-                self.schedule(start_at + self.in_(1, 600), truck)
-            self.schedule(start_at + self.in_(1, 60), gate)
-            self.schedule(start_at + self.in_(2, 30), ("arrive", gate))
+            self.schedule(world.start_at + self.in_(1, 60), gate)
 
     def beginning(self) -> Iterator[Message]:
         """Give the last step of the trucks that are on their way already."""
-        for truck in self._on_the_way:
-            at = self.start_at - timedelta(minutes=1)
-            yield self._to_message(at, self._record(at, truck, STEPS[truck.step - 1]))
+        yield from self._on_the_way.values()
 
     def act(self, at: datetime, item: Any) -> Iterator[Message]:
-        """A truck takes a step, a gate reports its queue, or a truck comes."""
+        """A truck is done with a step, a gate reports its queue, or a truck is declared."""
         if isinstance(item, Truck):
-            yield self._to_message(at, self._step(at, item))
+            yield from self._move_on(at, item)
         elif isinstance(item, Gate):
             self.schedule(at + QUEUE_EVERY, item)
             yield self._to_message(at, self._count_queue(at, item))
         else:
-            gate = item[1]
-            self.schedule(at, self._make(gate))
-            self.schedule(at + timedelta(seconds=self.random.expovariate(self._rate_per_s(gate, at))), item)
+            gate, direction = item
+            rate_per_s = self._rate_per_s(gate.name, direction, at)
+            self.schedule(at + timedelta(seconds=min(900.0, self.random.expovariate(rate_per_s))), item)
+            if self.random.random() < self._openness(at):
+                yield from self._begin_step(at, self._make(gate, direction, at))
 
-    def _rate_per_s(self, gate: Gate, at: datetime) -> float:
-        hour = at.astimezone(PROVINCE_TIME).hour + at.minute / 60
-        day = math.exp(-((hour - 10.5) ** 2) / 14) + 0.05
-        return GATES_PER_DAY[gate.name] * self._scale * self.scenario.busy / (7.5 * 3_600) * day
+    def _openness(self, at: datetime) -> float:
+        """Say how willingly trips are declared: within the hours, most towards noon."""
+        hour = self.world.hour(at)
+        return math.exp(-((hour - 11.0) ** 2) / 16) if OPEN_H - 1 <= hour <= CLOSE_H - 2 else 0.0
 
-    def _make(self, gate: Gate) -> Truck:
+    def _rate_per_s(self, gate: str, direction: str, at: datetime) -> float:
+        trips = TRIPS[gate, direction] * self.world.scale * self.world.scenario.busy
+        return trips / (6.6 * 3_600)
+
+    def _make(self, gate: Gate, direction: str, at: datetime) -> Truck:
         self._number += 1
-        perishable = self.random.random() < 0.55
-        truck = Truck(
-            trip=f"T-{self.start_at:%Y%m%d}-{gate.name}-{self._number:06d}",
+        perishable = self.random.random() < (0.6 if direction == "export" else 0.1)
+        goods = ("fruit", "seafood", "frozen") if perishable else ("general", "machinery", "textile")
+        return Truck(
+            trip=f"T-{self.world.start_at:%Y%m%d%H%M}-{gate.name}-{self._number:06d}",
             plate=f"14C-{self.random.randrange(100, 999)}.{self.random.randrange(10, 99)}",
             gate=gate.name,
-            goods=self.random.choice(("fruit", "seafood", "frozen")) if perishable else "general",
+            direction=direction,
+            goods=self.random.choice(goods),
             perishable=perishable,
             lane=self.random.choices(("green", "yellow", "red"), weights=(70, 22, 8))[0],
             mass_kg=self.random.randrange(8_000, 28_000, 50),
         )
-        gate.trucks[truck.trip] = truck
-        return truck
 
-    def _step(self, at: datetime, truck: Truck) -> dict[str, Any]:
-        name = STEPS[truck.step]
-        if name == "arrive_yard":
+    def _move_on(self, at: datetime, truck: Truck) -> Iterator[Message]:
+        """Leave a counter to the next in line, and go to the next step or wait for it."""
+        gate, done = self._gates[truck.gate], STEPS[truck.step]
+        if done in COUNTERS:
+            gate.busy[done] -= 1
+            if gate.waiting[done]:
+                yield from self._begin_step(at, gate.waiting[done].popleft())
+        truck.step += 1
+        step = STEPS[truck.step]
+        if step in COUNTERS and gate.busy[step] >= COUNTERS[step] * max(1, round(self.world.scale)):
+            line = gate.waiting[step]
+            # Perishables stand before all others, but behind the perishables that came before them.
+            line.insert(sum(other.perishable for other in line) if truck.perishable else len(line), truck)
+            return
+        yield from self._begin_step(at, truck)
+
+    def _begin_step(self, at: datetime, truck: Truck) -> Iterator[Message]:
+        gate, step = self._gates[truck.gate], STEPS[truck.step]
+        if step in COUNTERS:
+            gate.busy[step] += 1
+        if step == "arrive_yard":
             truck.in_yard_since = at
-        if name == "exit":
-            self._gates[truck.gate].trucks.pop(truck.trip, None)
-        else:
-            truck.step += 1
-            low, high = _STEP_MINUTES[name]
-            slow = {"green": 0.7, "yellow": 1.1, "red": 1.9}[truck.lane]
-            self.schedule(at + self.in_(low * 60 * slow, high * 60 * slow), truck)
-        return self._record(at, truck, name)
-
-    def _record(self, at: datetime, truck: Truck, step: str) -> dict[str, Any]:
-        return {
-            "trip": truck.trip, "plate": truck.plate, "gate": truck.gate, "direction": "export", "step": step,
-            "time": self._write(at), "lane": truck.lane, "goods": truck.goods, "perishable": truck.perishable,
-            "mass_kg": truck.mass_kg,
-        }  # fmt: skip
+            gate.yard[truck.trip] = truck
+        if step == "cross":
+            gate.yard.pop(truck.trip, None)
+        if step != "exit":
+            low, high = _MINUTES[step]
+            slowness = _LANE_SLOWNESS[truck.lane]
+            self.schedule(at + self.in_(low * 60 * slowness, high * 60 * slowness), truck)
+        yield self._to_message(
+            at,
+            {
+                "trip": truck.trip, "plate": truck.plate, "gate": truck.gate, "direction": truck.direction,
+                "step": step, "time": self.world.write_time(at), "lane": truck.lane, "goods": truck.goods,
+                "perishable": truck.perishable, "mass_kg": truck.mass_kg,
+            },
+        )  # fmt: skip
 
     def _count_queue(self, at: datetime, gate: Gate) -> dict[str, Any]:
-        waiting = [truck for truck in gate.trucks.values() if STEPS[truck.step] in _WAITING]
-        fresh = [truck for truck in waiting if truck.perishable]
-        vehicles, perishable = len(waiting), len(fresh)
+        fresh = [truck for truck in gate.yard.values() if truck.perishable]
+        vehicles, perishable = len(gate.yard), len(fresh)
         oldest = max(
             ((at - truck.in_yard_since).total_seconds() / 60 for truck in fresh if truck.in_yard_since), default=0.0
         )
-        for effect, strength in self.acting("border.queue", at):
+        for effect, strength in self.world.acting("border.queue", at):
             if effect.facts["gate"] == gate.name:
-                vehicles += round(strength * float(effect.facts["vehicles"]))
-                perishable += round(strength * float(effect.facts["vehicles"]) * 0.4)
+                more = round(strength * float(effect.facts["vehicles"]))
+                vehicles, perishable = vehicles + more, perishable + round(0.4 * more)
                 oldest = max(oldest, strength * float(effect.facts.get("perishable_min", 0)))
         return {
             "type": "queue", "gate": gate.name, "vehicles": vehicles, "perishable": perishable,
-            "oldest_perishable_min": round(max(0.0, oldest), 1), "time": self._write(at),
+            "oldest_perishable_min": round(max(0.0, oldest), 1), "time": self.world.write_time(at),
         }  # fmt: skip
-
-    def _write(self, at: datetime) -> str:
-        return self.wire_time(at).astimezone(PROVINCE_TIME).isoformat(timespec="milliseconds")
 
     def _to_message(self, at: datetime, record: dict[str, Any]) -> Message:
         return Message(at, self.feed_id, json.dumps(record).encode())

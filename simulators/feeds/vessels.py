@@ -1,145 +1,133 @@
-"""Boats with AIS: they follow the province's routes, rest in port between trips, and report as AIS does."""
+"""What the shore station hears of the fleet: positions as often as AIS sends them, and now and then a name."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from random import Random
+from typing import Any
 
-from shapely.geometry import LineString
+import shapely
 
-from geo.catalogue import load_places
-from simulators.message import Message, WireTime
-from simulators.province import Process
-from simulators.scenario import Scenario
-from simulators.wire.nmea import encode_name, encode_position
+from geo.catalogue import load_zones
+from geo.zones import ZoneKind
+from simulators.feeds.fleet import Boat, Timetable, Trade, build_fleet
+from simulators.message import Message
+from simulators.province import Process, World
+from simulators.scenario import Effect
+from simulators.wire.nmea import Voyage, encode_class_b, encode_name, encode_position, encode_voyage
 
-FLEET = 180
 UNDER_WAY = timedelta(seconds=10)
 MOORED = timedelta(minutes=3)
+CLASS_B = timedelta(seconds=30)
+BEFORE = timedelta(hours=9)
+"""How long the fleet sails unheard before the start, so that boats are where the hour of the day has them."""
 _NAME_EVERY = 20
-_METRES_A_DEGREE = 111_320.0
-_KN_M_S = 0.514444
-_NAMES = (
-    "HA LONG",
-    "BAI TU LONG",
-    "PARADISE",
-    "HUONG HAI",
-    "VINH XANH",
-    "SONG BIEN",
-    "HOANG GIA",
-    "BIEN NGOC",
-    "CO TO",
-)
-
-
-@dataclass(slots=True)
-class Boat:
-    """One boat: its route and where on it, its state, its habits."""
-
-    mmsi: int
-    name: str
-    line: LineString
-    speed_kn: float
-    rest: timedelta
-    moved_at: datetime
-    leaves_at: datetime
-    along_m: float = 0.0
-    is_moored: bool = True
-    reports_count: int = 0
-
-    @property
-    def length_m(self) -> float:
-        """Length of the route."""
-        return float(self.line.length) * _METRES_A_DEGREE
+_LIES_IN = frozenset({ZoneKind.PORT, ZoneKind.SHELTER, ZoneKind.ANCHORAGE})
 
 
 class Boats(Process):
-    """The fleet. A round trip of a tour ends where it began; a ferry turns round."""
+    """The fleet as AIS: every 10 s under way, every 3 min where it lies, every 30 s from class B sets."""
 
     feed_id = "vessels"
 
-    def __init__(
-        self, scenario: Scenario, start_at: datetime, random: Random, wire_time: WireTime, scale: float
-    ) -> None:
-        super().__init__(scenario, start_at, random, wire_time)
-        routes = [place.geometry for place in load_places() if place.kind == "route"]
-        for number in range(max(1, round(FLEET * scale))):
-            boat = self._make(number, routes[number % len(routes)])
-            self.schedule(start_at + random.random() * UNDER_WAY, boat)
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._table = Timetable(world.hour, world.scenario.busy)
+        before_at = world.start_at - BEFORE
+        self.fleet = build_fleet(world.seed, world.scale, before_at, self._table)
+        zones = load_zones()
+        self._holes = shapely.union_all([zone.polygon for zone in zones if zone.kind is ZoneKind.COVERAGE_HOLE])
+        shapely.prepare(self._holes)
+        self._harbours = shapely.union_all([zone.polygon for zone in zones if zone.kind in _LIES_IN])
+        self._areas = {zone.zone_id: zone.polygon for zone in zones}
+        self._silenced: dict[Effect, frozenset[int]] = {}
+        self._turned: dict[Effect, set[int]] = {}
+        for boat in self.fleet:
+            boat.advance(world.start_at, self._table.next_leave, may_leave=True)
+            self.schedule(world.start_at + self.random.random() * UNDER_WAY, boat)
+        for effect in world.scenario.effects:
+            if effect.name in ("vessels.silent", "vessels.trip"):
+                self.schedule(world.start_at + effect.at, effect)
 
-    def _make(self, number: int, line: LineString) -> Boat:
-        boat = Boat(
-            mmsi=574_000_000 + number + 1,
-            name=f"{_NAMES[number % len(_NAMES)]} {number + 1:02d}",
-            line=line,
-            speed_kn=self.random.uniform(6.5, 11.0),
-            rest=self.in_(600, 5_400),
-            moved_at=self.start_at,
-            leaves_at=self.start_at,
-        )
-        if self.random.random() < 0.55:
-            boat.is_moored = False
-            boat.along_m = self.random.random() * boat.length_m
-        else:
-            boat.leaves_at = self.start_at + self.random.random() * boat.rest
-        return boat
-
-    def act(self, at: datetime, item: Boat) -> Iterator[Message]:
-        """Move a boat to now, report it, and come again when AIS would."""
-        self._move(item, at)
-        again = min(at + MOORED, max(item.leaves_at, at + UNDER_WAY)) if item.is_moored else at + UNDER_WAY
-        self.schedule(again, item)
-        if not self._is_silent(item, at):
-            yield from self._report(item, at)
-
-    def _move(self, boat: Boat, at: datetime) -> None:
-        passed_s = (at - boat.moved_at).total_seconds()
-        boat.moved_at = at
-        if boat.is_moored:
-            if at >= boat.leaves_at and not self._should_shelter(boat, at):
-                boat.is_moored, boat.along_m = False, 0.0
+    def act(self, at: datetime, item: Boat | Effect) -> Iterator[Message]:
+        """Move a boat to now, report it, and come again when AIS would; or let an effect begin."""
+        if isinstance(item, Effect):
+            self._begin(at, item)
             return
-        boat.along_m += boat.speed_kn * _KN_M_S * passed_s
-        if boat.along_m >= boat.length_m:
-            boat.is_moored, boat.along_m = True, 0.0
-            boat.leaves_at = at + boat.rest
-            if boat.line.coords[0] != boat.line.coords[-1]:
-                boat.line = LineString(list(boat.line.coords)[::-1])
+        told_back = self._heed_warnings(item, at)
+        item.advance(at, self._table.next_leave, may_leave=not told_back)
+        self.schedule(self._next_report_at(item, at), item)
+        lon_deg, lat_deg, course_deg = item.place()
+        if any(item.number in silent for effect, silent in self._silenced.items() if self._acts(effect, at)):
+            return
+        if not self._holes.contains(shapely.Point(lon_deg, lat_deg)):
+            yield from self._report(item, at, lon_deg, lat_deg, course_deg)
 
-    def _should_shelter(self, boat: Boat, at: datetime) -> bool:
-        return any(
-            (boat.mmsi % 100) / 100 < float(effect.facts["share"])
-            for effect, _ in self.acting("vessels.seek_shelter", at)
+    def _next_report_at(self, boat: Boat, at: datetime) -> datetime:
+        if boat.speed_kn > 0:
+            return at + (CLASS_B if boat.trade is Trade.FISHER else UNDER_WAY)
+        leaves_at = boat.leaves_at if boat.is_moored else boat.resumes_at
+        return min(at + MOORED, max(leaves_at or at, at + UNDER_WAY))
+
+    def _acts(self, effect: Effect, at: datetime) -> bool:
+        return effect.strength(at - self.world.start_at) > 0
+
+    def _heed_warnings(self, boat: Boat, at: datetime) -> bool:
+        """Turn a boat back that heeds the call to seek shelter, once; say whether it must stay in."""
+        is_called = False
+        for effect, _ in self.world.acting("vessels.seek_shelter", at):
+            if boat.obeys >= float(effect.facts["share"]):
+                continue
+            is_called = True
+            turned = self._turned.setdefault(effect, set())
+            delay = timedelta(seconds=20 + 220 * boat.obeys)
+            if boat.number not in turned and at >= self.world.start_at + effect.at + delay:
+                turned.add(boat.number)
+                boat.turn_back()
+        return is_called
+
+    def _begin(self, at: datetime, effect: Effect) -> None:
+        facts = effect.facts
+        if effect.name == "vessels.trip":
+            boat = self.fleet[(int(facts["vessel"]) - 1) % len(self.fleet)]
+            boat.leaves_at, boat.is_moored, boat.obeys = at, True, 1.0
+            boat.moved_at, boat.along_m = at, 0.0
+            return
+        if "vessels" in facts:
+            self._silenced[effect] = frozenset(int(number) for number in facts["vessels"])
+            return
+        found = [boat for boat in self.fleet if self._is_far_out(boat, str(facts["area"]), at)]
+        # Those that stay out come first: a boat on its way home is missed less.
+        found.sort(key=lambda boat: (-boat.obeys, boat.number))
+        self._silenced[effect] = frozenset(boat.number for boat in found[: int(facts["count"])])
+
+    def _is_far_out(self, boat: Boat, area: str, at: datetime) -> bool:
+        """Say whether a boat sails in an area where it should be heard, with a good way before it."""
+        if boat.speed_kn < 3.0 or boat.track.length_m - boat.along_m < 6_000:
+            return False
+        point = shapely.Point(*boat.place()[:2])
+        near = point.buffer(0.01)
+        return bool(self._areas[area].contains(point)) and not (
+            near.intersects(self._holes) or near.intersects(self._harbours)
         )
 
-    def _is_silent(self, boat: Boat, at: datetime) -> bool:
-        number = boat.mmsi - 574_000_000
-        return any(number in effect.facts["vessels"] for effect, _ in self.acting("vessels.silent", at))
-
-    def _report(self, boat: Boat, at: datetime) -> Iterator[Message]:
-        lon, lat, course = self._place(boat)
-        wire_at = self.wire_time(at)
-        speed = 0.0 if boat.is_moored else max(0.0, boat.speed_kn + self.random.gauss(0, 0.2))
+    def _report(self, boat: Boat, at: datetime, lon: float, lat: float, course: float) -> Iterator[Message]:
+        wire_at = self.world.wire_time(at)
         if boat.reports_count % _NAME_EVERY == 0:
-            for line in encode_name(boat.mmsi, boat.name, wire_at):
+            for line in self._name(boat, wire_at):
                 yield Message(at, self.feed_id, line)
         boat.reports_count += 1
-        line = encode_position(
-            boat.mmsi, lon_deg=lon, lat_deg=lat, sog_kn=speed, cog_deg=course, is_moored=boat.is_moored, at=wire_at
-        )
-        yield Message(at, self.feed_id, line)
+        sog = boat.speed_kn
+        heading = course if sog > 0 else (course + 40) % 360
+        facts: dict[str, Any] = {"lon_deg": lon, "lat_deg": lat, "sog_kn": sog, "cog_deg": course, "at": wire_at}
+        if boat.trade is Trade.FISHER:
+            yield Message(at, self.feed_id, encode_class_b(boat.mmsi, heading_deg=heading, **facts))
+            return
+        status = 0 if sog > 0 else 5 if boat.is_moored and boat.trade is not Trade.FREIGHTER else 1
+        yield Message(at, self.feed_id, encode_position(boat.mmsi, heading_deg=heading, nav_status=status, **facts))
 
-    def _place(self, boat: Boat) -> tuple[float, float, float]:
-        along = min(boat.along_m, boat.length_m) / _METRES_A_DEGREE
-        here, ahead = boat.line.interpolate(along), boat.line.interpolate(along + 0.0005)
-        if ahead.equals(here):
-            back = boat.line.interpolate(max(0.0, along - 0.0005))
-            here, ahead, point = back, here, here
-        else:
-            point = here
-        east = (ahead.x - here.x) * math.cos(math.radians(point.y))
-        course = math.degrees(math.atan2(east, ahead.y - here.y)) % 360
-        return point.x, point.y, course
+    def _name(self, boat: Boat, wire_at: datetime) -> list[bytes]:
+        if boat.trade is Trade.FISHER:
+            return encode_name(boat.mmsi, boat.name, wire_at)
+        voyage = Voyage(name=boat.name, ship_type=boat.trade.ship_type, sequence=boat.number % 10)
+        return encode_voyage(boat.mmsi, voyage, wire_at)

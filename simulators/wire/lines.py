@@ -1,15 +1,17 @@
-"""A TCP server that sends the same lines to everybody who is connected, as a shore station does."""
+"""AIS lines on the wire: a TCP server that sends the same to everybody who is connected, and a sender of datagrams."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 
 MOST_BUFFERED_BYTES = 4 * 1024 * 1024
+_CLOSING_S = 2.0
 
 
 class LineServer:
-    """Listens on loopback. A client that does not read loses its connection, not the others theirs."""
+    """Listens on loopback, as a shore station does. Who does not read loses the connection; the others keep theirs."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -22,14 +24,13 @@ class LineServer:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._server is not None:
-            self._server.close()
-        for writer in list(self._writers):
-            writer.close()
-        if self._server is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(2):
-                    await self._server.wait_closed()
+        if self._server is None:
+            return
+        self._server.close()
+        self.hang_up()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_S):
+                await self._server.wait_closed()
 
     @property
     def port(self) -> int:
@@ -52,13 +53,40 @@ class LineServer:
             else:
                 writer.write(line)
 
-    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            while await reader.read(4_096):
-                pass
-        except (ConnectionError, OSError):
-            pass
-        finally:
+    def hang_up(self) -> None:
+        """Close every connection; clients come again when they like."""
+        for writer in list(self._writers):
             self._writers.discard(writer)
             writer.close()
+
+    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        # Clients of a shore station only listen; reading is how their going away is noticed.
+        with suppress(OSError):
+            while await reader.read(4_096):
+                pass
+        self._writers.discard(writer)
+        writer.close()
+
+
+class DatagramSender:
+    """Sends each line as a datagram to one listener; what the network does not take is gone, and counted."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._address = (host, port)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self.sent_count = 0
+        self.lost_count = 0
+
+    def send(self, line: bytes) -> None:
+        """Send a line."""
+        try:
+            self._socket.sendto(line, self._address)
+            self.sent_count += 1
+        except OSError:
+            self.lost_count += 1
+
+    def close(self) -> None:
+        """Let the socket go."""
+        self._socket.close()

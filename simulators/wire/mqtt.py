@@ -15,37 +15,51 @@ from ioc.logs import logger
 
 _log = logger("simulators.mqtt")
 MOST_WAITING = 20_000
+_AT_ONCE = 20
+_AGAIN_S = 1.0
+_DEADLINE_S = 10.0
 
 
 @asynccontextmanager
 async def broker(port: int) -> AsyncIterator[None]:
     """Run a broker on loopback that lets anybody in, for as long as the block lasts."""
-    logging.getLogger("amqtt").setLevel(logging.CRITICAL)
-    logging.getLogger("transitions").setLevel(logging.CRITICAL)
+    for name in ("amqtt", "transitions"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     made = Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
         }
     )
-    await made.start()
+    async with asyncio.timeout(_DEADLINE_S):
+        await made.start()
     try:
         yield
     finally:
-        await made.shutdown()
+        async with asyncio.timeout(_DEADLINE_S):
+            await made.shutdown()
 
 
 class Publisher:
-    """Publishes in order, QoS 1; what could not be sent waits, bounded."""
+    """Publishes at QoS 1, a window of messages at a time; what could not be sent waits, the oldest given up first."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[tuple[str, bytes]] = deque()
         self._wake = asyncio.Event()
         self.sent_count = 0
+        self.dropped_count = 0
+
+    @property
+    def waiting_count(self) -> int:
+        """Messages that are not confirmed yet."""
+        return len(self._waiting)
 
     def send(self, topic: str, payload: bytes) -> None:
         """Queue a message."""
+        if len(self._waiting) >= MOST_WAITING:
+            self._waiting.popleft()
+            self.dropped_count += 1
         self._waiting.append((topic, payload))
         self._wake.set()
 
@@ -53,18 +67,26 @@ class Publisher:
         """Publish until cancelled, over one connection after the other."""
         while True:
             try:
-                async with aiomqtt.Client("127.0.0.1", self._port, identifier="qn-pretend-stations") as client:
+                async with aiomqtt.Client(
+                    "127.0.0.1", self._port, identifier="qn-pretend-stations", timeout=_DEADLINE_S
+                ) as client:
                     await self._publish(client)
-            except aiomqtt.MqttError as error:
-                _log.debug("mqtt.again", reason=str(error))
-                await asyncio.sleep(1.0)
+            except* aiomqtt.MqttError as error:
+                _log.debug("mqtt.again", reason=str(error.exceptions[0]))
+                await asyncio.sleep(_AGAIN_S)
 
     async def _publish(self, client: aiomqtt.Client) -> None:
         while True:
             while self._waiting:
-                topic, payload = self._waiting[0]
-                await client.publish(topic, payload, qos=1)
-                self._waiting.popleft()
-                self.sent_count += 1
+                window = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        for topic, payload in window:
+                            group.create_task(client.publish(topic, payload, qos=1))
+                except BaseException:
+                    # Not confirmed means not sent: the same readings again are the same events.
+                    self._waiting.extendleft(reversed(window))
+                    raise
+                self.sent_count += len(window)
             self._wake.clear()
             await self._wake.wait()

@@ -28,6 +28,11 @@ class Pusher:
         self.rejected: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
 
+    @property
+    def waiting(self) -> Counter[str]:
+        """Records that are not taken yet, by feed."""
+        return Counter({feed_id: len(waiting) for feed_id, waiting in self._waiting.items()})
+
     def send(self, feed_id: str, record: bytes) -> None:
         """Queue a record; beyond the bound the oldest is given up, and counted."""
         waiting = self._waiting.setdefault(feed_id, deque())
