@@ -1,7 +1,7 @@
 """The engine: steps over the log's slices in order and says what changed. Pure: no I/O, no clock of its own.
 
-Its time is log time: before an event is looked at, timers that fell due up to its arrival are fired. So the decisions of a
-partition are a function of that partition's items, however they were cut into batches and whenever the process was
+Its time is log time: before an event is looked at, timers that fell due up to its arrival are fired. So the decisions of
+a partition are a function of that partition's items, however they were cut into batches and whenever the process was
 restarted in between.
 """
 
@@ -55,8 +55,8 @@ class Step:
 
 
 class Engine:
-    """Runs a rulebook over partitions. Partitions of ``events`` run rules about single assets and make signals; those of
-    ``signals`` run rules that look past one asset.
+    """Runs a rulebook over partitions. Partitions of ``events`` run rules about single assets and make signals; those
+    of ``signals`` run rules that look past one asset.
 
     Args:
         rulebook: the rules.

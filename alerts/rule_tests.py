@@ -86,7 +86,7 @@ def _run(rule: Rule, table: Table, world: World) -> TestResult:
 
 
 def play(rule: Rule, events: Sequence[Event], end_at: datetime, world: World) -> list[AlertChange]:
-    """Play events through an engine with one rule, with time passing between them as on a partition that is caught up."""
+    """Play events through an engine with one rule, with time passing between them as on a caught-up partition."""
     engine = Engine(Rulebook([rule]), world)
     changes: list[AlertChange] = []
 

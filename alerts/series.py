@@ -1,4 +1,4 @@
-"""The condition machine: one series per rule and identity, moved only by evaluations, never by the mere passing of time.
+"""The condition machine: one series per rule and identity, moved by evaluations only, never by time alone.
 
 Prometheus semantics with several levels: each level has its own ``for`` and hysteresis; the highest level that has
 held long enough gives the severity. Pure: every instant is passed in.
@@ -24,7 +24,8 @@ class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
     """State of one condition of one thing; what the store keeps between batches.
 
     ``active_at`` and ``fired`` run parallel to the rule's levels. ``flips`` is a bit per evaluation, newest lowest:
-    1 where the outcome changed. ``top`` is the level that fired last. ``last`` is the newest change that was announced, None while none is open.
+    1 where the outcome changed. ``top`` is the level that fired last. ``last`` is the newest
+    change that was announced, None while none is open.
     """
 
     shape: str

@@ -19,7 +19,7 @@ class SystemClock:
 
 
 class ReplayClock:
-    """Event time: stands where the replay has got to. Waiting on it waits in real time, because only log and store wait."""
+    """Event time: stands where the replay has got to. Waiting waits in real time: only log and store wait."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start

@@ -1,4 +1,4 @@
-"""One tree of errors. Facts are attributes, the sentence is built from them, ``retryable`` tells supervisors what to do."""
+"""One tree of errors. Facts are attributes, the sentence follows, ``retryable`` tells supervisors what to do."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ class BatchTransaction(Protocol):
         """
 
     async def record(self, events: Sequence[Event]) -> RecordResult:
-        """Write events to their tables, with ``latest`` and rollup marks. A reading stored before is not written again."""
+        """Write events to their tables, with ``latest`` and rollup marks. What is stored is not written again."""
 
     async def bury(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters where people can list and retry them."""

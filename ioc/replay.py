@@ -1,8 +1,8 @@
 """Replaying recorded files in a scratch of their own: through the connectors, the log, the rules and the store.
 
 The files play side by side in the order of their own times. Arrival is set to the source's time, and the clock stands
-where the replay has got to, so rules judge the past as they would have judged it then. The player goes in lock step with
-the worker: a chunk goes onto the log when the one before is committed. So the embedded log and Kafka decide alike.
+where the replay has got to, so rules judge the past as they would have judged it then. The player goes in lock step
+with the worker: a chunk goes onto the log when the one before is committed. So the embedded log and Kafka decide alike.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class Replay:
     async def _wait(self, is_done: Callable[[], bool]) -> None:
         try:
             async with asyncio.timeout(_STEP_DEADLINE_S):
-                while not is_done():
+                while not is_done():  # noqa: ASYNC110  the worker knows of no replay that it could tell
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError as error:
             raise LogUnavailableError(
@@ -240,7 +240,7 @@ class _Track:
 
 
 async def merge(tracks: Sequence[_Track]) -> AsyncIterator[tuple[list[Event], list[DeadLetter]]]:
-    """Give the events of all tracks in the order of their times, in chunks; dead letters come with the chunk at hand."""
+    """Give the events of all tracks in the order of their times, in chunks; dead letters come along."""
     heap: list[tuple[datetime, int]] = []
 
     async def refill(index: int) -> None:

@@ -101,7 +101,7 @@ class DeliverySettings(Section):
     allow_loopback: bool = Field(
         False, description="let webhooks reach this machine itself: for trying things out only"
     )
-    workers: int = Field(8, ge=1, le=256, description="deliveries under way at once")
+    workers: int = Field(32, ge=1, le=256, description="deliveries under way at once")
 
 
 class SecretSettings(Section):

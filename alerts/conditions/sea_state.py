@@ -1,7 +1,7 @@
 """What two rules about vessels share: a zone of water with the weather over it and the vessels in it.
 
-Vessels, stations and warnings live on different partitions; they meet on the zone's partition of ``signals``. A vessel is
-sent there when something about it changes, and once a minute while it is under way: few signals, and never an old picture.
+Vessels, stations and warnings live on different partitions; they meet on the zone's partition of ``signals``. A vessel
+is sent there when something about it changes, and once a minute under way: few signals, and never an old picture.
 """
 
 from __future__ import annotations

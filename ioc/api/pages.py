@@ -1,4 +1,4 @@
-"""The pages: start page at ``/``, wall under ``/wall/``; static, with headers that keep every request on this server."""
+"""The pages: start page at ``/``, wall under ``/wall/``; static, with headers that keep requests on this server."""
 
 from __future__ import annotations
 

@@ -88,13 +88,16 @@ async def _check_log(settings: Settings) -> str:
 
 
 async def _check_store(settings: Settings) -> str:
-    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
-        async with database.connection() as connection:
-            edition = await detect_edition(connection)
-            pending = await list_pending(connection, edition)
-            began = time.time()
-            row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
-            theirs: datetime = row[0] if row is not None else datetime.now(UTC)
+    async with (
+        open_store(settings) as conninfo,
+        Database(conninfo, schema=settings.store.schema_name) as database,
+        database.connection() as connection,
+    ):
+        edition = await detect_edition(connection)
+        pending = await list_pending(connection, edition)
+        began = time.time()
+        row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+        theirs: datetime = row[0] if row is not None else datetime.now(UTC)
     if pending:
         raise OSError(f"{len(pending)} migrations wait ({', '.join(pending)}); run `ioc db migrate`")
     difference_s = abs(theirs.timestamp() - (began + time.time()) / 2)

@@ -84,7 +84,7 @@ async def _start(
     stop: asyncio.Event,
     on_ready: OnReady,
 ) -> list[asyncio.Task[None]]:
-    """Start what the roles need; the HTTP server ends by ``stop`` itself, the tasks that are given back by cancelling."""
+    """Start what the roles need; the HTTP server ends by ``stop``, the tasks given back by cancelling."""
     checks: dict[str, Check] = {"store": lambda: _check_store(base), "log": lambda: _check_log(base)}
     tasks: list[asyncio.Task[None]] = []
     ingest: Ingest | None = None

@@ -53,7 +53,7 @@ def demo(
     seed: Seed = 7,
     cluster: Annotated[bool, typer.Option("--cluster", help="One process per role, two that process.")] = False,
 ) -> None:
-    """Start everything with a simulated province, and keep it up until Ctrl-C. The next start goes on with the same data.
+    """Start everything with a simulated province, and keep it up until Ctrl-C. The next start goes on with its data.
 
     Examples:  ioc demo        ioc demo squall --speed 10        IOC_HTTP__PORT=9000 ioc demo normal-day
     """
@@ -151,7 +151,7 @@ def _greet(host: str, port: int, passwords: Mapping[str, str]) -> None:
 async def _prepare_people(settings: Settings) -> dict[str, str]:
     """Make the demo's accounts with passwords of its own, kept beside the data so that they stay the same."""
     path = settings.data_dir / "demo-people.json"
-    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept = _read_kept(path)
     known = {account.name for account in await bootstrap.list_accounts(settings)}
     for name, display_name, role in _PEOPLE:
         if name in kept and name in known:
@@ -166,13 +166,18 @@ async def _prepare_people(settings: Settings) -> dict[str, str]:
 
 async def _prepare_keys(settings: Settings, path: Path) -> None:
     """Make a source key per pushed feed, once; a database that does not know them any more gets new ones."""
-    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept = _read_kept(path)
     for feed_id in PUSHED:
         if feed_id not in kept or not await bootstrap.is_key(settings, kept[feed_id]):
             kept[feed_id] = await bootstrap.add_key(
                 settings, name=f"demo {feed_id}", feed_ids=[feed_id], days=_KEY_DAYS
             )
     _write_private(path, kept)
+
+
+def _read_kept(path: Path) -> dict[str, str]:
+    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return kept
 
 
 def _write_private(path: Path, content: Mapping[str, str]) -> None:

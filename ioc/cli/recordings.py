@@ -47,8 +47,8 @@ def replay(
 ) -> None:
     """Replay recorded files and say what became of every record and which alerts came.
 
-    Arrival follows the recorded times, so rules judge as they would have then. Nothing touches the live data: the scratch
-    has its own topics and its own schema on the deployment that the settings name. Exits 1 if the counts do not add up.
+    Arrival follows the recorded times, so rules judge as they would have then. Nothing touches the live data: the
+    scratch has its own topics and its own schema on the deployment that the settings name. Exits 1 if the counts do not add up.
 
     Examples:
       ioc replay PRSA_Data_*.csv.gz
@@ -139,9 +139,11 @@ def _print(summary: ReplaySummary) -> None:
     console.print(fired)
     rate = summary.events_count / summary.elapsed_s if summary.elapsed_s else 0.0
     console.print(
-        f"{summary.events_count:,} events in = {summary.stored_count:,} stored + {summary.duplicate_count:,} already there"
+        f"{summary.events_count:,} events in = {summary.stored_count:,} stored"
+        f" + {summary.duplicate_count:,} already there"
         f" + {summary.unstorable_count:,} unstorable; {summary.dead_letters_count:,} dead letters, "
-        f"{summary.ignored_count:,} ignored\n{summary.elapsed_s:.1f} s, {rate:,.0f} events/s; alerts {summary.digest[:16]}"
+        f"{summary.ignored_count:,} ignored\n"
+        f"{summary.elapsed_s:.1f} s, {rate:,.0f} events/s; alerts {summary.digest[:16]}"
     )
 
 

@@ -40,7 +40,7 @@ def check(paths: Paths = None) -> None:
 
 
 @rules_app.command("test")
-def test(paths: Paths = None) -> None:
+def run_tests(paths: Paths = None) -> None:
     """Run the tests that stand beside the rules: given events, expected alerts. Exits 1 if one fails.
 
     Example:  ioc rules test

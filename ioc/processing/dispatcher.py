@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from random import Random
 
@@ -29,16 +30,16 @@ class Dispatcher:
         client: posts one attempt.
         clock: time of attempts and leases.
         random: jitter of retries.
-        workers: attempts under way at once.
+        workers: attempts under way at once; endpoints that fail get half of them.
     """
 
     def __init__(
-        self, *, outbox: PostgresOutbox, client: WebhookClient, clock: Clock, random: Random, workers: int = 8
+        self, *, outbox: PostgresOutbox, client: WebhookClient, clock: Clock, random: Random, workers: int = 32
     ) -> None:
         self._outbox, self._client, self._clock, self._random = outbox, client, clock, random
-        self._slots = asyncio.Semaphore(workers)
         self._workers = workers
-        self._under_way = 0
+        self._under_way: set[DueDelivery] = set()
+        self._freed = asyncio.Event()
 
     async def run(self) -> None:
         """Deliver until cancelled. While the store is away, wait and try again."""
@@ -47,10 +48,10 @@ class Dispatcher:
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
-                    claimed = await self._outbox.claim(now=self._clock.now(), limit=self._workers - self._under_way)
                     if self._clock.now() >= tidy_at:
-                        await self._outbox.forget_settled(now=self._clock.now())
+                        await self._outbox.tidy(now=self._clock.now())
                         tidy_at = self._clock.now() + TIDY
+                    claimed = await self._claim()
                 except IocError as error:
                     if not error.retryable:
                         raise
@@ -59,20 +60,35 @@ class Dispatcher:
                     continue
                 waits = Backoff().waits(self._random)
                 for due in claimed:
-                    self._under_way += 1
+                    self._under_way.add(due)
                     group.create_task(self._attempt(due))
-                if not claimed or self._under_way >= self._workers:
-                    await self._clock.sleep(POLL)
+                if not claimed:
+                    await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the next look: a moment, or until an attempt ends and makes room for the next."""
+        self._freed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL.total_seconds()):
+                await self._freed.wait()
+
+    async def _claim(self) -> list[DueDelivery]:
+        free = self._workers - len(self._under_way)
+        if free == 0:
+            return []
+        failing = sum(due.failing_since is not None for due in self._under_way)
+        failing_limit = max(1, self._workers // 2) - failing
+        return await self._outbox.claim(now=self._clock.now(), limit=free, failing_limit=max(0, failing_limit))
 
     async def _attempt(self, due: DueDelivery) -> None:
         try:
-            async with self._slots:
-                await self._deliver(due)
+            await self._deliver(due)
         except IocError as error:
             # Not settled: the lease runs out and the same bytes go out again under the same id.
             _log.error("delivery.unsettled", delivery=due.delivery_id, reason=str(error))
         finally:
-            self._under_way -= 1
+            self._under_way.discard(due)
+            self._freed.set()
 
     async def _deliver(self, due: DueDelivery) -> None:
         started_at = self._clock.now()

@@ -86,7 +86,7 @@ class Worker:
         self.unstorable_count = 0
 
     async def run(self) -> None:
-        """Process until cancelled. A lost partition or a lost log starts the reading again from the stored positions."""
+        """Process until cancelled. A lost partition or log starts the reading anew from the stored positions."""
         waits = Backoff().waits(self._random)
         while True:
             try:

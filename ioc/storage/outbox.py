@@ -25,7 +25,7 @@ KEPT = timedelta(days=14)
 PER_ENDPOINT = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DueDelivery:
     """One attempt to make now. ``secrets`` are all that still sign, the current one first."""
 
@@ -82,7 +82,7 @@ async def enqueue(connection: AsyncConnection, entries: Sequence[JournalEntry], 
             continue
         wanted = {
             "severity": alert.severity.rank, "feed_id": alert.feed_id, "rule_id": alert.rule_id,
-            "unit_code": alert.unit_code, "type": str(event.type),
+            "unit_code": alert.unit_code, "zone_id": alert.zone_id, "type": str(event.type),
         }  # fmt: skip
         subscribers = await (await connection.execute(_SQL["matching"], wanted)).fetchall()
         body = encode_body(event, entry.previous) if subscribers else b""
@@ -106,12 +106,17 @@ class PostgresOutbox:
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database, self._sealer = database, sealer
 
-    async def claim(self, *, now: datetime, limit: int) -> list[DueDelivery]:
-        """Take up to ``limit`` due deliveries, in order per endpoint and alert. The attempt counts from here."""
+    async def claim(self, *, now: datetime, limit: int, failing_limit: int) -> list[DueDelivery]:
+        """Take up to ``limit`` due deliveries, in order per endpoint and alert. The attempt counts from here.
+
+        Of endpoints whose last attempt failed, at most ``failing_limit`` deliveries are among them.
+        """
+        wanted = {
+            "now": now, "limit": limit, "failing_limit": failing_limit, "leased_until": now + LEASE,
+            "per_endpoint": PER_ENDPOINT,
+        }  # fmt: skip
         async with self._database.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(
-                _SQL["claim"], {"now": now, "limit": limit, "leased_until": now + LEASE, "per_endpoint": PER_ENDPOINT}
-            )
+            await cursor.execute(_SQL["claim"], wanted)
             rows = await cursor.fetchall()
         claimed = []
         for row in sorted(rows, key=lambda row: int(row["delivery_id"])):
@@ -149,16 +154,11 @@ class PostgresOutbox:
             await connection.execute(_SQL["retry"], values)
             await connection.execute(_SQL["disable"], {"subscription_id": due.subscription_id, "reason": reason})
 
-    async def next_due_at(self) -> datetime | None:
-        """Say when the next delivery falls due; None when nothing waits."""
+    async def tidy(self, *, now: datetime) -> None:
+        """Give up deliveries that have waited for 14 days, and drop those that were settled 14 days ago."""
         async with self._database.connection() as connection:
-            row = await (await connection.execute(_SQL["next_due"])).fetchone()
-        return row[0] if row else None
-
-    async def forget_settled(self, *, now: datetime) -> None:
-        """Drop deliveries that were settled more than 14 days ago, with their attempts."""
-        async with self._database.connection() as connection:
-            await connection.execute(_SQL["forget_settled"], {"before": now - KEPT})
+            for name in ("give_up_waiting", "forget_settled"):
+                await connection.execute(_SQL[name], {"now": now, "before": now - KEPT})
 
     async def _note(self, connection: AsyncConnection, due: DueDelivery, note: AttemptNote, *, succeeded: bool) -> None:
         await connection.execute(

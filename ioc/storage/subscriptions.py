@@ -35,6 +35,7 @@ class NewSubscription:
     feed_ids: Sequence[str] | None = None
     rule_ids: Sequence[str] | None = None
     unit_codes: Sequence[str] | None = None
+    zone_ids: Sequence[str] | None = None
     change_types: Sequence[str] | None = None
 
 
@@ -50,6 +51,7 @@ class Subscription:
     feed_ids: Sequence[str] | None
     rule_ids: Sequence[str] | None
     unit_codes: Sequence[str] | None
+    zone_ids: Sequence[str] | None
     change_types: Sequence[str] | None
     enabled: bool
     disabled_reason: str | None
@@ -84,6 +86,7 @@ class SubscriptionStore:
             "feed_ids": _to_list(wanted.feed_ids),
             "rule_ids": _to_list(wanted.rule_ids),
             "unit_codes": _to_list(wanted.unit_codes),
+            "zone_ids": _to_list(wanted.zone_ids),
             "change_types": _to_list(wanted.change_types),
             "sealed_secret": sealed,
             "created_at": self._clock.now(),
@@ -147,9 +150,12 @@ class SubscriptionStore:
         wanted = {"subscription_id": subscription_id, "before": before, "limit": limit}
         return await self._rows("list_deliveries", wanted)
 
-    async def attempts(self, delivery_id: int) -> list[Mapping[str, Any]]:
-        """Give every attempt at a delivery, oldest first."""
-        return await self._rows("list_attempts", {"delivery_id": delivery_id})
+    async def attempts(self, delivery_ids: Sequence[int]) -> Mapping[int, list[Mapping[str, Any]]]:
+        """Give every attempt at deliveries, oldest first."""
+        found: dict[int, list[Mapping[str, Any]]] = {delivery_id: [] for delivery_id in delivery_ids}
+        for row in await self._rows("list_attempts", {"delivery_ids": list(delivery_ids)}):
+            found[row["delivery_id"]].append({name: value for name, value in row.items() if name != "delivery_id"})
+        return found
 
     async def redeliver(
         self, subscription_id: UUID, *, delivery_id: int | None = None, since: datetime | None = None

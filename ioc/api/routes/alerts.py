@@ -76,7 +76,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         session: Annotated[Session, Depends(operator)],
         idempotency_key: Annotated[str | None, Header(max_length=64)] = None,
     ) -> dict[str, Any]:
-        """Acknowledge, resolve, comment, shelve or unshelve. Repeating an ``Idempotency-Key`` repeats the answer only."""
+        """Acknowledge, resolve, comment, shelve or unshelve. A repeated ``Idempotency-Key`` gets the same answer."""
         action = _to_action(verb, asked, session.account.name, services.clock.now(), idempotency_key)
         alert: Alert = await api.alerts.act(alert_id, action)
         await api.audit.note(

@@ -19,7 +19,7 @@ def router(ingest: IngestServices) -> APIRouter:
     async def push(feed_id: str, request: Request) -> Response:
         """Take a JSON list, a JSON object or NDJSON of at most 1,000 records and 4 MiB.
 
-        Records that cannot be read are in the dead letters, and named in ``rejections``. Sending the same again is safe.
+        Records that cannot be read are in the dead letters and named in ``rejections``. Sending again is safe.
         """
         await find_source(ingest.keys, request, feed_id)
         body = await _read_body(request, most_bytes)

@@ -27,6 +27,7 @@ class SubscriptionRequest(BaseModel):
     feed_ids: _Words = None
     rule_ids: _Words = None
     unit_codes: _Words = None
+    zone_ids: _Words = None
     change_types: list[ChangeType] | None = None
     department: str | None = Field(None, max_length=100)
 
@@ -43,13 +44,13 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes under ``/api/v1/subscriptions``."""
     routes = APIRouter(prefix="/api/v1/subscriptions", tags=["webhooks"])
     department = signed_in(api.accounts, *DEPARTMENTS)
-    Signed = Annotated[Session, Depends(department)]
+    Signed = Annotated[Session, Depends(department)]  # noqa: N806  it is a type
     store = api.subscriptions
 
     async def own(subscription_id: UUID, session: Signed) -> Subscription:
         return await store.get(subscription_id, department=_scope(session))
 
-    Own = Annotated[Subscription, Depends(own)]
+    Own = Annotated[Subscription, Depends(own)]  # noqa: N806  it is a type
 
     async def note(request: Request, session: Session, action: str, on: UUID) -> None:
         await api.audit.note(
@@ -69,7 +70,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
             NewSubscription(
                 department=_department(session, wanted.department), url=wanted.url, description=wanted.description,
                 min_severity=wanted.min_severity, feed_ids=wanted.feed_ids, rule_ids=wanted.rule_ids,
-                unit_codes=wanted.unit_codes,
+                unit_codes=wanted.unit_codes, zone_ids=wanted.zone_ids,
                 change_types=None if wanted.change_types is None else [kind.value for kind in wanted.change_types],
             ),
             created_by=session.account.name,
@@ -123,7 +124,8 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     ) -> dict[str, Any]:
         """What was sent or waits, newest first, each with every attempt."""
         found = await store.deliveries(subscription.subscription_id, before=before, limit=limit)
-        items = [{**row, "attempt_log": await store.attempts(row["delivery_id"])} for row in found]
+        attempts = await store.attempts([row["delivery_id"] for row in found])
+        items = [{**row, "attempt_log": attempts[row["delivery_id"]]} for row in found]
         return {"items": msgspec.to_builtins(items)}
 
     @routes.post("/{subscription_id}/redeliver", status_code=202)

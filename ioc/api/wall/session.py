@@ -156,10 +156,13 @@ class Session:
         account: who is watching.
         send: writes one frame to the socket.
         now_ms: time for frames.
+        send_deadline_s: how long one frame may take to leave.
     """
 
-    def __init__(self, account: Account, send: Send, now_ms: NowMs) -> None:
-        self.account, self._send, self._now_ms = account, send, now_ms
+    def __init__(
+        self, account: Account, send: Send, now_ms: NowMs, *, send_deadline_s: float = SEND_DEADLINE_S
+    ) -> None:
+        self.account, self._send, self._now_ms, self._send_deadline_s = account, send, now_ms, send_deadline_s
         self._states: dict[str, _State] = {}
         self._logs: dict[str, _Log] = {}
         self._answers: deque[str] = deque()
@@ -193,12 +196,19 @@ class Session:
         why: str | None = None,
         box: protocol.Box | None = None,
     ) -> None:
-        """Start (again) on a state channel: from where the wall stood if that can be, else from a snapshot."""
+        """Start on a state channel: from where the wall stood if that can be, else from a snapshot.
+
+        On a channel that it follows already, what is under way makes a place to resume from uncertain: it starts anew.
+        """
+        if channel.name in self._states:
+            resume, why = None, "old"
         self._states[channel.name] = _State(channel, _Start(resume, why), box)
         self._make_due(channel.name)
 
     def follow_log(self, channel: LogChannel, resume: protocol.Resume | None, *, why: str | None = None) -> None:
-        """Start (again) on a log channel: every event since, or the list of what is open."""
+        """Start on a log channel: every event since, or the list of what is open; anew if it follows it already."""
+        if channel.name in self._logs:
+            resume, why = None, "old"
         self._logs[channel.name] = _Log(channel, _Start(resume, why))
         self._wake.set()
 
@@ -253,14 +263,19 @@ class Session:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while (frame := self._next()) is not None:
+            while (frame := self.next_frame()) is not None:
                 try:
-                    async with asyncio.timeout(SEND_DEADLINE_S):
+                    async with asyncio.timeout(self._send_deadline_s):
                         await self._send(frame)
                 except TimeoutError as error:
-                    raise SlowWallError("one frame took longer than ten seconds") from error
+                    raise SlowWallError(f"one frame took longer than {self._send_deadline_s:g} s") from error
 
-    def _next(self) -> str | None:
+    def next_frame(self) -> str | None:
+        """Give the next frame to send; None when nothing waits.
+
+        Raises:
+            SlowWallError: too much piled up.
+        """
         if self._fault is not None:
             raise SlowWallError(self._fault)
         if self._answers:

@@ -6,6 +6,7 @@ WHERE %(severity)s >= min_severity
   AND (feed_ids IS NULL OR %(feed_id)s = ANY(feed_ids))
   AND (rule_ids IS NULL OR %(rule_id)s = ANY(rule_ids))
   AND (unit_codes IS NULL OR %(unit_code)s = ANY(unit_codes))
+  AND (zone_ids IS NULL OR %(zone_id)s = ANY(zone_ids))
   AND (change_types IS NULL OR %(type)s = ANY(change_types))
 
 -- name: has_subscriptions
@@ -24,40 +25,53 @@ ON CONFLICT (webhook_id) DO NOTHING
 
 -- name: claim
 -- In order per endpoint and alert: a delivery waits while an earlier one of the same alert is not settled.
--- At most %(per_endpoint)s attempts of one endpoint are under way, so a slow one delays no other.
-WITH busy AS (
-    SELECT subscription_id, count(*) AS n FROM delivery
-    WHERE state = 'pending' AND leased_until >= %(now)s GROUP BY subscription_id
+-- Endpoints take turns, each with at most %(per_endpoint)s attempts under way, or one while it is failing; all that fail
+-- share %(failing_limit)s. So slow and dead endpoints wait for each other and not the others for them.
+-- Each attempt is noted as it begins: one that dies with its dispatcher is still seen.
+WITH endpoint AS (
+    SELECT s.subscription_id, s.failing_since IS NOT NULL AS failing,
+        greatest(0, CASE WHEN s.failing_since IS NULL THEN %(per_endpoint)s ELSE 1 END - (
+            SELECT count(*) FROM delivery busy
+            WHERE busy.subscription_id = s.subscription_id AND busy.state = 'pending'
+              AND busy.leased_until IS NOT NULL AND busy.leased_until >= %(now)s
+        )) AS free
+    FROM subscription s WHERE s.enabled
 ), due AS (
-    SELECT d.delivery_id, row_number() OVER (PARTITION BY d.subscription_id ORDER BY d.delivery_id) AS place,
-           coalesce(busy.n, 0) AS under_way
-    FROM delivery d
-    JOIN subscription s USING (subscription_id)
-    LEFT JOIN busy USING (subscription_id)
-    WHERE d.state = 'pending' AND d.next_attempt_at <= %(now)s AND s.enabled
-      AND (d.leased_until IS NULL OR d.leased_until < %(now)s)
-      AND NOT EXISTS (
-          SELECT FROM delivery earlier
-          WHERE earlier.subscription_id = d.subscription_id AND earlier.alert_id = d.alert_id
-            AND earlier.state = 'pending' AND earlier.delivery_id < d.delivery_id
-      )
+    SELECT head.delivery_id, endpoint.failing,
+        row_number() OVER (PARTITION BY endpoint.failing ORDER BY head.turn, head.delivery_id) AS place
+    FROM endpoint CROSS JOIN LATERAL (
+        SELECT d.delivery_id, row_number() OVER (ORDER BY d.delivery_id) AS turn FROM delivery d
+        WHERE d.subscription_id = endpoint.subscription_id AND d.state = 'pending' AND d.next_attempt_at <= %(now)s
+          AND (d.leased_until IS NULL OR d.leased_until < %(now)s)
+          AND NOT EXISTS (
+              SELECT FROM delivery earlier
+              WHERE earlier.subscription_id = d.subscription_id AND earlier.alert_id = d.alert_id
+                AND earlier.state = 'pending' AND earlier.delivery_id < d.delivery_id
+          )
+        ORDER BY d.delivery_id LIMIT endpoint.free
+    ) head
 ), chosen AS (
     SELECT delivery_id FROM delivery
-    WHERE delivery_id IN (SELECT delivery_id FROM due WHERE place + under_way <= %(per_endpoint)s)
+    WHERE delivery_id IN (SELECT delivery_id FROM due WHERE place <= %(failing_limit)s OR NOT failing)
       AND state = 'pending' AND (leased_until IS NULL OR leased_until < %(now)s)
     ORDER BY delivery_id LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE delivery d SET leased_until = %(leased_until)s, attempts = d.attempts + 1
+    FROM chosen, subscription s
+    WHERE d.delivery_id = chosen.delivery_id AND s.subscription_id = d.subscription_id
+    RETURNING d.delivery_id, d.webhook_id, d.subscription_id, d.body, d.attempts, s.url, s.sealed_secret,
+        CASE WHEN s.old_secret_until > %(now)s THEN s.sealed_old_secret END AS sealed_old_secret, s.failing_since
+), begun AS (
+    INSERT INTO delivery_attempt (delivery_id, attempt, at, outcome, status, duration_ms, detail)
+    SELECT delivery_id, attempts, %(now)s, 'under_way', NULL, 0, '' FROM claimed
 )
-UPDATE delivery d SET leased_until = %(leased_until)s, attempts = d.attempts + 1
-FROM chosen, subscription s
-WHERE d.delivery_id = chosen.delivery_id AND s.subscription_id = d.subscription_id
-RETURNING d.delivery_id, d.webhook_id, d.subscription_id, d.body, d.attempts, d.created_at, s.url, s.sealed_secret,
-    CASE WHEN s.old_secret_until > %(now)s THEN s.sealed_old_secret END AS sealed_old_secret, s.failing_since
+SELECT * FROM claimed
 
 -- name: note_attempt
-INSERT INTO delivery_attempt (delivery_id, attempt, at, outcome, status, duration_ms, detail)
-VALUES (%(delivery_id)s, %(attempt)s, %(at)s, %(outcome)s, %(status)s, %(duration_ms)s, %(detail)s)
-ON CONFLICT (delivery_id, attempt) DO NOTHING
+UPDATE delivery_attempt
+SET at = %(at)s, outcome = %(outcome)s, status = %(status)s, duration_ms = %(duration_ms)s, detail = %(detail)s
+WHERE delivery_id = %(delivery_id)s AND attempt = %(attempt)s
 
 -- name: settle
 UPDATE delivery SET state = %(state)s, settled_at = %(now)s, leased_until = NULL
@@ -76,18 +90,14 @@ UPDATE subscription SET failing_since = coalesce(failing_since, %(now)s) WHERE s
 -- name: disable
 UPDATE subscription SET enabled = false, disabled_reason = %(reason)s WHERE subscription_id = %(subscription_id)s
 
--- name: next_due
-SELECT min(greatest(next_attempt_at, coalesce(leased_until, next_attempt_at))) FROM delivery
-JOIN subscription USING (subscription_id) WHERE state = 'pending' AND enabled
-
 -- name: add_subscription
-INSERT INTO subscription (subscription_id, department, url, description, min_severity, feed_ids, rule_ids, unit_codes,
+INSERT INTO subscription (subscription_id, department, url, description, min_severity, feed_ids, rule_ids, unit_codes, zone_ids,
     change_types, sealed_secret, created_at, created_by)
 VALUES (%(subscription_id)s, %(department)s, %(url)s, %(description)s, %(min_severity)s, %(feed_ids)s, %(rule_ids)s,
     %(unit_codes)s, %(change_types)s, %(sealed_secret)s, %(created_at)s, %(created_by)s)
 
 -- name: list_subscriptions
-SELECT subscription_id, department, url, description, min_severity, feed_ids, rule_ids, unit_codes, change_types, enabled,
+SELECT subscription_id, department, url, description, min_severity, feed_ids, rule_ids, unit_codes, zone_ids, change_types, enabled,
     disabled_reason, failing_since, created_at, created_by
 FROM subscription
 WHERE (%(department)s::text IS NULL OR department = %(department)s)
@@ -112,14 +122,23 @@ WHERE subscription_id = %(subscription_id)s AND (%(before)s::bigint IS NULL OR d
 ORDER BY delivery_id DESC LIMIT %(limit)s
 
 -- name: list_attempts
-SELECT attempt, at, outcome, status, duration_ms, detail FROM delivery_attempt
-WHERE delivery_id = %(delivery_id)s ORDER BY attempt
+-- An attempt that nobody is making any more and that nobody noted the end of died with its dispatcher.
+SELECT a.delivery_id, a.attempt, a.at,
+    CASE WHEN a.outcome = 'under_way' AND (d.leased_until IS NULL OR a.attempt < d.attempts) THEN 'lost' ELSE a.outcome END
+        AS outcome,
+    a.status, a.duration_ms, a.detail
+FROM delivery_attempt a JOIN delivery d USING (delivery_id)
+WHERE a.delivery_id = ANY(%(delivery_ids)s) ORDER BY a.delivery_id, a.attempt
 
 -- name: redeliver
 UPDATE delivery SET state = 'pending', next_attempt_at = %(now)s, leased_until = NULL, settled_at = NULL
 WHERE subscription_id = %(subscription_id)s AND state <> 'pending'
   AND (%(delivery_id)s::bigint IS NULL OR delivery_id = %(delivery_id)s)
   AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+
+-- name: give_up_waiting
+UPDATE delivery SET state = 'failed', settled_at = %(now)s, leased_until = NULL
+WHERE state = 'pending' AND created_at < %(before)s AND (leased_until IS NULL OR leased_until < %(now)s)
 
 -- name: forget_settled
 DELETE FROM delivery WHERE settled_at < %(before)s
