@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ioc.errors import ConfigurationError
 
@@ -111,12 +110,8 @@ class SecretSettings(Section):
     pseudonym_key: SecretStr | None = Field(None, description="32 bytes in base64: keyed hash of plates and trip ids")
 
 
-class Settings(BaseSettings):
+class Settings(Section):
     """Everything that can be set."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="IOC_", env_nested_delimiter="__", frozen=True, extra="ignore", env_ignore_empty=True
-    )
 
     data_dir: Path = Field(Path("var"), description="where the embedded log, database and keys live")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level to log")

@@ -40,6 +40,12 @@ class RoleProcess:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """What it has said so far."""
         return self._output.read_text("utf-8", "replace")

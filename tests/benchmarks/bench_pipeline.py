@@ -1,0 +1,181 @@
+"""The whole path with real processes: HTTP batches → log → rules → store, embedded and on Kafka + TimescaleDB.
+
+The load generator runs on the same cores. A rate counts as sustained when the store holds what was acknowledged a few
+seconds after the last request: the lag was flat, not growing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ioc import bootstrap, settings
+from tests.support.roles import RoleProcess
+from tests.support.servers import REPOSITORY, DevelopmentServers
+
+SECONDS = float(os.environ.get("IOC_BENCH_SECONDS", "30"))
+SCHEMA = "ioc"
+DRAIN_S = 60.0
+
+
+def measure() -> list[dict[str, Any]]:
+    """Measure both deployments; one that cannot be had is left out with its reason."""
+    results = []
+    with tempfile.TemporaryDirectory(prefix="qn-ioc-bench-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        results += _measure("embedded", {"IOC_DATA_DIR": str(folder / "embedded")}, folder)
+        servers = DevelopmentServers(durable=True)
+        try:
+            environment = {
+                "IOC_DATA_DIR": str(folder / "cluster"),
+                "IOC_LOG__BACKEND": "kafka",
+                "IOC_LOG__KAFKA_BOOTSTRAP": str(servers.facts("kafka")["bootstrap"]),
+                "IOC_STORE__URL": str(servers.facts("timescaledb")["url"]),
+            }
+            results += _measure("Kafka + TimescaleDB", environment, folder)
+        except pytest.skip.Exception as skipped:
+            results.append(
+                {"name": f"pipeline on a cluster: {skipped}", "value": None, "unit": "", "beside": None, "ratio": None}
+            )
+        finally:
+            servers.stop()
+    return results
+
+
+@dataclass
+class _Deployment:
+    name: str
+    environment: Mapping[str, str]
+    roles: list[RoleProcess]
+    url: str
+    key: str
+    conninfo: str
+    started_in_s: float
+
+
+def _measure(name: str, environment: Mapping[str, str], folder: Path) -> list[dict[str, Any]]:
+    with _running(name, environment, folder) as deployment:
+        rest_mb = _memory_mb(deployment)
+        free = asyncio.run(_flood(deployment, rate=None))
+        sustained = asyncio.run(_flood(deployment, rate=0.9 * free["stored_per_s"]))
+        load_mb = _memory_mb(deployment)
+    return [
+        _entry(f"{name}: start of all roles until ready", deployment.started_in_s, "s"),
+        _entry(f"{name}: acknowledged, flat out", free["accepted_per_s"], "events/s"),
+        _entry(
+            f"{name}: stored, flat out",
+            free["stored_per_s"],
+            "events/s",
+            "acknowledged",
+            free["stored_per_s"] / free["accepted_per_s"],
+        ),
+        _entry(f"{name}: sustained with flat lag", sustained["accepted_per_s"], "events/s"),
+        _entry(f"{name}: catching up after the last request", sustained["behind_s"], "s"),
+        _entry(f"{name}: memory of the roles at rest", rest_mb, "MB"),
+        _entry(f"{name}: memory of the roles under load", load_mb, "MB"),
+    ]
+
+
+@contextmanager
+def _running(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[_Deployment]:
+    loaded = settings.load(environment)
+    with asyncio.Runner() as runner:
+        ready = bootstrap.prepared(loaded)
+        conninfo = runner.run(ready.__aenter__())
+        key = runner.run(bootstrap.add_key(loaded, name="bench", feed_ids=["air"], days=1))
+        port = _free_port()
+        shared = {**environment, "IOC_LOG_LEVEL": "WARNING", "IOC_FEEDS__ENABLED": "air", "IOC_HTTP__PORT": str(port)}
+        roles = [
+            RoleProcess("run", group, environment=shared, output=folder / f"{name[:5]}-{group}.log")
+            for group in ("ingest,api", "process,deliver")
+        ]
+        began = time.perf_counter()
+        for role in roles:
+            role.start()
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_ready(url, roles)
+            yield _Deployment(name, environment, roles, url, key, conninfo, time.perf_counter() - began)
+        finally:
+            for role in roles:
+                if role.is_alive:
+                    runner.run(role.stop())
+            runner.run(ready.__aexit__(None, None, None))
+
+
+async def _flood(deployment: _Deployment, *, rate: float | None) -> dict[str, float]:
+    async with await psycopg.AsyncConnection.connect(deployment.conninfo, autocommit=True) as connection:
+        before = await _count(connection)
+        arguments = [
+            f"{deployment.url}/api/v1/ingest/air",
+            deployment.key,
+            str(SECONDS),
+            *([str(rate)] if rate else []),
+        ]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.support.pushing", *arguments, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE
+        )
+        said = json.loads((await process.communicate())[0])
+        at_end = await _count(connection) - before
+        ended = time.perf_counter()
+        while await _count(connection) - before < said["accepted"]:
+            if time.perf_counter() - ended > DRAIN_S:
+                raise RuntimeError(
+                    f"{deployment.name}: {said['accepted']} acknowledged, {await _count(connection) - before} stored"
+                )
+            await asyncio.sleep(0.1)
+        return {
+            "accepted_per_s": said["accepted"] / said["seconds"],
+            "stored_per_s": at_end / said["seconds"],
+            "behind_s": time.perf_counter() - ended,
+        }
+
+
+async def _count(connection: psycopg.AsyncConnection) -> int:
+    row = await (await connection.execute(f"SELECT count(*) FROM {SCHEMA}.env_air_reading")).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _memory_mb(deployment: _Deployment) -> float:
+    total_kb = 0
+    for role in deployment.roles:
+        for line in Path(f"/proc/{role.pid}/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmRSS"):
+                total_kb += int(line.split()[1])
+    return total_kb / 1024
+
+
+def _wait_ready(url: str, roles: list[RoleProcess]) -> None:
+    for _ in range(600):
+        done = subprocess.run(["curl", "-sf", f"{url}/health/ready"], capture_output=True, check=False)
+        if done.returncode == 0:
+            return
+        if dead := [role for role in roles if not role.is_alive]:
+            raise RuntimeError(dead[0].output[-2000:])
+        time.sleep(0.1)
+    raise RuntimeError("not ready within a minute")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _entry(name: str, value: float, unit: str, beside: str | None = None, ratio: float | None = None) -> dict[str, Any]:
+    return {"name": name, "value": value, "unit": unit, "beside": beside, "ratio": ratio}
