@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from ioc import __version__
 from ioc.api import pages, problems
+from ioc.api.gate import Gate
 from ioc.api.routes import alerts, auth, catalogue, dead_letters, health, history, ingest, subscriptions
 from ioc.api.services import Services
 from ioc.api.wall import endpoint
@@ -29,5 +30,6 @@ def create_app(services: Services) -> FastAPI:
             app.include_router(routes.router(services, api))
         app.include_router(endpoint.router(services, api))
         pages.mount(app)
+    app.add_middleware(Gate)
     app.add_middleware(pages.SecurityHeaders, secure=services.secure_cookies)
     return app

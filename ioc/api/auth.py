@@ -1,17 +1,14 @@
-"""Who is asking: sessions of people by cookie, keys of sources by bearer token, with a brake on guessing."""
+"""Who is asking: sessions of people by cookie, keys of sources by bearer token."""
 
 from __future__ import annotations
 
 import hmac
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 
 from fastapi import Request
 
-from ioc.api.problems import NotSignedInError, TooManyAttemptsError
+from ioc.api.problems import NotSignedInError
 from ioc.errors import AccessDeniedError
-from ioc.ports import Clock
 from ioc.storage.accounts import Account, AccountStore, Session
 from ioc.storage.source_keys import SourceKey, SourceKeyStore
 
@@ -68,54 +65,6 @@ async def find_source(keys: SourceKeyStore, request: Request, feed_id: str) -> S
     if feed_id not in key.feed_ids:
         raise AccessDeniedError(f"this key may not send the feed {feed_id!r}")
     return key
-
-
-class LoginBrake:
-    """Slows down guessing: after five wrong passwords for a name or from an address, waits grow from 2 s to 5 min.
-
-    Remembers a bounded number of names and addresses, the latest ones.
-    """
-
-    _FREE = 5
-    _FIRST = timedelta(seconds=2)
-    _LONGEST = timedelta(minutes=5)
-    _MOST = 10_000
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._failures: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
-
-    def check(self, *keys: str) -> None:
-        """Refuse an attempt that comes too early.
-
-        Raises:
-            TooManyAttemptsError: with the time to wait.
-        """
-        now = self._clock.now()
-        waits = [until - now for key in keys if (until := self._blocked_until(key)) > now]
-        if waits:
-            raise TooManyAttemptsError(max(waits).total_seconds())
-
-    def failed(self, *keys: str) -> None:
-        """Note a wrong password."""
-        now = self._clock.now()
-        for key in keys:
-            count, _ = self._failures.pop(key, (0, now))
-            self._failures[key] = (count + 1, now)
-        while len(self._failures) > self._MOST:
-            self._failures.popitem(last=False)
-
-    def succeeded(self, *keys: str) -> None:
-        """Forget what was wrong before."""
-        for key in keys:
-            self._failures.pop(key, None)
-
-    def _blocked_until(self, key: str) -> datetime:
-        count, last_at = self._failures.get(key, (0, self._clock.now()))
-        if count < self._FREE:
-            return last_at - timedelta(seconds=1)
-        wait: timedelta = self._FIRST * 2 ** min(count - self._FREE, 16)
-        return last_at + min(self._LONGEST, wait)
 
 
 def to_user(account: Account) -> dict[str, object]:

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from connectors.transports.http_push import TooLargeError, UnsupportedContentError
 from ioc.api.views import to_alert
@@ -32,6 +33,8 @@ from ioc.logs import logger
 _log = logger("api")
 
 MEDIA_TYPE = "application/problem+json"
+_MOST_FAULTS = 20
+_MOST_DETAIL = 2_000
 _STATUS: tuple[tuple[type[IocError], int, str], ...] = (
     (AccessDeniedError, 403, "forbidden"),
     (NotFoundError, 404, "not_found"),
@@ -68,7 +71,10 @@ def problem(
     status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
 ) -> Response:
     """Make a problem answer. ``code`` is stable and for programs, ``detail`` is for people."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "code": code}
+    body = {
+        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": _clean(detail),
+        "code": code,
+    }  # fmt: skip
     return Response(
         msgspec.json.encode({**body, **more}), status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {})
     )
@@ -79,6 +85,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(IocError, _answer_ours)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(Exception, _answer_unforeseen)
 
 
@@ -103,12 +110,13 @@ async def _answer_ours(request: Request, error: Exception) -> Response:
             headers["Retry-After"] = "5"
         case _:
             pass
-    return problem(status, code, _to_detail(error), headers=headers, **more)
+    return problem(status, code, str(error), headers=headers, **more)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
-    faults = error.errors() if isinstance(error, RequestValidationError) else []
-    shown = [{"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]} for fault in faults]
+    faults = error.errors()[:_MOST_FAULTS] if isinstance(error, RequestValidationError) else []
+    # Names of unknown fields stand in the place: they are the caller's own text, of any length and content.
+    shown = [{"where": _clean(".".join(map(str, fault["loc"]))), "what": _clean(fault["msg"])} for fault in faults]
     detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in shown) or "the request is not valid"
     return problem(422, "invalid", detail, faults=shown)
 
@@ -120,11 +128,20 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     return problem(error.status_code, code, str(error.detail), headers=error.headers)
 
 
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    """The caller went away in the middle of its body: nobody reads the answer, and it is no fault of ours."""
+    return problem(400, "incomplete", "the body ended too early")
+
+
 async def _answer_unforeseen(request: Request, error: Exception) -> Response:
     incident = secrets.token_hex(4)
     _log.error("request.failed", path=request.url.path, incident=incident, exc_info=error)
-    return problem(500, "unforeseen", f"something went wrong on our side; the log has it under {incident}")
+    return problem(
+        500, "unforeseen", f"something went wrong on our side; the log has it under {incident}",
+        headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"},
+    )  # fmt: skip
 
 
-def _to_detail(error: Exception) -> str:
-    return str(error).encode("utf-8", "replace").decode("utf-8")
+def _clean(text: str) -> str:
+    """Shorten a text and take out what UTF-8 cannot carry (half of a surrogate pair)."""
+    return text[:_MOST_DETAIL].encode("utf-8", "replace").decode("utf-8")

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from ioc.api.gate import BehindProxy
 from ioc.errors import ConfigurationError
 
 MOST_FRAME_BYTES = 16_384
 """What a wall sends is small; more is not a wall."""
 _DRAIN_S = 5
+_BACKLOG = 2_048
 
 
 class _Server(uvicorn.Server):
@@ -49,7 +51,7 @@ async def serve(
     listener = _bind(host, port)
     server = _Server(
         uvicorn.Config(
-            app,
+            BehindProxy(app) if behind_tls_proxy else app,
             ws="websockets-sansio",
             ws_max_size=MOST_FRAME_BYTES,
             ws_per_message_deflate=False,
@@ -57,8 +59,7 @@ async def serve(
             ws_ping_timeout=20.0,
             access_log=False,
             log_config=None,
-            proxy_headers=behind_tls_proxy,
-            forwarded_allow_ips="*" if behind_tls_proxy else "127.0.0.1",
+            proxy_headers=False,
             server_header=False,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_DRAIN_S,
@@ -69,7 +70,11 @@ async def serve(
     on_ready(listener.getsockname()[1])
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve([listener]), name="http")
-        await stop.wait()
+        stopping = group.create_task(stop.wait(), name="http:stop")
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            stopping.cancel()
+            raise RuntimeError("the HTTP server ended by itself")
         server.should_exit = True
         await serving
 
@@ -80,6 +85,8 @@ def _bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # Whoever is told the port may call at once; until uvicorn accepts, callers wait in this queue.
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise ConfigurationError([f"cannot listen on {host}:{port}: {error.strerror}; set IOC_HTTP__PORT"]) from error

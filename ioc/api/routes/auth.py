@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ioc.api.auth import COOKIE, VIEWERS, LoginBrake, address_of, signed_in, to_user
+from ioc.api.auth import COOKIE, VIEWERS, address_of, signed_in, to_user
+from ioc.api.brake import LoginBrake
 from ioc.api.problems import NotSignedInError
 from ioc.api.services import ApiServices, Services
 from ioc.storage.accounts import LONGEST, Session
@@ -28,15 +29,15 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     @routes.post("/login")
     async def login(request: Request, response: Response, credentials: Credentials) -> dict[str, Any]:
         """Sign in: sets the session cookie and gives the CSRF token."""
-        keys = (f"name:{credentials.username}", f"address:{address_of(request)}")
-        brake.check(*keys)
-        account = await api.accounts.verify(credentials.username, credentials.password)
+        name, address = credentials.username, address_of(request)
+        brake.begin(name, address)
+        account = await api.accounts.verify(name, credentials.password)
         if account is None:
-            brake.failed(*keys)
+            await api.audit.note(actor="-", address=address, action="login.refused", on=name)
             raise NotSignedInError("name or password is wrong")
-        brake.succeeded(*keys)
+        brake.succeeded(name, address)
         token, session = await api.accounts.open_session(account)
-        await api.audit.note(actor=account.name, address=address_of(request), action="login", on=account.name)
+        await api.audit.note(actor=account.name, address=address, action="login", on=account.name)
         response.set_cookie(
             COOKIE, token, max_age=int(LONGEST.total_seconds()), httponly=True, samesite="strict",
             secure=services.secure_cookies, path="/",
@@ -52,6 +53,8 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     async def logout(request: Request, session: Annotated[Session, Depends(anybody)]) -> Response:
         """Sign out; the cookie is worth nothing afterwards."""
         await api.accounts.close_session(request.cookies[COOKIE])
+        name = session.account.name
+        await api.audit.note(actor=name, address=address_of(request), action="logout", on=name)
         answer = Response(status_code=204)
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=services.secure_cookies)
         return answer

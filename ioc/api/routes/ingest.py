@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
 
-from connectors.transports.http_push import TooLargeError
+from connectors.transports.http_push import TooLargeError, UnsupportedContentError
 from ioc.api.auth import find_source
+from ioc.api.gate import BODY_DEADLINE_S, CLOSE, BodyTooLargeError, read_body
 from ioc.api.services import IngestServices
 
 
@@ -30,15 +34,13 @@ def router(ingest: IngestServices) -> APIRouter:
 
 
 async def _read_body(request: Request, most_bytes: int) -> bytes:
-    """Read the body, and stop reading where it becomes too large, whatever its header said."""
-    announced = request.headers.get("Content-Length", "")
-    if announced.isdigit() and int(announced) > most_bytes:
-        raise TooLargeError(what="bytes", limit=most_bytes)
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most_bytes:
-            raise TooLargeError(what="bytes", limit=most_bytes)
-        parts.append(part)
-    return b"".join(parts)
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise UnsupportedContentError(f"Content-Encoding {encoding}")
+    try:
+        async with asyncio.timeout(BODY_DEADLINE_S):
+            return await read_body(request.scope, request.receive, most_bytes=most_bytes)
+    except BodyTooLargeError:
+        raise TooLargeError(what="bytes", limit=most_bytes) from None
+    except TimeoutError:
+        raise HTTPException(408, f"the body did not come within {BODY_DEADLINE_S:g} s", headers=CLOSE) from None
