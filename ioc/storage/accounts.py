@@ -15,7 +15,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from ioc.errors import ConfigurationError
+from ioc.errors import ConfigurationError, NotFoundError, OverloadedError
 from ioc.ports import Clock
 from ioc.storage.pool import Database
 from ioc.storage.statements import load_statements
@@ -30,6 +30,9 @@ IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=7)
 TICKET_LIFETIME = timedelta(seconds=60)
 _TOUCH_EVERY = timedelta(minutes=1)
+_HASHES_AT_ONCE = 2
+"""Each takes 64 MiB and all of a core: more at once would only take more memory."""
+_MOST_WAITING = 30
 
 
 class Role(enum.StrEnum):
@@ -80,6 +83,8 @@ class AccountStore:
         self._hasher = PasswordHasher()
         # Somebody who guesses names must wait as long for a wrong name as for a wrong password.
         self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
+        self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
+        self._waiting_count = 0
 
     async def add_account(
         self, *, name: str, display_name: str, password: str, roles: Sequence[str], department: str | None = None
@@ -105,6 +110,21 @@ class AccountStore:
                 },
             )
             await connection.execute(_SQL["end_sessions_of"], (name,))
+            await connection.execute(_SQL["end_tickets_of"], (name,))
+
+    async def set_disabled(self, name: str, *, disabled: bool) -> None:
+        """Close an account, or open it again; closing ends its sessions and tickets.
+
+        Raises:
+            NotFoundError: there is no such account.
+        """
+        async with self._database.transaction() as connection:
+            cursor = await connection.execute(_SQL["set_disabled"], {"name": name, "disabled": disabled})
+            if await cursor.fetchone() is None:
+                raise NotFoundError("account", name)
+            if disabled:
+                await connection.execute(_SQL["end_sessions_of"], (name,))
+                await connection.execute(_SQL["end_tickets_of"], (name,))
 
     async def list_accounts(self) -> list[Account]:
         """Give every account by name."""
@@ -112,18 +132,33 @@ class AccountStore:
             return [_to_account(row) for row in await (await connection.execute(_SQL["list_accounts"])).fetchall()]
 
     async def verify(self, name: str, password: str) -> Account | None:
-        """Give the account if the password is its own and it may come in; None takes as long to find out."""
-        async with self._database.connection() as connection:
-            row = await (await connection.execute(_SQL["find_account"], (name.replace("\0", ""),))).fetchone()
-        hashed = self._nobody if row is None else row[5]
-        is_right = await asyncio.to_thread(self._matches, hashed, password[:_MOST_PASSWORD])
+        """Give the account if the password is its own and it may come in; None takes as long to find out.
+
+        Raises:
+            OverloadedError: too many others are being looked at.
+        """
+        row = None
+        if _NAME.fullmatch(name):
+            async with self._database.connection() as connection:
+                row = await (await connection.execute(_SQL["find_account"], (name,))).fetchone()
+        is_right = await self._check(self._nobody if row is None else row[5], password[:_MOST_PASSWORD])
         if row is None or not is_right or row[4]:
             return None
         return _to_account(row)
 
+    async def _check(self, hashed: str, password: str) -> bool:
+        if self._waiting_count >= _MOST_WAITING:
+            raise OverloadedError(retry_after=timedelta(seconds=2), reason="many people sign in at once")
+        self._waiting_count += 1
+        try:
+            async with self._hashing:
+                return await asyncio.to_thread(self._matches, hashed, password)
+        finally:
+            self._waiting_count -= 1
+
     def _matches(self, hashed: str, password: str) -> bool:
         try:
-            return self._hasher.verify(hashed, password)
+            return self._hasher.verify(hashed, password.encode("utf-8", "surrogatepass"))
         except (VerificationError, InvalidHashError):
             return False
 

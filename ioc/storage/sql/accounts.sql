@@ -1,4 +1,4 @@
--- Statements of accounts.py, keys.py and audit.py.
+-- Statements of accounts.py, source_keys.py and audit.py.
 
 -- name: save_account
 INSERT INTO account (name, display_name, password_hash, roles, department, created_at)
@@ -9,6 +9,12 @@ ON CONFLICT (name) DO UPDATE SET
 
 -- name: end_sessions_of
 DELETE FROM session WHERE account_name = %s;
+
+-- name: end_tickets_of
+DELETE FROM ws_ticket WHERE account_name = %s;
+
+-- name: set_disabled
+UPDATE account SET disabled = %(disabled)s WHERE name = %(name)s RETURNING name;
 
 -- name: list_accounts
 SELECT name, display_name, roles, department, disabled FROM account ORDER BY name;
