@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -12,6 +13,9 @@ from ioc.storage.pool import Database
 from ioc.storage.statements import load_statements
 
 _SQL = load_statements("feed_status")
+_AWAY_AFTER = timedelta(seconds=15)
+_LOST_AFTER = timedelta(seconds=60)
+"""Ingest reports every 2 s. When it is silent for longer, what it said last no longer speaks for the present."""
 
 
 class FeedStatusStore:
@@ -28,7 +32,19 @@ class FeedStatusStore:
             await cursor.executemany(_SQL["report"], rows)
 
     async def statuses(self) -> list[dict[str, Any]]:
-        """Give the statuses with ``reported_at`` (ms): old reports mean that ingest is away."""
+        """Give the statuses with ``reported_at`` (ms). Without a fresh report no feed is live: ingest is away."""
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL["list"])).fetchall()
-        return [{**row[1], "reported_at": round(row[0].timestamp() * 1000)} for row in rows]
+        return [_judge(status, reported_at, self._clock.now()) for reported_at, status in rows]
+
+
+def _judge(status: Mapping[str, Any], reported_at: datetime, now: datetime) -> dict[str, Any]:
+    shown = {**status, "reported_at": round(reported_at.timestamp() * 1000)}
+    silence = now - reported_at
+    if silence > _AWAY_AFTER:
+        shown["rate_per_min"] = 0.0
+        if silence > _LOST_AFTER and status["state"] != "never":
+            shown["state"] = "lost"
+        elif status["state"] == "live":
+            shown["state"] = "late"
+    return shown
