@@ -259,7 +259,15 @@ def reparse(feed: Feed, raw: bytes, received_at: datetime) -> Parsed:
     """
     forms = [form for form in _RETRY_ORDER if form in feed.forms]
     tried = [feed.parse_or_bury(raw, received_at=received_at, form=form) for form in forms]
-    return max(tried, key=lambda parsed: (len(parsed.events) + parsed.ignored_count, -len(parsed.rejected)))
+    # A form in which the bytes hold no record at all (one line of CSV is but a header) has not read them.
+    return max(
+        tried,
+        key=lambda parsed: (
+            len(parsed.events) + parsed.ignored_count,
+            bool(parsed.rejected),
+            -len(parsed.rejected),
+        ),
+    )
 
 
 _RETRY_ORDER = (Form.JSON, Form.NDJSON, Form.NMEA, Form.CSV, Form.UCI_501, Form.NOAA_ISD)

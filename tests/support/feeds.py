@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,3 +112,10 @@ class FakeLog:
                 self.letters.append(item)
             elif isinstance(item, Event):
                 self.events.append(item)
+
+
+async def eventually(holds: Callable[[], bool], *, deadline_s: float = 30) -> None:
+    """Wait until something holds; TimeoutError when it does not in time."""
+    async with asyncio.timeout(deadline_s):
+        while not holds():  # noqa: ASYNC110  what is waited for may lie in another process
+            await asyncio.sleep(0.005)
