@@ -67,7 +67,7 @@ class City:
     ) -> None:
         self.scenario, self.start_at, self.speed, self._stamps = scenario, start_at, speed, stamps
         world = World(scenario, start_at, seed, scale, self.to_wire_time)
-        self._sources = [source(world) for source in SOURCES]
+        self.sources = {source.feed_id: source(world) for source in SOURCES}
         self.faults = {source.feed_id: WireFaults(world, source.feed_id) for source in SOURCES}
 
     def to_wire_time(self, world_at: datetime) -> datetime:
@@ -84,12 +84,12 @@ class City:
 
     def beginning(self) -> Iterator[Message]:
         """Give what sources hand over at the start: hours that stations kept, reports of this morning."""
-        for source in self._sources:
+        for source in self.sources.values():
             yield from source.beginning()
 
     def messages(self, until: datetime) -> Iterator[Message]:
         """Give everything up to an instant of the world, in order."""
-        streams = [self.faults[source.feed_id].through(source.run_until(until)) for source in self._sources]
+        streams = [self.faults[source.feed_id].through(source.run_until(until)) for source in self.sources.values()]
         return heapq.merge(*streams, key=lambda message: message.at)
 
 
@@ -148,7 +148,7 @@ class Carrier:
         """Live until cancelled."""
         async with AsyncExitStack() as stack:
             if not self._reach.air_by_http:
-                await stack.enter_async_context(broker(self._reach.mqtt_port))
+                self._publisher.is_heard = await stack.enter_async_context(broker(self._reach.mqtt_port))
             await stack.enter_async_context(self._lines)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pusher.run(), name="push")

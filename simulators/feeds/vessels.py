@@ -14,6 +14,7 @@ from simulators.feeds.fleet import Boat, Timetable, Trade, build_fleet
 from simulators.message import Message
 from simulators.province import Process, World
 from simulators.scenario import Effect
+from simulators.waterways import to_track
 from simulators.wire.nmea import Voyage, encode_class_b, encode_name, encode_position, encode_voyage
 
 UNDER_WAY = timedelta(seconds=10)
@@ -21,6 +22,7 @@ MOORED = timedelta(minutes=3)
 CLASS_B = timedelta(seconds=30)
 BEFORE = timedelta(hours=9)
 """How long the fleet sails unheard before the start, so that boats are where the hour of the day has them."""
+TRIP_KN = 9.0
 _NAME_EVERY = 20
 _LIES_IN = frozenset({ZoneKind.PORT, ZoneKind.SHELTER, ZoneKind.ANCHORAGE})
 
@@ -92,6 +94,8 @@ class Boats(Process):
             boat = self.fleet[(int(facts["vessel"]) - 1) % len(self.fleet)]
             boat.leaves_at, boat.is_moored, boat.obeys = at, True, 1.0
             boat.moved_at, boat.along_m = at, 0.0
+            # It sails through without landing, at a pace of its own, so that a scenario knows where it is and when.
+            boat.track, boat.cruise_kn = to_track(boat.track.points), TRIP_KN
             return
         if "vessels" in facts:
             self._silenced[effect] = frozenset(int(number) for number in facts["vessels"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiomqtt
@@ -17,12 +17,13 @@ _log = logger("simulators.mqtt")
 MOST_WAITING = 20_000
 _AT_ONCE = 20
 _AGAIN_S = 1.0
+_LOOK_S = 0.1
 _DEADLINE_S = 10.0
 
 
 @asynccontextmanager
-async def broker(port: int) -> AsyncIterator[None]:
-    """Run a broker on loopback that lets anybody in, for as long as the block lasts."""
+async def broker(port: int) -> AsyncIterator[Callable[[], bool]]:
+    """Run a broker on loopback that lets anybody in; what it gives says whether somebody has subscribed."""
     for name in ("amqtt", "transitions"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     made = Broker(
@@ -34,17 +35,23 @@ async def broker(port: int) -> AsyncIterator[None]:
     async with asyncio.timeout(_DEADLINE_S):
         await made.start()
     try:
-        yield
+        # amqtt has no public way to ask this.
+        yield lambda: any(made._subscriptions.values())
     finally:
         async with asyncio.timeout(_DEADLINE_S):
             await made.shutdown()
 
 
 class Publisher:
-    """Publishes at QoS 1, a window of messages at a time; what could not be sent waits, the oldest given up first."""
+    """Publishes at QoS 1, a window of messages at a time; what could not be sent waits, the oldest given up first.
+
+    It begins when ``is_heard`` says so: a broker forgets what nobody has subscribed to, and the first thing that
+    stations have to say are the hours that they kept.
+    """
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self.is_heard: Callable[[], bool] = lambda: True
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._wake = asyncio.Event()
         self.sent_count = 0
@@ -65,6 +72,8 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish until cancelled, over one connection after the other."""
+        while not self.is_heard():  # noqa: ASYNC110  amqtt tells nobody when somebody subscribes
+            await asyncio.sleep(_LOOK_S)
         while True:
             try:
                 async with aiomqtt.Client(
