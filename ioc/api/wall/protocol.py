@@ -67,9 +67,9 @@ class Sub(msgspec.Struct, tag_field="t", tag="sub"):
     ch: _Channel
     resume: Resume | None = None
     bbox: Box | None = None
-    rate: msgspec.Raw | None = None
-    filter: msgspec.Raw | None = None
-    fields: msgspec.Raw | None = None
+    rate: Any = None
+    filter: Any = None
+    fields: Any = None
 
 
 class View(msgspec.Struct, tag_field="t", tag="view"):
@@ -215,7 +215,9 @@ def encode_snapshot(
     ]
 
 
-def to_error(code: str, message: str, at_ms: int, *, frame_id: int | None = None, **more: object) -> str:
+def to_error(
+    code: str, message: str, at_ms: int, *, frame_id: int | None = None, retry: bool = False, **more: object
+) -> str:
     """Write an ``err`` frame; a wall that gets one may go on."""
     named: Mapping[str, object] = {} if frame_id is None else {"id": frame_id}
-    return encode("err", at_ms, code=code, msg=message, retry=False, **named, **more)
+    return encode("err", at_ms, code=code, msg=message, retry=retry, **named, **more)
