@@ -8,6 +8,7 @@ from typing import NamedTuple
 from connectors.transports.lines import to_checksum
 from connectors.values import RefusedRecordError
 
+_STARTS = (b"!", b"$", b"#")
 _FORMATTERS = (b"VDM", b"VDO")
 _LONGEST = 1_024
 _MILLISECONDS_FROM = 100_000_000_000
@@ -29,10 +30,10 @@ class Sentence(NamedTuple):
 
 
 def parse_sentence(line: bytes) -> Sentence | None:
-    """Read one line; None for sentences of other instruments.
+    """Read one line; None for sentences of other instruments and for comments.
 
     Raises:
-        RefusedRecordError: too long, a wrong checksum, or fields that do not fit.
+        RefusedRecordError: no sentence at all, too long, a wrong checksum, or fields that do not fit.
     """
     if len(line) > _LONGEST:
         raise RefusedRecordError(f"line of {len(line)} bytes is longer than {_LONGEST}")
@@ -43,6 +44,8 @@ def parse_sentence(line: bytes) -> Sentence | None:
         if not mark:
             raise RefusedRecordError("tag block without an end")
         at_s = _read_tag(tag)
+    if body[:1] not in _STARTS:
+        raise RefusedRecordError("not a sentence")
     if body[:1] != b"!" or body[3:6] not in _FORMATTERS:
         return None
     covered, mark, checksum = body[1:].rpartition(b"*")
