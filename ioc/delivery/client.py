@@ -43,7 +43,9 @@ class WebhookClient:
             socket_factory=lambda info: guarded_socket(self._policy, info),
             ssl=self._ssl or True,
             limit=256,
-            limit_per_host=4,
+            # The outbox bounds each endpoint. A second bound here would have attempts wait for each other inside their
+            # own deadline, where endpoints share a host.
+            limit_per_host=0,
             use_dns_cache=False,
             enable_cleanup_closed=False,
         )
