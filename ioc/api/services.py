@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from alerts.rulebook import Rulebook
-
 from connectors.feed import Feed
 from connectors.transports.http_push import HttpPush
 from ioc.api.wall.hub import WallHub
@@ -39,6 +38,7 @@ class ApiServices:
     """What people's routes and the wall need. ``feed_statuses`` gives every feed's status as the wire has it."""
 
     accounts: AccountStore
+    keys: SourceKeyStore
     audit: AuditLog
     alerts: PostgresAlertStore
     history: HistoryStore

@@ -29,6 +29,7 @@ from ioc.storage.feed_status import FeedStatusStore
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.series import HistoryStore
+from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
 
 _PERIODS_UNTIL_STALE = 3
@@ -61,6 +62,7 @@ def make_api(base: Foundations) -> ApiServices:
     )
     return ApiServices(
         accounts=AccountStore(database, clock),
+        keys=SourceKeyStore(database, clock),
         audit=AuditLog(database, clock),
         alerts=alerts,
         history=history,

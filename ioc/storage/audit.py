@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -34,7 +35,7 @@ class AuditLog:
         async with self._database.connection() as connection:
             await connection.execute(_SQL["audit"], entry)
 
-    async def newest(self, limit: int = 100) -> list[Mapping[str, object]]:
+    async def newest(self, limit: int = 100) -> list[dict[str, Any]]:
         """Give the newest entries, newest first."""
         names = ("at", "actor", "address", "action", "object", "detail")
         async with self._database.connection() as connection:

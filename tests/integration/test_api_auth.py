@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import psycopg
 import pytest
@@ -61,7 +62,7 @@ async def test_nothing_that_opens_a_door_is_stored_as_it_is(edge, truc):
 async def test_a_wrong_name_or_password_says_nothing_about_which(edge, name):
     await edge.add_person("truc", "operator")
     async with edge.client() as client:
-        body = '{"username": "%s", "password": "sai-mat-khau"}' % name.encode("ascii", "backslashreplace").decode()
+        body = json.dumps({"username": name, "password": "sai-mat-khau"})
         answer = await client.post(LOGIN, content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code in {401, 422}
         assert answer.headers["content-type"] == "application/problem+json"
