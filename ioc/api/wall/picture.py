@@ -201,7 +201,7 @@ class Picture:
             return
         if isinstance(event.data, VesselPosition):
             known = self._channels[name].rows.get(event.asset_id)
-            is_same = known is not None and (known[1], known[2]) == (event.lon_deg, event.lat_deg)
+            is_same = known is not None and (known[1], known[2]) == _to_place(event)
             zone = known[7] if zone is None and is_same and known is not None else zone
             is_moving = (event.data.sog_kn or 0.0) >= _MOVING_KN
             doing = "silent" if quality in _SILENT_STATES else "moving" if is_moving else None
@@ -215,7 +215,7 @@ class Picture:
         return event
 
     def _to_row(self, event: Event, zone: str | None, quality: int) -> Row:
-        head: Row = [event.asset_id, event.lon_deg, event.lat_deg]
+        head: Row = [event.asset_id, *_to_place(event)]
         tail: Row = [to_ms(self._speaker(event).observed_at), quality]
         match event.data:
             case VesselPosition() as vessel:
@@ -248,6 +248,13 @@ class Picture:
             passing.in_count if isinstance(passing, GateCount) else None,
             passing.out_count if isinstance(passing, GateCount) else None,
         ]
+
+
+def _to_place(event: Event) -> tuple[float | None, float | None]:
+    """Give the place to 0.1 m: more digits are noise, and a third of what a wall would get."""
+    if event.lon_deg is None or event.lat_deg is None:
+        return None, None
+    return round(event.lon_deg, 6), round(event.lat_deg, 6)
 
 
 LATEST_KINDS: tuple[type[Payload], ...] = (*MAP_KINDS, BorderQueue, UnitReport)

@@ -254,3 +254,10 @@ async def test_the_writer_wakes_for_what_comes_later():
         tick(session, channel, a=1.0)
         await reader.until("d")
         writing.cancel()
+
+
+def test_a_frame_s_bytes_are_made_once_and_are_its_utf8():
+    frame = protocol.encode("ok", 0, id=1, name="Hạ Long")
+    assert frame.encode() is frame.encode()
+    assert frame.encode() == str(frame).encode("utf-8") == bytes(frame, "utf-8")
+    assert json.loads(frame)["name"] == "Hạ Long"
