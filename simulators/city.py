@@ -169,7 +169,7 @@ class Carrier:
                     await asyncio.sleep(0)
             self._hang_up()
             self._recent.append((now, Counter(self.sent)))
-            while now - self._recent[0][0] > _RATE_OVER:
+            while len(self._recent) > 2 and now - self._recent[0][0] > _RATE_OVER:
                 self._recent.popleft()
             on_tick(self)
             await self._clock.sleep(TICK)

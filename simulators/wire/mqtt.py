@@ -15,7 +15,7 @@ from ioc.logs import logger
 
 _log = logger("simulators.mqtt")
 MOST_WAITING = 20_000
-_AT_ONCE = 20
+_AT_ONCE = 10
 _AGAIN_S = 1.0
 _LOOK_S = 0.1
 _DEADLINE_S = 10.0
