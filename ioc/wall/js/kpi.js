@@ -71,7 +71,9 @@ class Tile {
     const { line, limitY, last } = sparkPath(row.spark ?? [], row.limit, FLOORS.has(row.id));
     this.line.setAttribute("d", line);
     this.limitLine.setAttribute("d", limitY === null ? "" : `M0 ${limitY.toFixed(1)}H${WIDTH}`);
-    this.dot.setAttribute("cy", last ?? -20);
+    // One value is no course yet: without a line there is nothing for the dot to end.
+    this.dot.setAttribute("visibility", line && last !== null ? "visible" : "hidden");
+    if (last !== null && last !== undefined) this.dot.setAttribute("cy", last);
   }
 }
 
