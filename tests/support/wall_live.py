@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import yaml
+from jsonschema import Draft202012Validator
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -28,10 +30,17 @@ from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.feed_status import FeedStatusStore
 from ioc.storage.migrate import migrate_database
 from ioc.storage.outbox import enqueue
+from tests.support.servers import REPOSITORY
 
 DEADLINE_S = 15.0
 PASSWORD = "mat-khau-cua-bai-thu"
 SCHEMA = "ioc"
+_COMPONENTS = yaml.safe_load((REPOSITORY / "docs" / "asyncapi.yaml").read_text("utf-8"))["components"]
+_VALIDATORS = {
+    name: Draft202012Validator({"components": _COMPONENTS, "$ref": f"#/components/messages/{name}/payload"})
+    for name in _COMPONENTS["messages"]
+}
+_MOST_CHECKED_ROWS = 100
 
 
 async def prepare(url: str) -> None:
@@ -146,7 +155,8 @@ class WallClient:
     async def receive(self) -> dict[str, Any]:
         """Take one frame in."""
         frame: dict[str, Any] = json.loads(await self.socket.recv())
-        assert isinstance(frame["ts"], int)
+        if len(frame.get("set") or frame.get("rows") or ()) <= _MOST_CHECKED_ROWS:
+            _VALIDATORS[frame["t"]].validate(frame)
         self.frames.append(frame)
         match frame["t"]:
             case "snap":
