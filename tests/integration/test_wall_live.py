@@ -201,6 +201,7 @@ NO_FRAMES = [
     '{"t":"sub","ch":"feeds"}', '{"t":"sub","id":1e400,"ch":"feeds"}', '{"t":"ping","id":NaN}', "[" * 8_000,
     '{"t":"sub","id":1,"ch":"' + "x" * 5_000 + '"}', '{"t":"view","id":1,"ch":"map:vessels","bbox":[0,0,999,0]}',
     '{"t":"shelve","id":1,"cid":"c","alert":"a","ver":1,"until":"2026-11-23T09:00:00","reason":"no offset"}',
+    '{"t":"ack","id":1,"cid":"c","alert":"a","ver":1,"note":"a\\u0000b"}', '{"t":"sub","id":1,"ch":"\\ud800"}',
     b"\x00\x01",
 ]  # fmt: skip
 

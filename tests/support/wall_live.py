@@ -83,19 +83,19 @@ class LiveWall:
 
 
 @asynccontextmanager
-async def open_wall(folder: Path, database_url: str) -> AsyncIterator[LiveWall]:
-    """Serve the real thing on a free port until the block ends."""
+async def open_wall(folder: Path, database_url: str, *, port: int = 0) -> AsyncIterator[LiveWall]:
+    """Serve the real thing until the block ends, on a free port unless one is given."""
     settings = Settings.model_validate({"data_dir": folder, "store": {"url": database_url}})
     async with open_foundations(settings) as base:
         api = make_api(base)
         app = create_app(Services(clock=base.clock, api=api))
-        stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
+        stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
             hub = group.create_task(api.hub.run())
-            serving = group.create_task(serve(app, host="127.0.0.1", port=0, stop=stop, on_ready=port.set_result))
+            serving = group.create_task(serve(app, host="127.0.0.1", port=port, stop=stop, on_ready=ready.set_result))
             store = PostgresBatchStore(base.database, alerts=AlertWriter(enqueue))
             async with asyncio.timeout(DEADLINE_S):
-                wall = LiveWall(port=await port, api=api, base=base, store=store)
+                wall = LiveWall(port=await ready, api=api, base=base, store=store)
             try:
                 yield wall
             finally:

@@ -164,8 +164,10 @@ def decode(text: str) -> Frame:
     """Read a frame of a wall.
 
     Raises:
-        MalformedFrameError: it is not JSON, or not a frame that there is.
+        MalformedFrameError: it is not JSON, not a frame that there is, or holds a NUL, which no database keeps.
     """
+    if "\\u0000" in text:
+        raise MalformedFrameError("no text may hold a NUL character")
     try:
         return _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

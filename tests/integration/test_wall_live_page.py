@@ -1,0 +1,101 @@
+"""The wall's page in a real browser on the real server: both ends of the protocol, with nothing in between made up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+from ioc.domain.events import Event
+from ioc.domain.ids import event_id
+from ioc.domain.kinds import VesselPosition
+from ioc.ports import Topic
+from tests.support.alerts import apply, decide
+from tests.support.wall_live import PASSWORD, open_wall, prepare
+
+pytestmark = pytest.mark.chromium
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+ALL_THERE = "() => window.__wall?.connection().state === 'live' && window.__wall.counts()['kpi:province'] === 8"
+TWO_HEARTBEATS_LATER = "(since) => performance.now() - since > 21_000"
+
+
+@pytest.fixture
+async def wall(tmp_path, plain_postgres_url, fresh_database):
+    async with open_wall(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as wall:
+        await wall.add_person()
+        yield wall
+
+
+@pytest.fixture
+async def page(chromium_path):
+    async with async_playwright() as playwright:
+        options = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        browser = await playwright.chromium.launch(executable_path=chromium_path, args=options)
+        page = await browser.new_page(viewport={"width": 1920, "height": 1080})
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        await browser.close()
+        assert errors == []
+
+
+def vessel(name: str, lon_deg: float) -> Event:
+    at = datetime.now(UTC)
+    return Event(
+        event_id=event_id("vessels", "vessel.574000001", at, "vessel.position"), feed_id="vessels",
+        asset_id="vessel.574000001", observed_at=at, received_at=at, lon_deg=lon_deg, lat_deg=20.86,
+        data=VesselPosition(sog_kn=6.0, cog_deg=90.0, name=name),
+    )  # fmt: skip
+
+
+async def sign_in(page: Page, port: int) -> None:
+    await page.goto(f"http://127.0.0.1:{port}/wall/")
+    await page.locator("[name=username]").fill("truc")
+    await page.locator("[name=password]").fill(PASSWORD)
+    await page.locator("#login-form button").click()
+    await page.wait_for_function(ALL_THERE, timeout=30_000)
+
+
+async def test_the_page_shows_what_the_hub_sends_and_acknowledges_over_the_journal(wall, page):
+    await apply(wall.store, decide(asset_id="air.hong-gai"))
+    await sign_in(page, wall.port)
+    await page.locator("[data-alert] .alert-title").get_by_text("Bụi mịn vượt ngưỡng").wait_for()
+    await wall.base.log.append(Topic.EVENTS, [vessel("Hạ Long 1", 107.05)])
+    await page.wait_for_function("() => window.__wall.row('map:vessels', 'vessel.574000001')?.lon === 107.05")
+    await wall.base.log.append(Topic.EVENTS, [vessel("Hạ Long 1", 107.06)])
+    await page.wait_for_function("() => window.__wall.row('map:vessels', 'vessel.574000001')?.lon === 107.06")
+
+    await page.locator("[data-alert] .alert-ack").click()
+    await page.locator("[data-alert][data-operator=acknowledged]").wait_for()
+    [fired, acknowledged] = await wall.api.alerts.events_after(0)
+    assert (fired.type, acknowledged.type, acknowledged.actor) == ("fired", "acknowledged", "truc")
+
+    since = await page.evaluate("() => performance.now()")
+    await page.wait_for_function(TWO_HEARTBEATS_LATER, arg=since, timeout=40_000)
+    facts = await page.evaluate("() => window.__wall.connection()")
+    assert (facts["state"], facts["resyncCount"], facts["reconnectCount"], facts["isFrozen"]) == ("live", 0, 0, False)
+    assert await page.evaluate("() => window.__wall.missingKeys()") == []
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=SCREENSHOTS / "wall-on-the-real-hub.png")
+
+
+async def test_the_page_comes_back_after_a_restart_without_losing_an_alert(
+    tmp_path, plain_postgres_url, fresh_database, page
+):
+    address = await fresh_database(plain_postgres_url, prepare=prepare)
+    async with open_wall(tmp_path, address) as wall:
+        await wall.add_person()
+        await apply(wall.store, decide(asset_id="air.hong-gai"))
+        await sign_in(page, wall.port)
+        await page.wait_for_function("() => window.__wall.counts().alerts === 1")
+        port = wall.port
+    await page.wait_for_function("() => window.__wall.connection().state === 'waiting'", timeout=30_000)
+    async with open_wall(tmp_path, address, port=port) as wall:
+        await apply(wall.store, decide(asset_id="air.bai-chay"))
+        await page.wait_for_function("() => window.__wall.connection().state === 'live'", timeout=60_000)
+        await page.wait_for_function("() => window.__wall.counts().alerts === 2", timeout=30_000)
+        # The list was resumed, not sent anew: the second alert came as an event.
+        assert await page.evaluate("() => window.__wall.alertEventCount()") == 1
