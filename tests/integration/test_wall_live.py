@@ -11,13 +11,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from ioc.api.wall.endpoint import HELLO_DEADLINE_S, MOST_SOCKETS_A_USER
+from ioc.api.wall.endpoint import ASK_BEFORE, HELLO_DEADLINE_S, MOST_SOCKETS_A_USER, TRUST
 from ioc.domain.alerts import ChangeType
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import VesselPosition
 from ioc.ports import Topic
 from tests.support.alerts import apply, decide
+from tests.support.feeds import SteppedClock
 from tests.support.wall_live import WallClient, open_wall, prepare
 
 
@@ -252,6 +253,42 @@ async def test_a_wall_that_says_nothing_is_sent_away_in_time(wall):
         with pytest.raises(ConnectionClosed):
             await asyncio.wait_for(socket.recv(), HELLO_DEADLINE_S + 5)
         assert socket.close_code == 4408
+
+
+async def test_a_wall_proves_itself_again_and_is_signed_out_when_it_does_not(
+    tmp_path, plain_postgres_url, fresh_database
+):
+    clock = SteppedClock(datetime.now(UTC))
+    address = await fresh_database(plain_postgres_url, prepare=prepare)
+    async with open_wall(tmp_path, address, clock=clock) as wall:
+        await wall.add_person()
+        async with wall.client() as client:
+            await clock.step(TRUST - ASK_BEFORE)
+            await client.until(lambda: client.has("auth"))
+            await client.send("refresh", token=await wall.ticket())
+            await client.until(lambda: client.has("ok"))
+            await clock.step(ASK_BEFORE)
+            await clock.step(TRUST - 2 * ASK_BEFORE)
+            await client.until(lambda: len(client.find("auth")) == 2)
+            await clock.step(ASK_BEFORE)
+            with pytest.raises(ConnectionClosed):
+                await client.until(lambda: False)
+            assert client.socket.close_code == 4401
+
+
+async def test_a_role_that_was_taken_away_is_gone_with_the_next_proof(tmp_path, plain_postgres_url, fresh_database):
+    clock = SteppedClock(datetime.now(UTC))
+    address = await fresh_database(plain_postgres_url, prepare=prepare)
+    async with open_wall(tmp_path, address, clock=clock) as wall:
+        await wall.add_person()
+        await apply(wall.store, decide(asset_id="air.0"))
+        async with wall.client() as client:
+            await wall.add_person("truc", "viewer")
+            await client.send("refresh", token=await wall.ticket())
+            await client.until(lambda: client.has("ok"))
+            [alert] = await wall.api.alerts.open_alerts()
+            await client.send("ack", cid="c", alert=str(alert.alert_id), ver=alert.revision)
+            await client.until(lambda: client.has("err", code="forbidden"))
 
 
 async def test_another_protocol_is_refused(wall):

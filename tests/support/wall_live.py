@@ -24,6 +24,7 @@ from ioc.api.services import ApiServices, Services
 from ioc.api.serving import serve
 from ioc.bootstrap.edge import make_api
 from ioc.bootstrap.foundations import Foundations, open_foundations
+from ioc.ports import Clock
 from ioc.settings import Settings
 from ioc.storage.alerts import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
@@ -83,10 +84,12 @@ class LiveWall:
 
 
 @asynccontextmanager
-async def open_wall(folder: Path, database_url: str, *, port: int = 0) -> AsyncIterator[LiveWall]:
+async def open_wall(
+    folder: Path, database_url: str, *, port: int = 0, clock: Clock | None = None
+) -> AsyncIterator[LiveWall]:
     """Serve the real thing until the block ends, on a free port unless one is given."""
     settings = Settings.model_validate({"data_dir": folder, "store": {"url": database_url}})
-    async with open_foundations(settings) as base:
+    async with open_foundations(settings, clock=clock) as base:
         api = make_api(base)
         app = create_app(Services(clock=base.clock, api=api))
         stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()

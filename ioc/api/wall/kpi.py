@@ -45,7 +45,7 @@ class KeyFigures:
             "kpi.alerts_open": Figure(open_alert_count, "", None, now),
             "kpi.feeds_fresh_pct": self._feeds_fresh(feeds, now),
             "kpi.units_reporting": self._units_reporting(now),
-            **self._vessels(),
+            **self._vessels(now),
             "kpi.visitors_now": self._visitors(now),
             "kpi.trucks_in_yard": self._trucks(),
             "kpi.aqi_max": self._aqi(),
@@ -73,19 +73,25 @@ class KeyFigures:
 
     def _units_reporting(self, now: datetime) -> Figure:
         today = now.astimezone(PROVINCE_TIME).date()
-        reports = [
-            event
+        count = sum(
+            event.data.report_on == today and event.data.status in _REPORTED
             for event in self._picture.newest(UnitReport)
-            if isinstance(event.data, UnitReport) and event.data.report_on == today and event.data.status in _REPORTED
-        ]
-        return Figure(len(reports), f"/{UNITS_COUNT}", UNITS_COUNT, max((r.observed_at for r in reports), default=now))
+            if isinstance(event.data, UnitReport)
+        )
+        newest = self._picture.newest_at(UnitReport)
+        return Figure(None if newest is None else count, f"/{UNITS_COUNT}", UNITS_COUNT, newest)
 
-    def _vessels(self) -> dict[str, Figure]:
-        counts, newest = self._picture.tally.counts, self._picture.newest_at(VesselPosition)
+    def _vessels(self, now: datetime) -> dict[str, Figure]:
+        newest = self._picture.newest_at(VesselPosition)
+        quality = self._picture.quality_at(VesselPosition, now)
         return {
-            "kpi.vessels_moving": Figure(counts["moving"], "", None, newest),
-            "kpi.vessels_silent": Figure(counts["silent"], "", 0, newest),
+            "kpi.vessels_moving": Figure(self._count("moving", newest), "", None, newest, quality),
+            "kpi.vessels_silent": Figure(self._count("silent", newest), "", 0, newest, quality),
         }
+
+    def _count(self, doing: str, newest: datetime | None) -> int | None:
+        """Give a count, None while nothing was ever heard: no data is not zero."""
+        return None if newest is None else self._picture.tally.counts[doing]
 
     def _visitors(self, now: datetime) -> Figure:
         crowds = [event for event in self._picture.newest(Crowd) if isinstance(event.data, Crowd)]
@@ -96,7 +102,8 @@ class KeyFigures:
         return Figure(people if fresh else None, "", capacity or None, self._picture.newest_at(Crowd), quality)
 
     def _trucks(self) -> Figure:
-        return Figure(self._picture.tally.counts["in_yard"], "", None, self._picture.newest_at(TruckStep))
+        newest = self._picture.newest_at(TruckStep)
+        return Figure(self._count("in_yard", newest), "", None, newest)
 
     def _aqi(self) -> Figure:
         values = self._picture.aqi_values()

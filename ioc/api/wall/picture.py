@@ -115,6 +115,12 @@ class Picture:
         is_stale = limit is not None and now - event.observed_at > limit
         return Quality.STALE.value if is_stale else event.quality
 
+    def quality_at(self, kind: type[Payload], now: datetime) -> Quality:
+        """Judge a kind as a whole: when nothing of it comes any more, a count of zero says nothing."""
+        newest, limit = self._newest_at.get(kind), self._stale_after.get(kind)
+        is_silent = newest is not None and limit is not None and now - newest > limit
+        return Quality.STALE if is_silent else Quality.GOOD
+
     def aqi_values(self) -> list[tuple[int, datetime]]:
         """Give the hourly VN_AQI of every station that has one and still speaks, with its time."""
         found = []

@@ -171,3 +171,12 @@ def test_a_feed_whose_intake_died_is_not_live_for_ever():
     assert [judge_feed(told, 1_000 * s)["state"] for s in (60, 121, 181)] == ["live", "late", "lost"]
     assert judge_feed({**told, "received_at": None, "state": "never"}, 10**9)["state"] == "never"
     assert judge_feed({**told, "state": "lost"}, 0)["state"] == "lost"
+
+
+def test_no_data_is_not_zero_and_old_data_is_not_good(picture):
+    now = figures(picture, 0)
+    for name in ("vessels_moving", "vessels_silent", "trucks_in_yard", "units_reporting", "visitors_now", "aqi_max"):
+        assert now[f"kpi.{name}"][1] is None, name
+    picture.take([event("vessel.1", VesselPosition(sog_kn=5))], at(0))
+    picture.sweep(at(30))
+    assert [figures(picture, 30)[f"kpi.vessels_{name}"][1:6:4] for name in ("moving", "silent")] == [[0, 2], [1, 2]]
