@@ -1,7 +1,7 @@
 """The engine: steps over the log's slices in order and says what changed. Pure: no I/O, no clock of its own.
 
-Its time is log time: before an event is looked at, timers that fell due up to its arrival are fired. So the decisions of
-a partition are a function of that partition's items, however they were cut into batches and whenever the process was
+Its time is log time: before an event is looked at, timers that fell due up to its arrival are fired. So decisions of a
+partition are a function of that partition's items, however they were cut into batches and whenever the process was
 restarted in between.
 """
 
@@ -30,6 +30,9 @@ JUMP = timedelta(minutes=2)
 
 RULE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a rule may trip over; it becomes a fault of that rule and harms no other."""
+
+CLOCK = StateKey("", "clock")
+"""Where a partition's log time is kept: with it, a restart is no different from none."""
 
 _encode = msgspec.msgpack.Encoder().encode
 NO_ZONES: tuple[str, ...] = ()
@@ -84,7 +87,12 @@ class Engine:
             memory.readings("", type(event.data))[reading_key(event)] = event
             memory.clock = max(memory.clock, event.received_at)
         for key, kept in state.items():
-            self._restore_series(memory, key, kept)
+            if key != CLOCK:
+                self._restore_series(memory, key, kept)
+        if (kept_clock := state.get(CLOCK)) is not None:
+            memory.clock, memory.resumed_from = msgspec.msgpack.decode(
+                kept_clock, type=tuple[datetime, datetime | None]
+            )
         for evaluator in self._evaluators:
             evaluator.resume(memory)
 
@@ -119,6 +127,8 @@ class Engine:
         for item in items:
             if isinstance(item, Signal):
                 self._take_signal(memory, item)
+        if items:
+            memory.kept[CLOCK] = _encode((memory.clock, memory.resumed_from))
         return self._finish(memory)
 
     def advance(self, partition: object, now: datetime) -> Step:

@@ -1,7 +1,7 @@
 """VN_AQI, the Vietnamese air quality index, after decision 1459/QĐ-TCMT of 12 November 2019.
 
 Concentrations in µg/m³ (also CO). Sub-indices are interpolated between breakpoints and rounded half up; the index is
-the largest. Particulates enter the hourly index through Nowcast over twelve hours; without PM2.5 or PM10 there is no index.
+the largest. Particulates enter the hourly index through Nowcast over twelve hours; without them there is no index.
 """
 
 from __future__ import annotations

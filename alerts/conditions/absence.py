@@ -1,7 +1,7 @@
 """Absence: a station that has fallen silent; a unit where many have is one suspected blackout, not many alarms.
 
 Where an asset's own readings are (partitions of ``events``) silence is noticed; where its unit's signals meet
-(partitions of ``signals``) it is judged, a short while later, so that stations which fall silent together are judged together.
+(partitions of ``signals``) it is judged, a short while later: stations that fall silent together are judged together.
 """
 
 from __future__ import annotations

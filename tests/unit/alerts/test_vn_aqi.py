@@ -1,0 +1,115 @@
+"""VN_AQI gives what decision 1459/QĐ-TCMT gives; its own examples and the vectors in the recorded data."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts import vn_aqi
+from alerts.vn_aqi import BREAKPOINTS_UG_M3, INDEX, HourlyWindow, Pollutant
+from ioc.domain.kinds import AirReading
+from tests.support.servers import data_file
+
+START = datetime(2026, 11, 23, 0, 30, tzinfo=UTC)
+DECREE_HOURS = [20.6, 19.6, 22.4, 20.3, 16.5, 19.0, 16.5, 19.5, 23.5, 20.5, 24.7, 26.9]
+NAMES = {"O3_1h": "o3_1h", "O3_8h": "o3_8h", "CO": "co", "SO2": "so2", "NO2": "no2", "PM10": "pm10", "PM25": "pm25"}
+
+
+def test_the_breakpoints_are_the_decrees():
+    vectors = json.loads(data_file("air_quality", "vn_aqi_test_vectors.json").read_text("utf-8"))
+    assert list(INDEX) == vectors["bp_ug_m3"]["I"]
+    for name, ours in NAMES.items():
+        theirs = [value for value in vectors["bp_ug_m3"][name] if value is not None]
+        assert list(BREAKPOINTS_UG_M3[Pollutant(ours)]) == theirs
+    bands = [(band["max"], band["vi"], tuple(band["rgb"])) for band in vectors["bands"]]
+    assert [(band.high, band.name_vi, band.rgb) for band in vn_aqi.BANDS] == bands
+
+
+@pytest.mark.parametrize("pollutant", list(Pollutant))
+def test_each_breakpoint_gives_its_index(pollutant):
+    for place, concentration in enumerate(BREAKPOINTS_UG_M3[pollutant]):
+        assert vn_aqi.sub_index(pollutant, concentration) == pytest.approx(INDEX[place])
+
+
+def test_nowcast_reproduces_the_decrees_example():
+    assert vn_aqi.nowcast(DECREE_HOURS) == pytest.approx(20.3, abs=0.05)
+
+
+def test_nowcast_of_hours_that_differ_widely_is_the_sum_of_halves():
+    assert vn_aqi.nowcast([100.0, 20.0, None, 40.0]) == pytest.approx(100 / 2 + 20 / 4 + 40 / 16)
+
+
+@pytest.mark.parametrize("hours", [[None, None, 5.0], [5.0, None, None, 9.0], []])
+def test_nowcast_needs_two_of_the_newest_three_hours(hours):
+    assert vn_aqi.nowcast(hours) is None
+
+
+def test_the_decrees_hourly_example():
+    # The decree prints 60 for NO2, although 59.35 rounds to 59; half up is the rule that its daily example needs.
+    assert vn_aqi.sub_index(Pollutant.O3_1H, 136.1) == pytest.approx(42.53125)
+    assert vn_aqi.sub_index(Pollutant.NO2, 118.7) == pytest.approx(59.35)
+    assert vn_aqi.sub_index(Pollutant.PM25, 20.3) == pytest.approx(40.6)
+    parts = {Pollutant.O3_1H: 42.53125, Pollutant.NO2: 59.35, Pollutant.PM25: 40.6}
+    assert vn_aqi.combine(parts) == (59, Pollutant.NO2)
+
+
+def test_the_decrees_daily_example():
+    found = vn_aqi.daily(pm25_24h=55.7, pm10_24h=None, o3_1h_max=114.6, o3_8h_max=89.3, no2_1h_max=130.8)
+    assert found == (110, Pollutant.PM25)
+
+
+def test_without_particulates_there_is_no_index():
+    assert vn_aqi.daily(pm25_24h=None, pm10_24h=None, o3_1h_max=900.0) is None
+
+
+def test_eight_hour_ozone_above_400_has_no_sub_index():
+    assert vn_aqi.sub_index(Pollutant.O3_8H, 401) is None
+    assert vn_aqi.daily(pm25_24h=10.0, pm10_24h=None, o3_8h_max=401.0) == (20, Pollutant.PM25)
+
+
+def test_the_scale_ends_at_500():
+    assert vn_aqi.daily(pm25_24h=5_000.0, pm10_24h=None) == (500, Pollutant.PM25)
+
+
+@given(st.sampled_from(list(Pollutant)), st.floats(0, 400), st.floats(0, 400))
+def test_more_of_a_pollutant_never_makes_the_index_better(pollutant, a, b):
+    low, high = sorted((a, b))
+    first, second = vn_aqi.sub_index(pollutant, low), vn_aqi.sub_index(pollutant, high)
+    assert first is not None
+    assert second is not None
+    assert 0 <= first <= second <= 500
+
+
+@given(st.permutations(range(8)))
+def test_the_order_of_arrival_within_the_window_does_not_matter(order):
+    readings = [
+        (START + timedelta(minutes=20 * number), AirReading(pm25_ug_m3=10.0 + 8 * number, o3_ug_m3=50.0))
+        for number in range(8)
+    ]
+    straight, shuffled = HourlyWindow(), HourlyWindow()
+    for at, reading in readings:
+        straight.add(at, reading)
+    for place in order:
+        shuffled.add(*readings[place])
+    assert shuffled.hourly(readings[-1][0]) == straight.hourly(readings[-1][0])
+
+
+def test_a_window_that_has_not_filled_yet_has_no_value_and_a_zero_has_one():
+    window = HourlyWindow()
+    window.add(START, AirReading(pm25_ug_m3=0.0))
+    assert window.hourly(START) is None
+    window.add(START + timedelta(hours=1), AirReading(pm25_ug_m3=0.0))
+    assert window.hourly(START + timedelta(hours=1)) == 0
+
+
+def test_old_hours_leave_the_window():
+    window = HourlyWindow()
+    for hour in range(30):
+        window.add(START + timedelta(hours=hour), AirReading(pm25_ug_m3=20.0))
+    assert len(window.hours) == 12
+    window.add(START, AirReading(pm25_ug_m3=500.0))
+    assert window.hourly(START + timedelta(hours=29)) == 40
