@@ -106,6 +106,14 @@ class RefusedActionError(IocError):
         super().__init__(reason)
 
 
+class InvalidRequestError(IocError):
+    """A question or an order that makes no sense as it stands, whatever the state of things; ``code`` is for programs."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code, self.reason = code, reason
+        super().__init__(reason)
+
+
 class AccessDeniedError(IocError):
     """The caller is not known, or may not do this."""
 

@@ -19,6 +19,7 @@ from ioc.errors import (
     AccessDeniedError,
     ConfigurationError,
     DestinationRefusedError,
+    InvalidRequestError,
     IocError,
     LogUnavailableError,
     MalformedPayloadError,
@@ -43,6 +44,7 @@ _STATUS: tuple[tuple[type[IocError], int, str], ...] = (
     (TooLargeError, 413, "too_large"),
     (UnsupportedContentError, 415, "unsupported_content_type"),
     (MalformedPayloadError, 400, "malformed"),
+    (InvalidRequestError, 422, "invalid"),
     (DestinationRefusedError, 422, "destination_refused"),
     (ConfigurationError, 422, "invalid"),
     (OverloadedError, 429, "overloaded"),
@@ -102,7 +104,7 @@ async def _answer_ours(request: Request, error: Exception) -> Response:
     match error:
         case RevisionConflictError(current=Alert() as current):
             more["current"] = to_alert(current)
-        case RefusedActionError(code=refusal):
+        case RefusedActionError(code=refusal) | InvalidRequestError(code=refusal):
             code = refusal
         case OverloadedError(retry_after=wait_for):
             headers["Retry-After"] = str(max(1, round(wait_for.total_seconds())))

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 
 from ioc.domain import alert_machines
 from ioc.domain.alerts import Alert, AlertChange, AlertEvent, ChangeType
-from ioc.errors import NotFoundError, RefusedActionError, RevisionConflictError
+from ioc.errors import InvalidRequestError, NotFoundError, RevisionConflictError
 from ioc.storage.alert_rows import JournalEntry, fetch_alerts, fetch_events, write_entries
 from ioc.storage.pool import Database, cut_after, translated_errors
 from ioc.storage.statements import load_statements
@@ -113,7 +113,7 @@ class PostgresAlertStore:
         """Give one page.
 
         Raises:
-            RefusedActionError: the cursor is not one of ours.
+            InvalidRequestError: the cursor is not one of ours.
         """
         started_at, alert_id = _read_cursor(cursor)
         parameters = {
@@ -139,10 +139,11 @@ class PostgresAlertStore:
             raise NotFoundError("alert", str(alert_id))
         return found[0]
 
-    async def events(self, alert_id: UUID) -> list[AlertEvent]:
-        """Give an alert's journal, oldest first."""
+    async def events(self, alert_id: UUID, *, limit: int = PAGE) -> list[AlertEvent]:
+        """Give the newest part of an alert's journal, oldest first."""
         async with self._database.connection() as connection:
-            return await fetch_events(connection, "events_of", {"alert_id": alert_id})
+            found = await fetch_events(connection, "events_of", {"alert_id": alert_id, "limit": limit})
+        return found[::-1]
 
     async def last_event_id(self) -> int:
         """Give the id of the newest journal entry of all alerts; 0 when there is none."""
@@ -189,6 +190,7 @@ class PostgresAlertStore:
             NotFoundError: there is no such alert.
             RevisionConflictError: somebody was first; the error carries the alert as it is now.
             RefusedActionError: the action does not fit the alert's state, or lacks what it needs.
+            InvalidRequestError: the key was used for something else.
         """
         async with self._database.transaction() as connection:
             # The lock comes first: of two equal requests at once, the second sees here what the first one did.
@@ -260,7 +262,7 @@ async def _find_done(connection: AsyncConnection, alert_id: UUID, action: Action
     if not found:
         return None
     if (found[0].alert_id, found[0].type) != (alert_id, action.type):
-        raise RefusedActionError("idempotency_key_reused", "this Idempotency-Key was used for something else")
+        raise InvalidRequestError("idempotency_key_reused", "this Idempotency-Key was used for something else")
     return found[0].alert
 
 
@@ -271,4 +273,4 @@ def _read_cursor(cursor: str | None) -> tuple[datetime | None, UUID | None]:
     try:
         return datetime.fromisoformat(started), UUID(alert_id)
     except ValueError as error:
-        raise RefusedActionError("bad_cursor", "the cursor is not one that this list gave") from error
+        raise InvalidRequestError("bad_cursor", "the cursor is not one that this list gave") from error

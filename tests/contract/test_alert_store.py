@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from ioc.domain.alerts import ChangeType, ConditionState, OperatorState, ResolveReason, Severity
-from ioc.errors import NotFoundError, PositionConflictError, RefusedActionError
+from ioc.errors import InvalidRequestError, NotFoundError, PositionConflictError
 from ioc.ports import Slice, Topic, TopicPartition
 from ioc.storage.alerts import Action, AlertFilter, AlertWriter, PostgresAlertStore
 from ioc.storage.batches import PostgresBatchStore
@@ -111,6 +111,11 @@ async def test_a_batch_that_fails_leaves_no_alert_and_no_position(store, alerts)
     assert await alerts.open_alerts() == []
     assert await alerts.last_event_id() == 0
     assert await store.positions("process", frozenset({first.partition})) == {}
+
+
+async def test_a_long_journal_is_read_from_its_newest_end(store, alerts):
+    await apply(store, decide(), *(decide(UPDATED, minute, value=80.0 + minute) for minute in range(1, 6)))
+    assert [event.revision for event in await alerts.events(decide().alert_id, limit=3)] == [4, 5, 6]
 
 
 async def test_a_condition_that_comes_back_is_a_new_alert_beside_the_old_one(store, alerts):
@@ -220,7 +225,7 @@ async def test_a_page_shows_what_its_filter_lets_through(store, alerts):
     "cursor", ["", "x", "2026-11-23T02:00:00+00:00", "2026-11-23|nothing", "|", "2026-11-23T02:00:00|a"]
 )
 async def test_a_cursor_that_is_not_ours_is_refused(alerts, cursor):
-    with pytest.raises(RefusedActionError):
+    with pytest.raises(InvalidRequestError):
         await alerts.page(AlertFilter(), limit=10, cursor=cursor)
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from ioc.domain.alerts import ChangeType, OperatorState, ResolveReason, Severity
-from ioc.errors import NotFoundError, RefusedActionError, RevisionConflictError
+from ioc.errors import InvalidRequestError, NotFoundError, RefusedActionError, RevisionConflictError
 from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
@@ -118,7 +118,7 @@ async def test_a_key_serves_one_request_only(store, alerts):
         (other, _ask("acknowledged", idempotency_key="k1")),
         (ALERT, _ask("commented", 2, reason="khác", idempotency_key="k1")),
     ):
-        with pytest.raises(RefusedActionError) as refused:
+        with pytest.raises(InvalidRequestError) as refused:
             await alerts.act(alert_id, asked)
         assert refused.value.code == "idempotency_key_reused"
     # Another person's key is another key.

@@ -60,7 +60,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 
     @routes.get("/{alert_id}", dependencies=[Depends(viewer)])
     async def one(alert_id: UUID) -> dict[str, Any]:
-        """One alert with its whole journal."""
+        """One alert with its journal: the newest thousand entries, oldest first."""
         alert = await api.alerts.get(alert_id)
         return {
             "alert": to_alert(alert),

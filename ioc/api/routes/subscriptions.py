@@ -10,10 +10,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from ioc.api.auth import DEPARTMENTS, address_of, signed_in
 from ioc.api.services import ApiServices, Services
 from ioc.domain.alerts import ChangeType, Severity
-from ioc.errors import RefusedActionError
+from ioc.errors import AccessDeniedError, InvalidRequestError, NotFoundError, RefusedActionError
 from ioc.storage.accounts import Session
 from ioc.storage.subscriptions import NewSubscription, Subscription
 
+_MOST_OF_A_DEPARTMENT = 100
 _Words = Annotated[list[Annotated[str, Field(max_length=100)]] | None, Field(min_length=1, max_length=200)]
 
 
@@ -66,9 +67,12 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     async def add(request: Request, wanted: SubscriptionRequest, session: Signed) -> dict[str, Any]:
         """Subscribe. ``secret`` is shown here and never again; deliveries are signed with it (Standard Webhooks)."""
         api.destinations.check_url(wanted.url)
+        owner = _department(session, wanted.department)
+        if len(await store.page(department=owner)) >= _MOST_OF_A_DEPARTMENT:
+            raise RefusedActionError("too_many", f"a department has at most {_MOST_OF_A_DEPARTMENT} subscriptions")
         made, secret = await store.add(
             NewSubscription(
-                department=_department(session, wanted.department), url=wanted.url, description=wanted.description,
+                department=owner, url=wanted.url, description=wanted.description,
                 min_severity=wanted.min_severity, feed_ids=wanted.feed_ids, rule_ids=wanted.rule_ids,
                 unit_codes=wanted.unit_codes, zone_ids=wanted.zone_ids,
                 change_types=None if wanted.change_types is None else [kind.value for kind in wanted.change_types],
@@ -132,8 +136,10 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     async def redeliver(request: Request, subscription: Own, wanted: Redelivery, session: Signed) -> dict[str, Any]:
         """Send settled deliveries again, with the same ids and bytes."""
         if wanted.delivery_id is None and wanted.since is None:
-            raise RefusedActionError("nothing_named", "name a delivery_id or an instant since when")
+            raise InvalidRequestError("nothing_named", "name a delivery_id or an instant since when")
         count = await store.redeliver(subscription.subscription_id, delivery_id=wanted.delivery_id, since=wanted.since)
+        if count == 0 and wanted.delivery_id is not None:
+            raise NotFoundError("settled delivery", str(wanted.delivery_id))
         await note(request, session, "redeliver", subscription.subscription_id)
         return {"count": count}
 
@@ -151,7 +157,7 @@ def _department(session: Session, wanted: str | None) -> str:
     own = _scope(session)
     if own is not None:
         if wanted not in (None, own):
-            raise RefusedActionError("other_department", "a department subscribes for itself only")
+            raise AccessDeniedError("a department subscribes for itself only")
         return own
     return wanted or session.account.department or f"account:{session.account.name}"
 

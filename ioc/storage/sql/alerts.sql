@@ -50,7 +50,7 @@ LIMIT %(limit)s
 
 -- name: events_of
 SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event
-WHERE alert_id = %(alert_id)s ORDER BY revision
+WHERE alert_id = %(alert_id)s ORDER BY revision DESC LIMIT %(limit)s
 
 -- name: events_after
 SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event
