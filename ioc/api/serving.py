@@ -68,15 +68,23 @@ async def serve(
         )
     )
     on_ready(listener.getsockname()[1])
+    try:
+        await _serve_until(server, listener, stop)
+    finally:
+        # uvicorn closes what it opened when it ends in peace, not when it is cancelled.
+        for listening in getattr(server, "servers", ()):
+            listening.close()
+        listener.close()
+
+
+async def _serve_until(server: _Server, listener: socket.socket, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve([listener]), name="http")
         stopping = group.create_task(stop.wait(), name="http:stop")
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
-            stopping.cancel()
             raise RuntimeError("the HTTP server ended by itself")
         server.should_exit = True
-        await serving
 
 
 def _bind(host: str, port: int) -> socket.socket:
