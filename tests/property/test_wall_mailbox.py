@@ -18,11 +18,12 @@ from ioc.api.wall.protocol import Box, Resume
 from ioc.api.wall.session import Session
 from ioc.storage.accounts import Account
 
-KEYS = st.integers(0, 11).map(lambda number: f"vessel.{number}")
-DEGREES = st.integers(0, 9)
+KEYS = st.integers(0, 3).map(lambda number: f"vessel.{number}")
+DEGREES = st.integers(0, 3)
 BOXES = st.tuples(DEGREES, DEGREES, DEGREES, DEGREES).map(
     lambda edges: Box(min(edges[:2]), min(edges[2:]), max(edges[:2]), max(edges[2:]))
 )
+CHANGES = st.lists(st.tuples(KEYS, st.none() | DEGREES, DEGREES), max_size=4)
 ACCOUNT = Account(name="truc", display_name="", roles=("operator",), department=None, disabled=False)
 
 
@@ -87,15 +88,29 @@ class Mailbox(RuleBasedStateMachine):
     def vanish(self, key: str) -> None:
         self.map.drop(key)
 
-    @rule(ticks=st.integers(1, 3) | st.just(150))
-    def tick(self, ticks: int) -> None:
-        for number in range(ticks):
-            self.now_ms += 1_000
-            if ticks > 3:
-                self.map.put("vessel.busy", ["vessel.busy", 5, 5, number])
-            frame = self.map.tick(self.now_ms)
-            if frame is not None:
-                self.session.offer(self.map, frame)
+    @rule(ticks=st.lists(CHANGES, min_size=1, max_size=4))
+    def tick(self, ticks: list[list[tuple[str, int | None, int]]]) -> None:
+        """Some ticks, each with what moves or goes away in it."""
+        for changes in ticks:
+            for key, lon, lat in changes:
+                if lon is None:
+                    self.map.drop(key)
+                else:
+                    self.map.put(key, [key, lon, lat, 0])
+            self._close_tick()
+
+    @rule()
+    def sleep_long(self) -> None:
+        """So many ticks that nobody can catch up."""
+        for number in range(150):
+            self.map.put("vessel.busy", ["vessel.busy", 1, 1, number])
+            self._close_tick()
+
+    def _close_tick(self) -> None:
+        self.now_ms += 1_000
+        frame = self.map.tick(self.now_ms)
+        if frame is not None:
+            self.session.offer(self.map, frame)
 
     @rule(count=st.integers(1, 80))
     def alarm(self, count: int) -> None:
@@ -165,7 +180,7 @@ class Mailbox(RuleBasedStateMachine):
     @rule()
     def catch_up(self) -> None:
         """A wall that reads everything shows exactly what the server had at its last tick."""
-        self.tick(1)
+        self._close_tick()
         read = 0
         while (frame := self.session.next_frame()) is not None:
             self._take(frame)
@@ -177,5 +192,5 @@ class Mailbox(RuleBasedStateMachine):
         assert self.log_at == ("journal", self.log.seq)
 
 
-Mailbox.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Mailbox.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 TestMailbox = Mailbox.TestCase
