@@ -220,6 +220,29 @@ def test_only_the_view_is_sent_and_what_leaves_it_is_taken_away(session):
     assert ([row[0] for row in frame["set"]], frame["del"]) == (["vessel.0"], ["vessel.1", "vessel.2"])
 
 
+def test_what_vanishes_inside_the_view_is_taken_away(session):
+    channel = ships(3)
+    session.follow_state(channel, None, box=protocol.Box(106.9, 20, 107.1, 21))
+    drain(session)
+    channel.drop("vessel.1")
+    tick(session, channel)
+    [frame] = drain(session)
+    assert (frame["set"], frame["del"]) == ([], ["vessel.1"])
+
+
+def test_a_wall_that_was_behind_twice_stays_in_step(session):
+    channel = ships(100)
+    session.follow_state(channel, None)
+    drain(session)
+    at = 1
+    for _ in range(2):
+        tick(session, channel, a=float(channel.seq))
+        tick(session, channel, b=float(channel.seq))
+        [frame] = drain(session)
+        assert (frame["prev"], frame["con"]) == (at, True)
+        at = frame["seq"]
+
+
 def test_a_row_that_vanishes_while_a_busy_wall_is_served_is_taken_away_with_its_tick(session):
     channel = ships(100)
     session.follow_state(channel, None)
