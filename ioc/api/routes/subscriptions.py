@@ -15,6 +15,7 @@ from ioc.storage.accounts import Session
 from ioc.storage.subscriptions import NewSubscription, Subscription
 
 _MOST_OF_A_DEPARTMENT = 100
+_LARGEST_ID = 2**63 - 1
 _Words = Annotated[list[Annotated[str, Field(max_length=100)]] | None, Field(min_length=1, max_length=200)]
 
 
@@ -37,7 +38,7 @@ class Redelivery(BaseModel):
     """Which settled deliveries to send again: one, or all since an instant."""
 
     model_config = ConfigDict(extra="forbid")
-    delivery_id: int | None = None
+    delivery_id: int | None = Field(None, ge=1, le=_LARGEST_ID)
     since: AwareDatetime | None = None
 
 
@@ -123,7 +124,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     @routes.get("/{subscription_id}/deliveries")
     async def deliveries(
         subscription: Own,
-        before: Annotated[int | None, Query(ge=1)] = None,
+        before: Annotated[int | None, Query(ge=1, le=_LARGEST_ID)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> dict[str, Any]:
         """What was sent or waits, newest first, each with every attempt."""
