@@ -3,8 +3,8 @@
     python -m tests.benchmarks              all of them
     python -m tests.benchmarks log store    only bench_log and bench_store
 
-Each ``bench_<name>.py`` has ``measure() -> list[dict]`` with entries {name, value, unit, beside, ratio}: ``beside`` names
-what was measured next to it in the same run, ``ratio`` is value ÷ that.
+Each ``bench_<name>.py`` has ``measure() -> list[dict]`` with entries {name, value, unit, beside, ratio}: ``beside``
+names what was measured next to it in the same run, ``ratio`` is value ÷ that.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def main() -> int:
 
 def _format(entry: dict[str, object]) -> str:
     value = entry["value"]
-    shown = f"{value:,.4g}" if isinstance(value, float) and value < 100 else f"{value:,.0f}" if value is not None else "–"
+    shown = (
+        f"{value:,.4g}" if isinstance(value, float) and value < 100 else f"{value:,.0f}" if value is not None else "–"
+    )
     beside = f"   {entry['ratio']:.2f} × {entry['beside']}" if entry.get("ratio") is not None else ""
     if not beside and entry.get("beside"):
         beside = f"   beside {entry['beside']}"
