@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,6 +160,8 @@ class Load:
         finally:
             if connection is not None:
                 connection[1].close()
+                with suppress(OSError):
+                    await connection[1].wait_closed()
 
     async def _deliver(
         self,

@@ -27,7 +27,14 @@ class LineServer:
         if self._server is None:
             return
         self._server.close()
+        writers = list(self._writers)
         self.hang_up()
+        for writer in writers:
+            # A listener that has stopped reading would keep the rest of what was written, and the connection, for ever.
+            writer.transport.abort()
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_CLOSING_S):
+                    await writer.wait_closed()
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_S):
                 await self._server.wait_closed()

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiomqtt
+from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 
 from ioc.logs import logger
@@ -28,16 +29,32 @@ async def broker(port: int) -> AsyncIterator[Callable[[], bool]]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     made = Broker(
         {
-            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
+            "listeners": {"default": {"type": "external"}},
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
         }
     )
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The sockets are ours: amqtt's own listener leaves one open whose client went away in the middle of a word.
+        writers.add(writer)
+        try:
+            with suppress(OSError):
+                await made.external_connected(StreamReaderAdapter(reader), StreamWriterAdapter(writer), "default")
+        finally:
+            writers.discard(writer)
+            writer.transport.abort()
+
     async with asyncio.timeout(_DEADLINE_S):
         await made.start()
+    server = await asyncio.start_server(welcome, "127.0.0.1", port)
     try:
         # amqtt has no public way to ask this.
         yield lambda: any(made._subscriptions.values())
     finally:
+        server.close()
+        for writer in list(writers):
+            writer.transport.abort()
         async with asyncio.timeout(_DEADLINE_S):
             await made.shutdown()
 
