@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from fastapi import FastAPI, Request
 
-from ioc.api import gate
+from ioc.api import gate, http_protocol
 from ioc.api.app import create_app
 from ioc.api.services import Services
 from ioc.api.serving import serve
@@ -118,6 +118,35 @@ async def test_a_body_that_drips_is_cut_off(monkeypatch):
         assert (await talk(port, LIVE)).startswith(b"HTTP/1.1 200 ")
 
 
+async def test_a_head_that_drips_is_cut_off_at_the_first_request_and_at_a_later_one(monkeypatch):
+    monkeypatch.setattr(http_protocol, "HEAD_DEADLINE_S", 0.2)
+    async with served(make_app()) as port:
+        assert await talk(port) == b""
+        assert await talk(port, b"GET /health/live HT") == b""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(LIVE.replace(b"Connection: close\r\n", b""))
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+        writer.write(b"GET /health/live HT")
+        assert await reader.read() == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("size", [100_000, 3_000_000])
+async def test_large_bodies_come_one_after_another_over_one_connection(size):
+    app = make_app()
+
+    @app.post("/api/v1/ingest/size")
+    async def count(request: Request) -> int:
+        return len(await request.body())
+
+    body = b"x" * size
+    post = b"POST /api/v1/ingest/size HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    async with served(app) as port:
+        answer = await talk(port, post, post, LIVE)
+    assert answer.count(b"\r\n\r\n%d" % size) == 2
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+
+
 async def test_a_caller_that_goes_away_in_its_body_leaves_no_trace(capsys):
     async with served(make_app()) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -138,7 +167,9 @@ async def test_a_caller_that_goes_away_in_its_body_leaves_no_trace(capsys):
         b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 2_000_000,
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 300_000,
+        b"GET /" + b"a" * 2_000_000,
     ],
 )
 async def test_what_is_not_http_is_refused_and_hurts_nobody(request_bytes):
