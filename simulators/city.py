@@ -22,7 +22,7 @@ from simulators.feeds.weather import WeatherStations
 from simulators.message import Message
 from simulators.province import Process, World
 from simulators.scenario import Scenario
-from simulators.wire.lines import LineServer
+from simulators.wire.lines import DatagramSender, LineServer
 from simulators.wire.mqtt import Publisher, broker
 from simulators.wire.push import Pusher
 
@@ -95,13 +95,18 @@ class City:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Where the city's messages go. ``air_by_http`` pushes the stations' readings instead of running a broker."""
+    """Where the city's messages go.
+
+    ``air_by_http`` pushes the stations' readings instead of running a broker; ``nmea_udp_port`` has the boats' lines
+    sent there as datagrams too.
+    """
 
     url: str
     keys: Mapping[str, str]
     mqtt_port: int
     nmea_port: int
     air_by_http: bool = False
+    nmea_udp_port: int | None = None
 
 
 class Carrier:
@@ -112,6 +117,7 @@ class Carrier:
         self._pusher = Pusher(reach.url, reach.keys)
         self._publisher = Publisher(reach.mqtt_port)
         self._lines = LineServer(reach.nmea_port)
+        self._datagrams: DatagramSender | None = None
         self._recent: deque[tuple[datetime, Counter[str]]] = deque(maxlen=128)
         self._hang_ups = 0
         self.sent: Counter[str] = Counter()
@@ -150,6 +156,8 @@ class Carrier:
             if not self._reach.air_by_http:
                 self._publisher.is_heard = await stack.enter_async_context(broker(self._reach.mqtt_port))
             await stack.enter_async_context(self._lines)
+            if self._reach.nmea_udp_port is not None:
+                self._datagrams = stack.enter_context(DatagramSender("127.0.0.1", self._reach.nmea_udp_port))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pusher.run(), name="push")
                 if not self._reach.air_by_http:
@@ -187,5 +195,7 @@ class Carrier:
             self._publisher.send(message.topic, message.payload)
         elif message.feed_id == "vessels":
             self._lines.send(message.payload)
+            if self._datagrams is not None:
+                self._datagrams.send(message.payload)
         else:
             self._pusher.send(message.feed_id, message.payload)

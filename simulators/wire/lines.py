@@ -86,6 +86,12 @@ class DatagramSender:
         self.sent_count = 0
         self.lost_count = 0
 
+    def __enter__(self) -> DatagramSender:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._socket.close()
+
     def send(self, line: bytes) -> None:
         """Send a line."""
         try:
@@ -93,7 +99,3 @@ class DatagramSender:
             self.sent_count += 1
         except OSError:
             self.lost_count += 1
-
-    def close(self) -> None:
-        """Let the socket go."""
-        self._socket.close()

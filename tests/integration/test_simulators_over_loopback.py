@@ -20,12 +20,14 @@ from connectors.intake import Intake
 from connectors.registry import Surroundings, configure, make_board, make_connectors
 from connectors.supervisor import Supervisor
 from connectors.transports.http_push import HttpPush
+from connectors.transports.nmea import NmeaAddress, read_udp
 from ioc.clocks import SystemClock
 from ioc.errors import MalformedPayloadError
 from ioc.retry import Backoff
 from simulators.city import PUSHED, Carrier, City, Reach
 from simulators.load import Batches, Load
 from simulators.scenario import load_scenario
+from simulators.wire.lines import DatagramSender
 from tests.support.feeds import FakeLog, SteppedClock, eventually, fresh_feed
 
 KEYS = {feed_id: f"key-of-{feed_id}" for feed_id in (*PUSHED, "air")}
@@ -150,6 +152,33 @@ async def test_connections_that_are_cut_come_back_and_broken_bytes_are_kept() ->
         for _ in range(3):
             await here.clock.step(timedelta(seconds=5))
         await eventually(lambda: here.received()["vessels"] > heard)
+
+
+async def test_boats_can_be_heard_over_datagrams_too() -> None:
+    feed, clock, log, ports = fresh_feed("vessels"), SteppedClock(), FakeLog(), []
+    address = NmeaAddress.parse("udp://127.0.0.1:0")
+
+    async def listen() -> None:
+        intake = Intake(log)
+        async for lines in read_udp(address, on_drop=lambda _: None, on_bound=ports.append):
+            parsed = feed.parse(lines, received_at=clock.now(), form=Form.NMEA)
+            await intake(parsed, feed_id="vessels", received_at=clock.now())
+
+    city = City(load_scenario("normal-day"), start_at=clock.now(), scale=0.1)
+    lines = [item.payload for item in city.messages(clock.now() + timedelta(minutes=1)) if item.feed_id == "vessels"]
+    task = asyncio.create_task(listen())
+    try:
+        await eventually(lambda: bool(ports))
+        with DatagramSender("127.0.0.1", ports[0]) as sender:
+            for line in lines:
+                sender.send(line)
+            assert (sender.sent_count, sender.lost_count) == (len(lines), 0)
+        told = fresh_feed("vessels").parse(b"".join(lines), received_at=clock.now(), form=Form.NMEA)
+        await eventually(lambda: len(log.events) == len(told.events) > 50)
+        assert not log.letters
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_the_load_generator_counts_what_the_intake_took() -> None:
