@@ -134,7 +134,7 @@ class Announcer:
         facts = {
             "value": format_number(decision.value, language),
             "limit": format_number(decision.limit, language),
-            "asset": name or names(subject.asset_id)[language],
+            "asset": name or _to_name(names(subject.asset_id)[language]),
             "unit": names(subject.unit_code)[language],
             "zone": names(subject.zone_id)[language],
             "quantity_unit": self._rule.quantity_unit,
@@ -142,6 +142,11 @@ class Announcer:
         for key, fact in subject.facts.items():
             facts[key] = fact if isinstance(fact, str) else format_number(fact, language)
         return _Facts(facts)
+
+
+def _to_name(name: str) -> str:
+    """Give a vessel that has not told its name by its MMSI, as it is called on the radio."""
+    return f"MMSI {name.removeprefix('vessel.')}" if name.startswith("vessel.") else name
 
 
 class _Facts(dict[str, str]):

@@ -36,19 +36,23 @@ class Whereabouts:
 
 
 class ZoneWeather(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="weather"):
-    """The weather over one water: warnings in force by key, and the newest wind of each station that stands for it."""
+    """The weather over one water: warnings by key, the newest wind of each station that stands for it, and since when
+    it has been bad.
+    """
 
     warnings: dict[str, WeatherWarning] = msgspec.field(default_factory=dict)
     winds: dict[str, tuple[datetime, float, float]] = msgspec.field(default_factory=dict)
+    bad_since: datetime | None = None
 
 
 class VesselState(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="vessel"):
-    """One vessel in one water: its last position there, whether it moved, whether it was lost."""
+    """One vessel in one water: its last position there, whether it moved or was lost, since when it has been out."""
 
     event: Event | None = None
     is_under_way: bool = False
     is_sheltered: bool = False
     is_lost: bool = False
+    out_since: datetime | None = None
 
 
 class SeaPlaces:

@@ -27,6 +27,7 @@ from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, WeatherWarning
 
 _FRESH = timedelta(minutes=10)
+_WIND_GOOD_FOR = timedelta(minutes=30)
 _HAZARDS = {
     "squall": ("dông, tố, lốc", "squall"),
     "storm": ("bão", "storm"),
@@ -38,9 +39,14 @@ _HAZARDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VesselWarned:
-    """Under way outside harbours while a warning is in force, or while the wind reaches the limits given."""
+    """Under way outside harbours while a warning is in force, or while the wind reaches the limits given.
+
+    The first level is for a vessel that sets out against it; the second for one that was out already, and still is
+    when ``grace`` to reach shelter is over.
+    """
 
     levels: tuple[Level, ...]
+    grace: timedelta
     wind_m_s: float
     gust_m_s: float
     kinds: tuple[type[Payload], ...] = (VesselPosition, WeatherWarning, WeatherObservation)
@@ -53,8 +59,12 @@ class VesselWarned:
 
 def read_vessel_warned(table: Table) -> VesselWarned:
     """Read the keys of the rule."""
-    level = Level(severity=table.severity("severity"), hold_for=table.duration("for", timedelta(0)))
-    return VesselWarned(levels=(level,), wind_m_s=table.number("wind_m_s", 1e9), gust_m_s=table.number("gust_m_s", 1e9))
+    return VesselWarned(
+        levels=(Level(severity=table.severity("severity")), Level(severity=table.severity("severity_when_caught_out"))),
+        grace=table.duration("grace"),
+        wind_m_s=table.number("wind_m_s"),
+        gust_m_s=table.number("gust_m_s"),
+    )
 
 
 class VesselWarnedEvaluator:
@@ -75,6 +85,8 @@ class VesselWarnedEvaluator:
             if isinstance(state, ZoneWeather):
                 for warning in state.warnings.values():
                     memory.wake_at(warning.expires_at, self._index, key)
+                if state.bad_since is not None:
+                    memory.wake_at(state.bad_since + self._condition.grace, self._index, key)
 
     def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> list[str]:
         """Say which waters must hear of an event."""
@@ -129,11 +141,22 @@ class VesselWarnedEvaluator:
         state.event = event
         state.is_under_way = place.is_under_way and place.scope == scope
         state.is_sheltered = place.is_sheltered
+        if not state.is_under_way or state.is_sheltered:
+            state.out_since = None
+        elif state.out_since is None:
+            state.out_since = event.observed_at
         self._judge(memory, scope, key, state, event.observed_at)
         if place.scope != scope and state.last is None:
             memory.series[self._index].pop(key, None)
 
     def _judge_all(self, memory: PartitionMemory, scope: str) -> None:
+        weather = weather_of(memory, self.rule, self._index, scope)
+        if self._find_hazard(weather, memory.clock)[0] is None:
+            weather.bad_since = None
+        elif weather.bad_since is None:
+            weather.bad_since = memory.clock
+            memory.wake_at(memory.clock + self._condition.grace, self._index, scope)
+        memory.dirty.add((self._index, scope))
         for key, state in sorted(memory.series[self._index].items()):
             if isinstance(state, VesselState) and key.startswith(scope + IN) and state.event is not None:
                 at = max(memory.clock, state.event.observed_at)
@@ -144,10 +167,15 @@ class VesselWarnedEvaluator:
         event = state.event
         if event is None or (memory.clock - event.received_at > self.rule.lateness and state.last is None):
             return
-        weather = memory.series[self._index].get(scope)
-        hazard, value, limit = self._find_hazard(weather if isinstance(weather, ZoneWeather) else None, at)
-        holds = hazard is not None and state.is_under_way and not state.is_sheltered
-        decision = evaluate(state, self._policy, [Verdict(holds, not holds, value, limit)], at)
+        weather = weather_of(memory, self.rule, self._index, scope)
+        hazard, value, limit = self._find_hazard(weather, at)
+        out_since, bad_since = state.out_since, weather.bad_since
+        set_out = caught_out = False
+        if hazard is not None and out_since is not None and bad_since is not None:
+            set_out = out_since > bad_since
+            caught_out = not set_out and at - bad_since >= self._condition.grace
+        verdicts = [Verdict(holds, not holds, value, limit) for holds in (set_out, caught_out)]
+        decision = evaluate(state, self._policy, verdicts, at)
         memory.dirty.add((self._index, key))
         if decision is not None:
             names = hazard or ("–", "–")
@@ -157,19 +185,18 @@ class VesselWarnedEvaluator:
             memory.series[self._index].pop(key, None)
 
     def _find_hazard(
-        self, weather: ZoneWeather | None, at: datetime
+        self, weather: ZoneWeather, at: datetime
     ) -> tuple[tuple[str, str] | None, float | None, float | None]:
         warning = active_warning(weather, at)
         if warning is not None:
             return _HAZARDS.get(warning.hazard, (warning.hazard, warning.hazard)), None, None
-        if weather is not None:
-            for observed_at, wind, gust in weather.winds.values():
-                if at - observed_at > timedelta(minutes=30):
-                    continue
-                if wind >= self._condition.wind_m_s:
-                    return _HAZARDS["wind"], wind, self._condition.wind_m_s
-                if gust >= self._condition.gust_m_s:
-                    return _HAZARDS["wind"], gust, self._condition.gust_m_s
+        for observed_at, wind, gust in weather.winds.values():
+            if at - observed_at > _WIND_GOOD_FOR:
+                continue
+            if wind >= self._condition.wind_m_s:
+                return _HAZARDS["wind"], wind, self._condition.wind_m_s
+            if gust >= self._condition.gust_m_s:
+                return _HAZARDS["wind"], gust, self._condition.gust_m_s
         return None, None, None
 
     def _subject(self, scope: str, event: Event, hazard: tuple[str, str]) -> Subject:

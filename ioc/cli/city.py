@@ -118,7 +118,8 @@ async def _demo(settings: Settings, city: list[str], *, cluster: bool) -> None:
     shared = {
         "IOC_FEEDS__MQTT_URL": f"mqtt://127.0.0.1:{mqtt_port}",
         "IOC_FEEDS__NMEA_URL": f"tcp://127.0.0.1:{nmea_port}",
-        "IOC_LOG_LEVEL": os.environ.get("IOC_LOG_LEVEL", "WARNING"),
+        # Sources come up after the roles here, so the first warnings would be about nothing.
+        "IOC_LOG_LEVEL": os.environ.get("IOC_LOG_LEVEL", "ERROR"),
         "IOC_DEMO_QUIET": "1",
     }
     keys_file = settings.data_dir / "demo.json"
