@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,11 +18,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psycopg
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from ioc import bootstrap, settings
 from tests.support.roles import RoleProcess
@@ -29,6 +34,9 @@ from tests.support.servers import REPOSITORY, DevelopmentServers
 
 SECONDS = float(os.environ.get("IOC_BENCH_SECONDS", "30"))
 SCHEMA = "ioc"
+LATENCY_EVENTS_PER_S = 2_000
+LATENCY_ALERTS = 200
+PASSWORD = "mat-khau-do-toc-do"
 DRAIN_S = 60.0
 
 
@@ -74,6 +82,7 @@ def _measure(name: str, environment: Mapping[str, str], folder: Path) -> list[di
         free = asyncio.run(_flood(deployment, rate=None))
         sustained = asyncio.run(_flood(deployment, rate=0.9 * free["stored_per_s"]))
         load_mb = _memory_mb(deployment)
+        latencies_ms = asyncio.run(_latencies_ms(deployment))
     return [
         _entry(f"{name}: start of all roles until ready", deployment.started_in_s, "s"),
         _entry(f"{name}: acknowledged, flat out", free["accepted_per_s"], "events/s"),
@@ -86,6 +95,8 @@ def _measure(name: str, environment: Mapping[str, str], folder: Path) -> list[di
         ),
         _entry(f"{name}: sustained with flat lag", sustained["accepted_per_s"], "events/s"),
         _entry(f"{name}: catching up after the last request", sustained["behind_s"], "s"),
+        _entry(f"{name}: reading pushed → alert at a wall, p50", statistics.median(latencies_ms), "ms"),
+        _entry(f"{name}: reading pushed → alert at a wall, p99", statistics.quantiles(latencies_ms, n=100)[98], "ms"),
         _entry(f"{name}: memory of the roles at rest", rest_mb, "MB"),
         _entry(f"{name}: memory of the roles under load", load_mb, "MB"),
     ]
@@ -97,9 +108,19 @@ def _running(name: str, environment: Mapping[str, str], folder: Path) -> Iterato
     with asyncio.Runner() as runner:
         ready = bootstrap.prepared(loaded)
         conninfo = runner.run(ready.__aenter__())
-        key = runner.run(bootstrap.add_key(loaded, name="bench", feed_ids=["air"], days=1))
-        port = _free_port()
-        shared = {**environment, "IOC_LOG_LEVEL": "WARNING", "IOC_FEEDS__ENABLED": "air", "IOC_HTTP__PORT": str(port)}
+        key = runner.run(bootstrap.add_key(loaded, name="bench", feed_ids=["air", "border"], days=1))
+        runner.run(
+            bootstrap.add_account(
+                loaded, name="bench", display_name="bench", password=PASSWORD, roles=["operator"], department=None
+            )
+        )
+        port = free_port()
+        shared = {
+            **environment,
+            "IOC_LOG_LEVEL": "WARNING",
+            "IOC_FEEDS__ENABLED": "air,border",
+            "IOC_HTTP__PORT": str(port),
+        }
         roles = [
             RoleProcess("run", group, environment=shared, output=folder / f"{name[:5]}-{group}.log")
             for group in ("ingest,api", "process,deliver")
@@ -146,6 +167,68 @@ async def _flood(deployment: _Deployment, *, rate: float | None) -> dict[str, fl
         }
 
 
+async def _latencies_ms(deployment: _Deployment) -> list[float]:
+    """Push readings that fire an alert each, under a steady load, and time them until the alert is at a wall."""
+    loading = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.pushing", f"{deployment.url}/api/v1/ingest/air", deployment.key, "60",
+        str(LATENCY_EVENTS_PER_S), cwd=REPOSITORY, stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    sent_at: dict[str, float] = {}
+    latencies: list[float] = []
+    try:
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
+            await _open_wall(session, deployment) as wall,
+        ):
+            listening = asyncio.create_task(_listen(wall, sent_at, latencies))
+            await asyncio.sleep(2)
+            for number in range(LATENCY_ALERTS):
+                asset = f"bench-{number:04d}"
+                record = {"type": "queue", "gate": asset, "vehicles": 9, "oldest_perishable_min": 300, "time": _now()}
+                headers = {"Authorization": f"Bearer {deployment.key}"}
+                sent_at[f"gate.{asset}"] = time.perf_counter()
+                async with session.post(
+                    f"{deployment.url}/api/v1/ingest/border", json=record, headers=headers
+                ) as answer:
+                    assert answer.status == 202, await answer.text()
+                await asyncio.sleep(0.1)
+            async with asyncio.timeout(30):
+                await listening
+    finally:
+        loading.terminate()
+        await loading.wait()
+    return latencies
+
+
+async def _open_wall(session: aiohttp.ClientSession, deployment: _Deployment) -> ClientConnection:
+    who = {"username": "bench", "password": PASSWORD}
+    async with session.post(f"{deployment.url}/api/v1/auth/login", json=who) as answer:
+        csrf = (await answer.json())["csrf"]
+    async with session.post(f"{deployment.url}/api/v1/auth/ws-ticket", headers={"X-CSRF-Token": csrf}) as answer:
+        token = (await answer.json())["token"]
+    wall = await connect(f"{deployment.url.replace('http', 'ws')}/ws/v1", subprotocols=[Subprotocol("qnioc.v1.json")])
+    await wall.send(json.dumps({"t": "hello", "token": token}))
+    await wall.send(json.dumps({"t": "sub", "id": 1, "ch": "alerts"}))
+    return wall
+
+
+async def _listen(wall: ClientConnection, sent_at: Mapping[str, float], latencies: list[float]) -> None:
+    async for text in wall:
+        arrived = time.perf_counter()
+        frame = json.loads(text)
+        if frame["t"] != "ev" or frame["e"]["type"] != "fired":
+            continue
+        began = sent_at.get(frame["e"]["alert"]["asset_id"])
+        if began is not None:
+            latencies.append(1_000 * (arrived - began))
+            if len(latencies) == LATENCY_ALERTS:
+                return
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
 async def _count(connection: psycopg.AsyncConnection) -> int:
     row = await (await connection.execute(f"SELECT count(*) FROM {SCHEMA}.env_air_reading")).fetchone()
     return int(row[0]) if row else 0
@@ -171,7 +254,8 @@ def _wait_ready(url: str, roles: list[RoleProcess]) -> None:
     raise RuntimeError("not ready within a minute")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Give a port of the loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
