@@ -67,12 +67,13 @@ class Dispatcher:
 
     async def _rest(self) -> None:
         """Wait for the next look: a moment, or until an attempt ends and makes room for the next."""
-        self._freed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL.total_seconds()):
                 await self._freed.wait()
 
     async def _claim(self) -> list[DueDelivery]:
+        # Cleared before looking: an attempt that ends while we look leaves room that this look did not see.
+        self._freed.clear()
         free = self._workers - len(self._under_way)
         if free == 0:
             return []

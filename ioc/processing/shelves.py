@@ -11,18 +11,23 @@ from ioc.storage.alerts import PostgresAlertStore
 
 _log = logger("shelves")
 PERIOD = timedelta(seconds=5)
+TIDY = timedelta(hours=1)
 
 
 class ShelfKeeper:
-    """Takes alerts off the shelf when their time is over; any number of replicas may run it."""
+    """Takes alerts off the shelf when their time is over, and forgets old Idempotency-Keys; replicas may share it."""
 
     def __init__(self, alerts: PostgresAlertStore, clock: Clock) -> None:
         self._alerts, self._clock = alerts, clock
 
     async def run(self) -> None:
         """Live until cancelled; while the store is away, shelves wait."""
+        tidy_at = self._clock.now()
         while True:
             try:
+                if self._clock.now() >= tidy_at:
+                    await self._alerts.forget_actions(now=self._clock.now())
+                    tidy_at = self._clock.now() + TIDY
                 ended = await self._alerts.end_shelves(now=self._clock.now())
                 if ended:
                     _log.info("shelves.ended", count=ended)

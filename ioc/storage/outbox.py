@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 
 from ioc.domain.alerts import Alert, AlertEvent
 from ioc.sealing import Sealer
@@ -73,26 +73,51 @@ def encode_body(event: AlertEvent, previous: Alert | None) -> bytes:
 
 async def enqueue(connection: AsyncConnection, entries: Sequence[JournalEntry], events: Sequence[AlertEvent]) -> None:
     """Write the deliveries that follow from journal entries, in the transaction that wrote those."""
-    row = await (await connection.execute(_SQL["has_subscriptions"])).fetchone()
-    if row is None or not row[0]:
-        return
+    async with connection.cursor(row_factory=class_row(_Wish)) as cursor:
+        wishes = await (await cursor.execute(_SQL["list_wishes"])).fetchall()
+    found: list[tuple[str, UUID, UUID, int, bytes, datetime]] = []
     for entry, event in zip(entries, events, strict=True):
-        alert = event.alert
-        if alert.shadow:
-            continue
-        wanted = {
-            "severity": alert.severity.rank, "feed_id": alert.feed_id, "rule_id": alert.rule_id,
-            "unit_code": alert.unit_code, "zone_id": alert.zone_id, "type": str(event.type),
-        }  # fmt: skip
-        subscribers = await (await connection.execute(_SQL["matching"], wanted)).fetchall()
+        subscribers = [wish.subscription_id for wish in wishes if wish.is_met_by(event)]
         body = encode_body(event, entry.previous) if subscribers else b""
-        for (subscription_id,) in subscribers:
-            delivery = {
-                "webhook_id": f"msg_{event.event_id}_{subscription_id.hex}", "subscription_id": subscription_id,
-                "alert_id": alert.alert_id, "revision": alert.revision, "body": body, "now": event.at,
-            }  # fmt: skip
-            await connection.execute(_SQL["supersede"], delivery)
-            await connection.execute(_SQL["enqueue"], delivery)
+        found += [
+            (
+                f"msg_{event.event_id}_{subscription_id.hex}",
+                subscription_id,
+                event.alert_id,
+                event.revision,
+                body,
+                event.at,
+            )
+            for subscription_id in subscribers
+        ]
+    if found:
+        names = ("webhook_ids", "subscription_ids", "alert_ids", "revisions", "bodies", "ats")
+        deliveries = dict(zip(names, map(list, zip(*found, strict=True)), strict=True))
+        await connection.execute(_SQL["supersede"], deliveries, prepare=False)
+        await connection.execute(_SQL["enqueue"], deliveries, prepare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What one subscription wants to hear of; None wants everything."""
+
+    subscription_id: UUID
+    min_severity: int
+    feed_ids: Sequence[str] | None
+    rule_ids: Sequence[str] | None
+    unit_codes: Sequence[str] | None
+    zone_ids: Sequence[str] | None
+    change_types: Sequence[str] | None
+
+    def is_met_by(self, event: AlertEvent) -> bool:
+        alert = event.alert
+        if alert.shadow or alert.severity.rank < self.min_severity:
+            return False
+        asked = (
+            (self.feed_ids, alert.feed_id), (self.rule_ids, alert.rule_id), (self.unit_codes, alert.unit_code),
+            (self.zone_ids, alert.zone_id), (self.change_types, event.type.value),
+        )  # fmt: skip
+        return all(wanted is None or found in wanted for wanted, found in asked)
 
 
 class PostgresOutbox:
@@ -116,7 +141,8 @@ class PostgresOutbox:
             "per_endpoint": PER_ENDPOINT,
         }  # fmt: skip
         async with self._database.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_SQL["claim"], wanted)
+            # Planned anew each time: the outbox is empty now and has thousands of rows a minute later.
+            await cursor.execute(_SQL["claim"], wanted, prepare=False)
             rows = await cursor.fetchall()
         claimed = []
         for row in sorted(rows, key=lambda row: int(row["delivery_id"])):

@@ -137,8 +137,8 @@ class SubscriptionStore:
             {"type": "subscription.test", "timestamp": now, "data": {"subscription_id": subscription_id}}
         )
         delivery = {
-            "webhook_id": webhook_id, "subscription_id": subscription_id, "alert_id": None, "revision": None,
-            "body": body, "now": now,
+            "webhook_ids": [webhook_id], "subscription_ids": [subscription_id], "alert_ids": [None],
+            "revisions": [None], "bodies": [body], "ats": [now],
         }  # fmt: skip
         await self._change("enqueue", delivery)
         return webhook_id

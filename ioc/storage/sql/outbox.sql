@@ -1,26 +1,31 @@
 -- Subscriptions, deliveries and attempts.
 
--- name: matching
-SELECT subscription_id FROM subscription
-WHERE %(severity)s >= min_severity
-  AND (feed_ids IS NULL OR %(feed_id)s = ANY(feed_ids))
-  AND (rule_ids IS NULL OR %(rule_id)s = ANY(rule_ids))
-  AND (unit_codes IS NULL OR %(unit_code)s = ANY(unit_codes))
-  AND (zone_ids IS NULL OR %(zone_id)s = ANY(zone_ids))
-  AND (change_types IS NULL OR %(type)s = ANY(change_types))
-
--- name: has_subscriptions
-SELECT EXISTS (SELECT FROM subscription)
+-- name: list_wishes
+SELECT subscription_id, min_severity, feed_ids, rule_ids, unit_codes, zone_ids, change_types FROM subscription
+ORDER BY subscription_id
+FOR KEY SHARE -- Nobody may remove one while its deliveries are being written.
 
 -- name: supersede
 -- A revision that has failed at least once gives way to the newer one, which carries the state before it.
-UPDATE delivery SET state = 'superseded', settled_at = %(now)s
-WHERE subscription_id = %(subscription_id)s AND alert_id = %(alert_id)s AND state = 'pending' AND attempts > 0
-  AND (leased_until IS NULL OR leased_until < %(now)s)
+-- One statement for a whole batch: its plan fits the table as it is, not as it was when the first alert came.
+UPDATE delivery SET state = 'superseded', settled_at = newer.at
+FROM (
+    SELECT subscription_id, alert_id, min(at) AS at
+    FROM unnest(%(subscription_ids)s::uuid[], %(alert_ids)s::uuid[], %(ats)s::timestamptz[])
+        AS given (subscription_id, alert_id, at)
+    GROUP BY subscription_id, alert_id
+) newer
+WHERE delivery.subscription_id = newer.subscription_id AND delivery.alert_id = newer.alert_id
+  AND delivery.state = 'pending' AND delivery.attempts > 0
+  AND (delivery.leased_until IS NULL OR delivery.leased_until < newer.at)
 
 -- name: enqueue
 INSERT INTO delivery (webhook_id, subscription_id, alert_id, revision, body, next_attempt_at, created_at)
-VALUES (%(webhook_id)s, %(subscription_id)s, %(alert_id)s, %(revision)s, %(body)s, %(now)s, %(now)s)
+SELECT webhook_id, subscription_id, alert_id, revision, body, at, at
+FROM unnest(%(webhook_ids)s::text[], %(subscription_ids)s::uuid[], %(alert_ids)s::uuid[], %(revisions)s::integer[],
+    %(bodies)s::bytea[], %(ats)s::timestamptz[]) WITH ORDINALITY
+    AS given (webhook_id, subscription_id, alert_id, revision, body, at, place)
+ORDER BY place
 ON CONFLICT (webhook_id) DO NOTHING
 
 -- name: claim
@@ -38,9 +43,10 @@ WITH endpoint AS (
     FROM subscription s WHERE s.enabled
 ), due AS (
     SELECT head.delivery_id, endpoint.failing,
-        row_number() OVER (PARTITION BY endpoint.failing ORDER BY head.turn, head.delivery_id) AS place
+        row_number() OVER (PARTITION BY endpoint.failing ORDER BY head.turn, head.next_attempt_at) AS place
     FROM endpoint CROSS JOIN LATERAL (
-        SELECT d.delivery_id, row_number() OVER (ORDER BY d.delivery_id) AS turn FROM delivery d
+        SELECT d.delivery_id, d.next_attempt_at, row_number() OVER (ORDER BY d.next_attempt_at, d.delivery_id) AS turn
+        FROM delivery d
         WHERE d.subscription_id = endpoint.subscription_id AND d.state = 'pending' AND d.next_attempt_at <= %(now)s
           AND (d.leased_until IS NULL OR d.leased_until < %(now)s)
           AND NOT EXISTS (
@@ -48,14 +54,14 @@ WITH endpoint AS (
               WHERE earlier.subscription_id = d.subscription_id AND earlier.alert_id = d.alert_id
                 AND earlier.state = 'pending' AND earlier.delivery_id < d.delivery_id
           )
-        ORDER BY d.delivery_id LIMIT endpoint.free
+        ORDER BY d.next_attempt_at, d.delivery_id LIMIT endpoint.free
     ) head
 ), chosen AS (
-    SELECT delivery_id FROM delivery
-    WHERE delivery_id IN (SELECT delivery_id FROM due WHERE place <= %(failing_limit)s OR NOT failing)
+    SELECT delivery.delivery_id FROM delivery JOIN due USING (delivery_id)
+    WHERE (place <= %(failing_limit)s OR NOT failing)
       AND state = 'pending' AND (leased_until IS NULL OR leased_until < %(now)s)
-    ORDER BY delivery_id LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
+    ORDER BY failing, place LIMIT %(limit)s
+    FOR UPDATE OF delivery SKIP LOCKED
 ), claimed AS (
     UPDATE delivery d SET leased_until = %(leased_until)s, attempts = d.attempts + 1
     FROM chosen, subscription s
