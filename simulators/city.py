@@ -28,6 +28,7 @@ from simulators.wire.push import Pusher
 
 SOURCES: tuple[type[Process], ...] = (AirStations, WeatherStations, Boats, BorderGates, Sites, UnitReports)
 PUSHED = ("weather", "border", "tourism", "units")
+_LISTENER_LOOKS = 50
 TICK = timedelta(milliseconds=200)
 _RATE_OVER = timedelta(seconds=10)
 
@@ -165,6 +166,7 @@ class Carrier:
                 group.create_task(self._tick(on_tick), name="city")
 
     async def _tick(self, on_tick: Callable[[Carrier], None]) -> None:
+        await self._wait_for_listeners()
         begun_at = self._clock.now()
         for message in self._city.beginning():
             self._carry(message)
@@ -181,6 +183,13 @@ class Carrier:
                 self._recent.popleft()
             on_tick(self)
             await self._clock.sleep(TICK)
+
+    async def _wait_for_listeners(self) -> None:
+        """Give the IOC a few seconds to listen: what boats say at the start is said once."""
+        for _ in range(_LISTENER_LOOKS):
+            if self.listeners_count or self._datagrams is not None:
+                return
+            await self._clock.sleep(TICK / 2)
 
     def _hang_up(self) -> None:
         """Cut the listeners off when the scenario has the shore station lose its line."""

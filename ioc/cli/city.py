@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -31,6 +32,8 @@ from simulators.scenario import list_scenarios, load_scenario
 CLUSTER_GROUPS = ("ingest", "api", "process", "process", "deliver")
 _PEOPLE = (("operator", "Trực ban", "operator"), ("admin", "Quản trị", "admin"), ("kiosk", "Màn hình lớn", "kiosk"))
 _KEY_DAYS = 3_650
+_KEYS_LOOK_S = 0.1
+_KEYS_LOOKS = 300
 
 Scenario = Annotated[str, typer.Argument(help=f"One of {', '.join(list_scenarios())}, or a .yaml file of your own.")]
 Speed = Annotated[
@@ -95,9 +98,9 @@ def simulate(
         raise ConfigurationError(
             ["give --keys FILE with a source key per feed (`ioc demo` writes demo.json), or --dump"]
         )
-    known = _read_keys(keys)
 
     async def play(_: Settings) -> None:
+        known = await _wait_for_keys(keys)
         reach = Reach(url=url, keys=known, mqtt_port=mqtt_port, nmea_port=nmea_port)
         carrier = Carrier(city, reach, clock)
         console = Console(stderr=True)
@@ -132,13 +135,16 @@ async def _demo(settings: Settings, city: list[str], *, cluster: bool) -> None:
         )
         for group in (CLUSTER_GROUPS if cluster else EMBEDDED_GROUPS)
     ]
-    # The roles start at once and wait for the schema: their start and the database's go side by side.
-    async with kept_up(Launcher(roles, random=Random())), bootstrap.prepared(settings):
+    # All start at once, side by side with the database: roles wait for the schema, the city for its keys.
+    city_child = Child(name="city", arguments=arguments, environment=shared)
+    async with (
+        kept_up(Launcher([*roles, city_child], random=Random())),
+        bootstrap.prepared(settings),
+    ):
         passwords = await _prepare_people(settings)
         await _prepare_keys(settings, keys_file)
-        async with kept_up(Launcher([Child(name="city", arguments=arguments, environment=shared)], random=Random())):
-            _greet(settings.http.host, port, passwords)
-            await told.wait()
+        _greet(settings.http.host, port, passwords)
+        await told.wait()
 
 
 def _greet(host: str, port: int, passwords: Mapping[str, str]) -> None:
@@ -185,6 +191,15 @@ def _write_private(path: Path, content: Mapping[str, str]) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(dict(content), file, indent=1)
+
+
+async def _wait_for_keys(path: Path) -> dict[str, str]:
+    """Read the keys; a file that is not there yet may still be written, by a demo that is just starting."""
+    for _ in range(_KEYS_LOOKS):
+        if await asyncio.to_thread(path.exists):
+            break
+        await asyncio.sleep(_KEYS_LOOK_S)
+    return await asyncio.to_thread(_read_keys, path)
 
 
 def _read_keys(path: Path) -> dict[str, str]:

@@ -97,8 +97,15 @@ class Boat:
         if self.along_m < self.track.length_m / 2:
             self.track, self.along_m = self.track.turned(), self.track.length_m - self.along_m
 
-    def advance(self, to: datetime, next_leave: Callable[[Boat, datetime], datetime], *, may_leave: bool) -> None:
-        """Move to an instant, in steps short enough for the speed to change smoothly."""
+    def advance(
+        self,
+        to: datetime,
+        next_leave: Callable[[Boat, datetime], datetime],
+        *,
+        may_leave: bool,
+        step_s: float = _STEP_S,
+    ) -> None:
+        """Move to an instant, in steps short enough for the speed to change smoothly; longer ones for hours unseen."""
         while self.moved_at < to:
             if self.is_moored:
                 if self.leaves_at > to or not may_leave or self.trade is Trade.FREIGHTER:
@@ -112,9 +119,9 @@ class Boat:
                     self.moved_at = to
                     return
                 self.moved_at, self.resumes_at = self.resumes_at, None
-            step_s = min(_STEP_S, (to - self.moved_at).total_seconds())
-            self.along_m += self.speed_kn * KN_M_S * step_s
-            self.moved_at += timedelta(seconds=step_s)
+            passed_s = min(step_s, (to - self.moved_at).total_seconds())
+            self.along_m += self.speed_kn * KN_M_S * passed_s
+            self.moved_at += timedelta(seconds=passed_s)
             self._arrive(next_leave)
 
     def _arrive(self, next_leave: Callable[[Boat, datetime], datetime]) -> None:

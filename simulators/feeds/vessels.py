@@ -26,6 +26,9 @@ TRIP_KN = 9.0
 _NAME_EVERY = 20
 _LIES_IN = frozenset({ZoneKind.PORT, ZoneKind.SHELTER, ZoneKind.ANCHORAGE})
 
+_UNSEEN_STEP_S = 60.0
+"""Nobody sees the hours before the start: a minute is fine enough to find where boats are by then."""
+
 
 class Boats(Process):
     """The fleet as AIS: every 10 s under way, every 3 min where it lies, every 30 s from class B sets."""
@@ -45,11 +48,18 @@ class Boats(Process):
         self._silenced: dict[Effect, frozenset[int]] = {}
         self._turned: dict[Effect, set[int]] = {}
         for boat in self.fleet:
-            boat.advance(world.start_at, self._table.next_leave, may_leave=True)
+            boat.advance(world.start_at, self._table.next_leave, may_leave=True, step_s=_UNSEEN_STEP_S)
             self.schedule(world.start_at + self.random.random() * UNDER_WAY, boat)
         for effect in world.scenario.effects:
             if effect.name in ("vessels.silent", "vessels.trip"):
                 self.schedule(world.start_at + effect.at, effect)
+
+    def beginning(self) -> Iterator[Message]:
+        """Give where every boat is at the start, so that its next report already shows it moving."""
+        for boat in self.fleet:
+            lon_deg, lat_deg, course_deg = boat.place()
+            if not self._holes.contains(shapely.Point(lon_deg, lat_deg)):
+                yield from self._report(boat, self.world.start_at, lon_deg, lat_deg, course_deg)
 
     def act(self, at: datetime, item: Boat | Effect) -> Iterator[Message]:
         """Move a boat to now, report it, and come again when AIS would; or let an effect begin."""

@@ -1,4 +1,4 @@
-"""`ioc demo` from the command to a wall on which something moves: the first start, and the next one on the same data."""
+"""`ioc demo` from the command to a wall on which something moves: the first start, and the next one on its data."""
 
 from __future__ import annotations
 
@@ -67,10 +67,14 @@ async def _see_something_move(url: str, people: Path) -> None:
 async def _sign_in(session: aiohttp.ClientSession, url: str, people: Path) -> str:
     while True:
         try:
-            who = {"username": "operator", "password": json.loads(people.read_text(encoding="utf-8"))["operator"]}
+            who = {"username": "operator", "password": _read_password(people)}
             async with session.post(f"{url}/api/v1/auth/login", json=who) as answer:
                 if answer.status == 200:
                     return str((await answer.json())["csrf"])
         except (OSError, ValueError, KeyError, aiohttp.ClientError):
             pass
         await asyncio.sleep(0.05)
+
+
+def _read_password(people: Path) -> str:
+    return str(json.loads(people.read_text(encoding="utf-8"))["operator"])
