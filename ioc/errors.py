@@ -107,7 +107,7 @@ class RefusedActionError(IocError):
 
 
 class InvalidRequestError(IocError):
-    """A question or an order that makes no sense as it stands, whatever the state of things; ``code`` is for programs."""
+    """A question or an order that makes no sense, whatever the state of things; ``code`` is for programs."""
 
     def __init__(self, code: str, reason: str) -> None:
         self.code, self.reason = code, reason

@@ -48,7 +48,8 @@ def replay(
     """Replay recorded files and say what became of every record and which alerts came.
 
     Arrival follows the recorded times, so rules judge as they would have then. Nothing touches the live data: the
-    scratch has its own topics and its own schema on the deployment that the settings name. Exits 1 if the counts do not add up.
+    scratch has its own topics and its own schema on the deployment that the
+    settings name. Exits 1 if the counts do not add up.
 
     Examples:
       ioc replay PRSA_Data_*.csv.gz
