@@ -13,7 +13,10 @@ def configure(*, level: str = "INFO", form: Literal["auto", "json", "console"] =
     """Set up structlog once, at the start of a process. Logs go to standard error."""
     is_console = form == "console" or (form == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer(ensure_ascii=False)
+        # Rich tracebacks would print local variables, secrets among them.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if is_console
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.configure(
         processors=[

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -28,7 +28,7 @@ from simulators.wire.push import Pusher
 
 SOURCES: tuple[type[Process], ...] = (AirStations, WeatherStations, Boats, BorderGates, Sites, UnitReports)
 PUSHED = ("weather", "border", "tourism", "units")
-_LISTENER_LOOKS = 50
+_LISTENERS_S = 5.0
 TICK = timedelta(milliseconds=200)
 _RATE_OVER = timedelta(seconds=10)
 
@@ -121,6 +121,7 @@ class Carrier:
         self._datagrams: DatagramSender | None = None
         self._recent: deque[tuple[datetime, Counter[str]]] = deque(maxlen=128)
         self._hang_ups = 0
+        self.begun_at = clock.now()
         self.sent: Counter[str] = Counter()
 
     @property
@@ -167,7 +168,7 @@ class Carrier:
 
     async def _tick(self, on_tick: Callable[[Carrier], None]) -> None:
         await self._wait_for_listeners()
-        begun_at = self._clock.now()
+        begun_at = self.begun_at = self._clock.now()
         for message in self._city.beginning():
             self._carry(message)
         while True:
@@ -186,10 +187,10 @@ class Carrier:
 
     async def _wait_for_listeners(self) -> None:
         """Give the IOC a few seconds to listen: what boats say at the start is said once."""
-        for _ in range(_LISTENER_LOOKS):
-            if self.listeners_count or self._datagrams is not None:
-                return
-            await self._clock.sleep(TICK / 2)
+        if self._datagrams is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LISTENERS_S):
+                    await self._lines.joined.wait()
 
     def _hang_up(self) -> None:
         """Cut the listeners off when the scenario has the shore station lose its line."""

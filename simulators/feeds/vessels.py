@@ -26,6 +26,7 @@ TRIP_KN = 9.0
 _NAME_EVERY = 20
 _LIES_IN = frozenset({ZoneKind.PORT, ZoneKind.SHELTER, ZoneKind.ANCHORAGE})
 
+_FIRST_FIX_AGE = timedelta(seconds=5)
 _UNSEEN_STEP_S = 60.0
 """Nobody sees the hours before the start: a minute is fine enough to find where boats are by then."""
 
@@ -55,11 +56,15 @@ class Boats(Process):
                 self.schedule(world.start_at + effect.at, effect)
 
     def beginning(self) -> Iterator[Message]:
-        """Give where every boat is at the start, so that its next report already shows it moving."""
+        """Give where every boat is at the start, so that its next report already shows it moving.
+
+        The fix is dated a little back: two fixes within one second of AIS would be one.
+        """
+        at = self.world.start_at - _FIRST_FIX_AGE
         for boat in self.fleet:
             lon_deg, lat_deg, course_deg = boat.place()
             if not self._holes.contains(shapely.Point(lon_deg, lat_deg)):
-                yield from self._report(boat, self.world.start_at, lon_deg, lat_deg, course_deg)
+                yield from self._report(boat, at, lon_deg, lat_deg, course_deg)
 
     def act(self, at: datetime, item: Boat | Effect) -> Iterator[Message]:
         """Move a boat to now, report it, and come again when AIS would; or let an effect begin."""

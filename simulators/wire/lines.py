@@ -16,6 +16,7 @@ class LineServer:
     def __init__(self, port: int) -> None:
         self._port = port
         self._writers: set[asyncio.StreamWriter] = set()
+        self.joined = asyncio.Event()
         self._server: asyncio.Server | None = None
         self.sent_count = 0
 
@@ -68,6 +69,7 @@ class LineServer:
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        self.joined.set()
         # Clients of a shore station only listen; reading is how their going away is noticed.
         with suppress(OSError):
             while await reader.read(4_096):

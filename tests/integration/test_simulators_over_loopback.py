@@ -212,8 +212,8 @@ async def _count_names(here: Province) -> int:
     """How many of the lines only told a name: the same city once more, without wires."""
     again = City(here.city.scenario, start_at=here.city.start_at, speed=here.city.speed, scale=0.3)
     reader, names = fresh_feed("vessels"), 0
-    until_at = again.to_world_time(again.start_at, here.clock.now())
-    for message in again.messages(until_at):
+    until_at = again.to_world_time(here.carrier.begun_at, here.clock.now())
+    for message in [*again.beginning(), *again.messages(until_at)]:
         if message.feed_id == "vessels":
             names += not reader.parse(message.payload, received_at=message.at, form=Form.NMEA).events
     return names
