@@ -35,7 +35,7 @@ demo-cluster: $(VENV)/.run ## the same on Kafka and TimescaleDB, one process per
 
 test: $(VENV)/.dev ## every test, on real Kafka, TimescaleDB, MQTT and Chromium
 	@$(FETCH)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 e2e: $(VENV)/.dev ## the whole program and the wall in a real browser
 	@$(FETCH)

@@ -2,169 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from pydantic import ValidationError
 
-from connectors.feed import Feed, FeedConfig, Form, Parse, Redact, Station, keep_raw
-from connectors.feeds.air import parse as air
-from connectors.feeds.air.config import AirConfig
-from connectors.feeds.air.connector import AirConnector
-from connectors.feeds.border import parse as border
-from connectors.feeds.border.config import BorderConfig
-from connectors.feeds.border.pseudonym import redact as redact_border
-from connectors.feeds.tourism import parse as tourism
-from connectors.feeds.tourism.config import TourismConfig
-from connectors.feeds.units import parse as units
-from connectors.feeds.units.config import UnitsConfig
-from connectors.feeds.vessels.config import VesselsConfig
-from connectors.feeds.vessels.connector import VesselsConnector
-from connectors.feeds.vessels.parse import VesselParser
-from connectors.feeds.weather.config import WeatherConfig
-from connectors.feeds.weather.parse import WeatherParser
+from connectors.definition import FeedDefinition, Surroundings
+from connectors.feed import Feed, FeedConfig, Form, Station
+from connectors.feeds.air.definition import DEFINITION as AIR
+from connectors.feeds.border.definition import DEFINITION as BORDER
+from connectors.feeds.tourism.definition import DEFINITION as TOURISM
+from connectors.feeds.units.definition import DEFINITION as UNITS
+from connectors.feeds.vessels.definition import DEFINITION as VESSELS
+from connectors.feeds.weather.definition import DEFINITION as WEATHER
 from connectors.status import FeedBoard, FeedMonitor
 from ioc.domain.events import Parsed
-from ioc.domain.kinds import (
-    AirReading,
-    BorderQueue,
-    Crowd,
-    GateCount,
-    TruckStep,
-    UnitReport,
-    VesselPosition,
-    WeatherObservation,
-    WeatherWarning,
-)
 from ioc.errors import ConfigurationError, NotFoundError
-from ioc.ports import Clock, Connector
-
-JSON_FORMS = frozenset({Form.JSON, Form.NDJSON, Form.CSV})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """Where this deployment's sources are. ``client_id`` names our MQTT session: one per ingest process, kept over
-    restarts.
-    """
-
-    clock: Clock
-    mqtt_url: str
-    nmea_url: str
-    client_id: str = "qn-ioc-ingest"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedDefinition:
-    """What a feed is: its configuration, the kinds it gives, the forms it speaks, the ways it can come in."""
-
-    feed_id: str
-    name_vi: str
-    name_en: str
-    config: type[FeedConfig]
-    kinds: tuple[str, ...]
-    forms: frozenset[Form]
-    transports: frozenset[str]
-    make_parse: Callable[[FeedConfig], Parse]
-    make_connector: Callable[[Feed, FeedConfig, Surroundings], Connector] | None = None
-    redact: Redact = keep_raw
-
-
-def _make_weather(config: FeedConfig) -> Parse:
-    if not isinstance(config, WeatherConfig):
-        raise TypeError(f"not a configuration of weather: {config!r}")
-    return WeatherParser(config.isd_station)
-
-
-def _make_vessels(config: FeedConfig) -> Parse:
-    if not isinstance(config, VesselsConfig):
-        raise TypeError(f"not a configuration of vessels: {config!r}")
-    return VesselParser(config)
-
-
-def _connect_air(feed: Feed, config: FeedConfig, around: Surroundings) -> Connector:
-    if not isinstance(config, AirConfig):
-        raise TypeError(f"not a configuration of air: {config!r}")
-    return AirConnector(
-        feed, around.clock, mqtt_url=around.mqtt_url, topic=config.mqtt_topic, client_id=f"{around.client_id}-air"
-    )
-
-
-def _connect_vessels(feed: Feed, config: FeedConfig, around: Surroundings) -> Connector:
-    if not isinstance(config, VesselsConfig):
-        raise TypeError(f"not a configuration of vessels: {config!r}")
-    return VesselsConnector(feed, around.clock, nmea_url=around.nmea_url, silence=config.silence)
-
+from ioc.ports import Connector
 
 DEFINITIONS: dict[str, FeedDefinition] = {
-    definition.feed_id: definition
-    for definition in (
-        FeedDefinition(
-            feed_id="air",
-            name_vi="Không khí",
-            name_en="Air quality",
-            config=AirConfig,
-            kinds=(AirReading.KIND,),
-            forms=JSON_FORMS | {Form.UCI_501},
-            transports=frozenset({"mqtt", "http", "files"}),
-            make_parse=lambda _: air.parse,
-            make_connector=_connect_air,
-        ),
-        FeedDefinition(
-            feed_id="weather",
-            name_vi="Thời tiết",
-            name_en="Weather",
-            config=WeatherConfig,
-            kinds=(WeatherObservation.KIND, WeatherWarning.KIND),
-            forms=JSON_FORMS | {Form.NOAA_ISD},
-            transports=frozenset({"http", "files"}),
-            make_parse=_make_weather,
-        ),
-        FeedDefinition(
-            feed_id="vessels",
-            name_vi="Tàu thuyền",
-            name_en="Vessels",
-            config=VesselsConfig,
-            kinds=(VesselPosition.KIND,),
-            forms=frozenset({Form.NMEA}),
-            transports=frozenset({"tcp", "udp", "files"}),
-            make_parse=_make_vessels,
-            make_connector=_connect_vessels,
-        ),
-        FeedDefinition(
-            feed_id="border",
-            name_vi="Cửa khẩu",
-            name_en="Border gates",
-            config=BorderConfig,
-            kinds=(TruckStep.KIND, BorderQueue.KIND),
-            forms=JSON_FORMS,
-            transports=frozenset({"http", "files"}),
-            make_parse=lambda _: border.parse,
-            redact=redact_border,
-        ),
-        FeedDefinition(
-            feed_id="tourism",
-            name_vi="Du lịch",
-            name_en="Tourism",
-            config=TourismConfig,
-            kinds=(Crowd.KIND, GateCount.KIND),
-            forms=JSON_FORMS,
-            transports=frozenset({"http", "files"}),
-            make_parse=lambda _: tourism.parse,
-        ),
-        FeedDefinition(
-            feed_id="units",
-            name_vi="Báo cáo cấp xã",
-            name_en="Unit reports",
-            config=UnitsConfig,
-            kinds=(UnitReport.KIND,),
-            forms=JSON_FORMS,
-            transports=frozenset({"http", "files"}),
-            make_parse=lambda _: units.parse,
-        ),
-    )
+    definition.feed_id: definition for definition in (AIR, WEATHER, VESSELS, BORDER, TOURISM, UNITS)
 }
+"""Every feed by its id."""
 
 
 def find(feed_id: str) -> FeedDefinition:

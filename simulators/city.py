@@ -27,7 +27,8 @@ from simulators.wire.mqtt import Publisher, broker
 from simulators.wire.push import Pusher
 
 SOURCES: tuple[type[Process], ...] = (AirStations, WeatherStations, Boats, BorderGates, Sites, UnitReports)
-PUSHED = ("weather", "border", "tourism", "units")
+PUSHED = tuple(source.feed_id for source in SOURCES if source.feed_id not in {"air", "vessels"})
+"""Feeds that are pushed over HTTP; stations of air speak MQTT, boats AIS."""
 _LISTENERS_S = 5.0
 TICK = timedelta(milliseconds=200)
 _RATE_OVER = timedelta(seconds=10)

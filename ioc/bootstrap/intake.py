@@ -7,8 +7,9 @@ import socket
 from collections.abc import Mapping
 from datetime import timedelta
 
+from connectors.definition import Surroundings
 from connectors.intake import Intake
-from connectors.registry import Surroundings, make_board, make_connectors
+from connectors.registry import make_board, make_connectors
 from connectors.status import FeedBoard
 from connectors.supervisor import Supervisor
 from connectors.transports.http_push import HttpPush

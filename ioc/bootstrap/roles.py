@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from random import Random
 
+from ioc import cancellation
 from ioc.api.app import create_app
 from ioc.api.services import Check, Services
 from ioc.api.serving import serve as serve_http
@@ -56,8 +57,7 @@ async def serve(
             gc.freeze()
             _log.info("roles.started", roles=list(roles))
             await stop.wait()
-            for task in running:
-                task.cancel()
+            await cancellation.end(running)
     _log.info("roles.stopped", roles=list(roles))
 
 

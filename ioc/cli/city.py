@@ -213,8 +213,10 @@ def _read_keys(path: Path) -> dict[str, str]:
 
 
 def _free_port(host: str, wanted: int) -> int:
-    """Give the wanted port if it is free, else any."""
+    """Give the wanted port if nobody listens on it, else any."""
     with socket.socket() as probe:
+        # As the servers do: connections of a demo that just ended must not make the wall move to another address.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, wanted))
         except OSError:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from ioc import logs, settings
+from ioc import cancellation, logs, settings
 from ioc.settings import Settings
 
 Result = TypeVar("Result")
@@ -17,4 +17,5 @@ def run(command: Callable[[Settings], Coroutine[Any, Any, Result]]) -> Result:
     """Read the settings, set up logging, and run a command to its end on uvloop."""
     loaded = settings.load()
     logs.configure(level=loaded.log_level, form=loaded.log_form)
+    cancellation.mend_wait_for()
     return uvloop.run(command(loaded))

@@ -15,9 +15,10 @@ from random import Random
 import pytest
 from aiohttp import web
 
+from connectors.definition import Surroundings
 from connectors.feed import Form
 from connectors.intake import Intake
-from connectors.registry import Surroundings, configure, make_board, make_connectors
+from connectors.registry import configure, make_board, make_connectors
 from connectors.supervisor import Supervisor
 from connectors.transports.http_push import HttpPush
 from connectors.transports.nmea import NmeaAddress, read_udp

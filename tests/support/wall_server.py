@@ -63,6 +63,13 @@ class ListeningServer(uvicorn.Server):
         await super().startup(sockets)
         self.listening.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Told to hurry, uvicorn leaves its connections behind, for the garbage collector to complain about.
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
+        await asyncio.sleep(0)
+
 
 class Wall:
     """One connected page."""
@@ -117,7 +124,10 @@ class WallServer:
             ws_per_message_deflate=False, timeout_graceful_shutdown=1,
         )  # fmt: skip
         self._server = ListeningServer(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind(("127.0.0.1", self.port))
+        self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
         self._thread.start()
         if not self._server.listening.wait(10):
             raise TimeoutError("the wall server did not start")
@@ -127,6 +137,7 @@ class WallServer:
         self._server.force_exit = True
         self._server.should_exit = True
         self._thread.join(15)
+        self._listener.close()
         self.walls.clear()
 
     def freeze(self) -> None:
