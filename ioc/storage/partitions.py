@@ -48,20 +48,29 @@ async def drop_partitions(connection: AsyncConnection, table: str, *, before: da
     return len(past)
 
 
+def describe_partition(table: str, day: date) -> sql.Composed:
+    """Give the statement that makes the partition of a day (UTC) of a table without rows of that day."""
+    return _SQL["create_partition"].format(**_parts(table, day))
+
+
 async def _create_partition(connection: AsyncConnection, table: str, day: date) -> None:
-    parts = {
+    parts = _parts(table, day)
+    row = await (await connection.execute(_SQL["has_strays"].format(**parts))).fetchone()
+    if row is None or not row[0]:
+        await connection.execute(describe_partition(table, day))
+        return
+    for step in ("create_detached_partition", "move_strays", "attach_partition"):
+        await connection.execute(_SQL[step].format(**parts))
+
+
+def _parts(table: str, day: date) -> dict[str, sql.Composable]:
+    return {
         "table": sql.Identifier(table),
         "partition": sql.Identifier(f"{table}_p{day:%Y%m%d}"),
         "default_partition": sql.Identifier(f"{table}_default"),
         "start": sql.Literal(_start_of(day, 0)),
         "end": sql.Literal(_start_of(day, 1)),
     }
-    row = await (await connection.execute(_SQL["has_strays"].format(**parts))).fetchone()
-    if row is None or not row[0]:
-        await connection.execute(_SQL["create_partition"].format(**parts))
-        return
-    for step in ("create_detached_partition", "move_strays", "attach_partition"):
-        await connection.execute(_SQL[step].format(**parts))
 
 
 def _start_of(day: date, later_days: int) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, sql
 from ioc.domain.kinds import KINDS, Kind
 from ioc.storage.buckets import Bucket
 from ioc.storage.edition import Edition
-from ioc.storage.partitions import create_partitions
+from ioc.storage.partitions import describe_partition
 from ioc.storage.statements import load_statements
 
 _SQL = load_statements("tables")
@@ -116,51 +116,83 @@ TABLES: dict[str, KindTable] = {name: KindTable(kind) for name, kind in KINDS.it
 async def create_kind_tables(connection: AsyncConnection, edition: Edition) -> None:
     """Create what the registry asks for and the schema lacks: tables, columns, partitions, roll-ups.
 
-    Changes nothing where everything is there. Columns of fields that left the registry stay.
+    Changes nothing where everything is there. Columns of fields that left the registry stay. What is asked for goes to
+    the server as one script per kind: a first start must not wait for a thousand answers.
     """
+    row = await (await connection.execute(_SQL["current_day"])).fetchone()
+    # The days around now; retention makes those further ahead.
+    days = [] if row is None else [row[0] + timedelta(days=number) for number in (-1, 0, 1)]
+    there = await _list_relations(connection)
+    columnar = await _list_columnar(connection) if edition.has_continuous_aggregates else set()
     for table in TABLES.values():
+        script = [*_describe_table(table, edition, there, days), *_describe_rollups(table, edition, there)]
+        if table.name not in columnar and edition.has_continuous_aggregates:
+            # Also for what was there before: a server may have come to the other licence since.
+            script.append(_SQL["enable_columnstore"].format(table=table.identifier))
+            script.append(_SQL["add_columnstore_policy"].format(table=sql.Literal(table.name)))
         async with connection.transaction():
-            await _create_table(connection, table, edition)
-        if table.has_rollups:
+            if script:
+                await connection.execute(sql.SQL(";\n").join(script))
+        if edition.has_continuous_aggregates and table.has_rollups:
             async with connection.transaction():
-                await _create_rollups(connection, table, edition)
+                await _create_aggregates(connection, table)
 
 
-async def _create_table(connection: AsyncConnection, table: KindTable, edition: Edition) -> None:
-    partitioning = sql.SQL("") if edition.has_hypertables else _SQL["partition_by_time"]
+def _describe_table(
+    table: KindTable, edition: Edition, there: Mapping[str, set[str]], days: Sequence[date]
+) -> Iterator[sql.Composable]:
     name, literal = table.identifier, sql.Literal(table.name)
-    await connection.execute(_SQL["create_kind_table"].format(table=name, partitioning=partitioning))
-    if edition.has_hypertables:
-        await connection.execute(_SQL["make_hypertable"].format(table=literal))
-    else:
-        default = sql.Identifier(f"{table.name}_default")
-        await connection.execute(_SQL["create_default_partition"].format(partition=default, table=name))
-    index = sql.Identifier(f"{table.name}_observed_at")
-    await connection.execute(_SQL["create_time_index"].format(index=index, table=name))
-    for field in table.kind.fields:
-        await _add_column(connection, name, field.name, _COLUMN_TYPES[field.type])
-    if edition.has_continuous_aggregates:
-        row = await (await connection.execute(_SQL["has_columnstore"].format(table=literal))).fetchone()
-        if row is None or not row[0]:
-            await connection.execute(_SQL["enable_columnstore"].format(table=name))
-            await connection.execute(_SQL["add_columnstore_policy"].format(table=literal))
-    if not edition.has_hypertables:
-        row = await (await connection.execute(_SQL["current_day"])).fetchone()
-        if row is not None:
-            await create_partitions(connection, table.name, first_on=row[0] - timedelta(days=1), day_count=9)
+    if table.name not in there:
+        partitioning = sql.SQL("") if edition.has_hypertables else _SQL["partition_by_time"]
+        yield _SQL["create_kind_table"].format(table=name, partitioning=partitioning)
+        if edition.has_hypertables:
+            yield _SQL["make_hypertable"].format(table=literal)
+        else:
+            default = sql.Identifier(f"{table.name}_default")
+            yield _SQL["create_default_partition"].format(partition=default, table=name)
+            for day in days:
+                yield describe_partition(table.name, day)
+        yield _SQL["create_time_index"].format(index=sql.Identifier(f"{table.name}_observed_at"), table=name)
+    known = there.get(table.name, set())
+    yield from _add_columns(
+        name, {field.name: _COLUMN_TYPES[field.type] for field in table.kind.fields if field.name not in known}
+    )
 
 
-async def _create_rollups(connection: AsyncConnection, table: KindTable, edition: Edition) -> None:
-    if edition.has_continuous_aggregates:
-        await _create_aggregates(connection, table)
+def _describe_rollups(table: KindTable, edition: Edition, there: Mapping[str, set[str]]) -> Iterator[sql.Composable]:
+    if edition.has_continuous_aggregates or not table.has_rollups:
         return
     for bucket in Bucket:
-        rollup = table.rollup(bucket)
-        await connection.execute(_SQL["create_rollup_table"].format(rollup=rollup))
-        for name, _, _, column_type in table.rollup_columns:
-            await _add_column(connection, rollup, name, column_type)
-        index = sql.Identifier(f"{table.name}_{bucket}_bucket")
-        await connection.execute(_SQL["create_rollup_time_index"].format(index=index, rollup=rollup))
+        rollup, name = table.rollup(bucket), f"{table.name}_{bucket}"
+        if name not in there:
+            yield _SQL["create_rollup_table"].format(rollup=rollup)
+            yield _SQL["create_rollup_time_index"].format(index=sql.Identifier(f"{name}_bucket"), rollup=rollup)
+        known = there.get(name, set())
+        yield from _add_columns(
+            rollup, {column: kind for column, _, _, kind in table.rollup_columns if column not in known}
+        )
+
+
+def _add_columns(relation: sql.Identifier, types: Mapping[str, str]) -> Iterator[sql.Composable]:
+    """Add all columns that are missing in one pass over the catalogue."""
+    if types:
+        parts = [
+            _SQL["add_column"].format(column=sql.Identifier(column), type=sql.SQL(kind))
+            for column, kind in types.items()
+        ]
+        yield _SQL["add_columns"].format(table=relation, columns=sql.SQL(", ").join(parts))
+
+
+async def _list_columnar(connection: AsyncConnection) -> set[str]:
+    """Name the hypertables of the schema in force that have a column store."""
+    cursor = await connection.execute(_SQL["list_columnar"])
+    return {row[0] for row in await cursor.fetchall()}
+
+
+async def _list_relations(connection: AsyncConnection) -> dict[str, set[str]]:
+    """Give the columns of every relation of the schema in force."""
+    cursor = await connection.execute(_SQL["list_relations"])
+    return {name: set(columns) for name, columns in await cursor.fetchall()}
 
 
 async def _create_aggregates(connection: AsyncConnection, table: KindTable) -> None:
@@ -195,9 +227,3 @@ async def _create_aggregates(connection: AsyncConnection, table: KindTable) -> N
 async def _list_columns(connection: AsyncConnection, relation: str) -> set[str]:
     cursor = await connection.execute(_SQL["list_columns"].format(table=sql.Literal(relation)))
     return {row[0] for row in await cursor.fetchall()}
-
-
-async def _add_column(connection: AsyncConnection, relation: sql.Identifier, column: str, column_type: str) -> None:
-    await connection.execute(
-        _SQL["add_column"].format(table=relation, column=sql.Identifier(column), type=sql.SQL(column_type))
-    )

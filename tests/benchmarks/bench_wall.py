@@ -93,8 +93,9 @@ class _Nothing:
     async def latest_events(self, **_: object) -> list[Event]:
         return []
 
-    async def events_since(self, *_: object) -> list[Event]:
-        return []
+    async def events_since(self, *_: object) -> AsyncIterator[list[Event]]:
+        for nothing in ():
+            yield nothing
 
     async def last_event_id(self) -> int:
         return 0

@@ -155,8 +155,9 @@ class WallHub:
         self._picture.take(
             [event for event in await self._history.latest_events(since=now - KEPT) if _is_kept(event)], now
         )
-        air = await self._history.events_since(AirReading.KIND, now - timedelta(hours=vn_aqi.HOURS))
-        self._picture.learn_air(air, now)
+        async for readings in self._history.events_since(AirReading.KIND, now - timedelta(hours=vn_aqi.HOURS)):
+            self._picture.learn_air(readings)
+        self._picture.show_air(now)
 
     async def _look_again(self) -> None:
         while True:

@@ -153,11 +153,14 @@ class Picture:
         if vessels:
             self._show_vessels(list(vessels.values()), now)
 
-    def learn_air(self, events: Iterable[Event], now: datetime) -> None:
-        """Take the air readings of the last hours in: an index needs more than the newest one."""
+    def learn_air(self, events: Iterable[Event]) -> None:
+        """Take air readings of the last hours in: an index needs more than the newest one."""
         for event in events:
             if isinstance(event.data, AirReading):
                 self._air.add(event.asset_id, event.observed_at, event.data)
+
+    def show_air(self, now: datetime) -> None:
+        """Show every station anew, with the index that is known by now."""
         for event in self._newest[AirReading].values():
             self._show(event, now)
 

@@ -28,8 +28,18 @@ SELECT create_hypertable({table}::regclass, by_range('observed_at', INTERVAL '1 
 -- name: create_time_index
 CREATE INDEX IF NOT EXISTS {index} ON {table} USING brin (observed_at) WITH (pages_per_range = 32, autosummarize = on);
 
+-- name: add_columns
+ALTER TABLE {table} {columns}
+
 -- name: add_column
-ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column} {type};
+ADD COLUMN IF NOT EXISTS {column} {type}
+
+-- name: list_relations
+SELECT relname, array_agg(attname)
+FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
+  AND attnum > 0 AND NOT attisdropped
+GROUP BY relname;
 
 -- name: list_columns
 SELECT attname FROM pg_attribute WHERE attrelid = to_regclass({table}) AND attnum > 0 AND NOT attisdropped;
@@ -79,10 +89,10 @@ SELECT {kind}, minute
 FROM (SELECT min(observed_at), max(observed_at) FROM {table}) AS range (oldest, newest)
 CROSS JOIN LATERAL generate_series(date_trunc('minute', oldest), newest, INTERVAL '1 hour') AS minute;
 
--- name: has_columnstore
-SELECT compression_enabled
+-- name: list_columnar
+SELECT hypertable_name
 FROM timescaledb_information.hypertables
-WHERE format('%I.%I', hypertable_schema, hypertable_name)::regclass = {table}::regclass;
+WHERE compression_enabled AND hypertable_schema = current_schema();
 
 -- name: enable_columnstore
 ALTER TABLE {table} SET (

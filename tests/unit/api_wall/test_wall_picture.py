@@ -108,7 +108,8 @@ def test_the_index_needs_hours_and_counts_a_repeated_reading_once(picture, chann
     readings = [event("air.1", AirReading(pm25_ug_m3=60.0, pm10_ug_m3=80.0), 60 * hour) for hour in range(3)]
     picture.take(readings[:1], at(0))
     picture.take(readings[2:], at(120))
-    picture.learn_air([*readings, *readings], at(120))
+    picture.learn_air([*readings, *readings])
+    picture.show_air(at(120))
     once = shown(channels, "map:sensors", "air.1")["values"]["vn_aqi"]
     picture.take([event("air.1", AirReading(pm25_ug_m3=60.0, pm10_ug_m3=80.0), 121)], at(121))
     assert shown(channels, "map:sensors", "air.1")["values"]["vn_aqi"] == once
