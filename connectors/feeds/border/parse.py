@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from connectors.feed import ParseContext
-from connectors.feeds.border.pseudonym import to_pseudonym
+from connectors.pseudonym import to_pseudonym
 from connectors.records import RecordReader
 from connectors.values import AMBIGUOUS_MISSING, Measured, Measures, RefusedRecordError, check_instant, check_name
 from ioc.domain.events import Event, Parsed
