@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ioc import bootstrap
 from ioc.cli.running import run
@@ -38,7 +38,8 @@ def list_letters(
         return await bootstrap.list_dead_letters(settings, feed_id=feed, state=state, limit=limit)
 
     letters = run(find)
-    table = Table("Id", "Feed", "Received (UTC)", "State", "Reason", "Bytes")
+    # An id that was cut off could not be given to `show`.
+    table = Table(Column("Id", no_wrap=True, min_width=36), "Feed", "Received (UTC)", "State", "Reason", "Bytes")
     for letter in letters:
         received = f"{letter.received_at:%Y-%m-%d %H:%M:%S}"
         size = f"{letter.size_bytes:,}"

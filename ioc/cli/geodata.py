@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from geo import catalogue
+from geo.geojson import GeoJsonError
 from ioc import settings
 
 geo_app = typer.Typer(help="Geodata of the province.", no_args_is_help=True)
@@ -38,7 +39,11 @@ def import_units(
         raise typer.Exit(2) from error
     target = settings.load().data_dir / "geo"
     target.mkdir(parents=True, exist_ok=True)
-    if faults := catalogue.import_units(raw, target):
+    try:
+        faults = list(catalogue.import_units(raw, target))
+    except GeoJsonError as error:
+        faults = [str(error)]
+    if faults:
         typer.echo(f"ioc: {file} is not usable:", err=True)
         for fault in faults:
             typer.echo(f"  - {fault}", err=True)

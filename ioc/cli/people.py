@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ioc import bootstrap
 from ioc.cli.running import run
@@ -60,6 +60,23 @@ def list_accounts() -> None:
     Console().print(table)
 
 
+@accounts_app.command("disable")
+def disable_account(name: Annotated[str, typer.Argument(help="Login name.")]) -> None:
+    """Lock an account out at once; its sessions end. Its past actions stay in the journals.
+
+    Example:  ioc accounts disable lan
+    """
+    run(lambda settings: bootstrap.set_account_disabled(settings, name, disabled=True))
+    typer.echo(f"account {name} is locked out")
+
+
+@accounts_app.command("enable")
+def enable_account(name: Annotated[str, typer.Argument(help="Login name.")]) -> None:
+    """Let an account in again that was locked out."""
+    run(lambda settings: bootstrap.set_account_disabled(settings, name, disabled=False))
+    typer.echo(f"account {name} may come in")
+
+
 @keys_app.command("add")
 def add_key(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
@@ -76,3 +93,22 @@ def add_key(
 
     typer.echo(run(add))
     typer.echo("Keep it now: it is stored as a hash and cannot be shown again.", err=True)
+
+
+@keys_app.command("list")
+def list_keys() -> None:
+    """List keys that are good, with what they are for. The keys themselves cannot be shown again."""
+    table = Table(Column("Id", no_wrap=True), "For", "Feeds", "Ends (UTC)")
+    for key in run(bootstrap.list_keys):
+        table.add_row(key.key_id, key.name, ", ".join(sorted(key.feed_ids)), f"{key.expires_at:%Y-%m-%d}")
+    Console().print(table)
+
+
+@keys_app.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="Id from the list.")]) -> None:
+    """End a key. Running processes refuse it within half a minute.
+
+    Example:  ioc keys revoke 35db5b85e36f
+    """
+    run(lambda settings: bootstrap.revoke_key(settings, key_id))
+    typer.echo(f"key {key_id} is revoked")
