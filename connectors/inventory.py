@@ -6,6 +6,7 @@ from pathlib import Path
 
 from connectors.feed import Station
 from geo.catalogue import load_places, load_stations, load_units
+from geo.installations import load_installations
 
 
 def load_inventory(directory: Path | None = None) -> dict[str, Station]:
@@ -18,6 +19,15 @@ def load_inventory(directory: Path | None = None) -> dict[str, Station]:
             unit_code=station.unit_code,
         )
         for station in load_stations()
+    ]
+    stations += [
+        Station(
+            asset_id=item.asset_id,
+            lon_deg=item.position.lon_deg,
+            lat_deg=item.position.lat_deg,
+            unit_code=item.unit_code,
+        )
+        for item in load_installations()
     ]
     stations += [
         Station(

@@ -14,6 +14,7 @@ from connectors.feeds.border.definition import DEFINITION as BORDER
 from connectors.feeds.tourism.definition import DEFINITION as TOURISM
 from connectors.feeds.units.definition import DEFINITION as UNITS
 from connectors.feeds.vessels.definition import DEFINITION as VESSELS
+from connectors.feeds.water.definition import DEFINITION as WATER
 from connectors.feeds.weather.definition import DEFINITION as WEATHER
 from connectors.status import FeedBoard, FeedMonitor
 from ioc.domain.events import Parsed
@@ -21,7 +22,16 @@ from ioc.errors import ConfigurationError, NotFoundError
 from ioc.ports import Connector
 
 DEFINITIONS: dict[str, FeedDefinition] = {
-    definition.feed_id: definition for definition in (AIR, WEATHER, VESSELS, BORDER, TOURISM, UNITS)
+    definition.feed_id: definition
+    for definition in (
+        AIR,
+        WEATHER,
+        VESSELS,
+        BORDER,
+        TOURISM,
+        UNITS,
+        WATER,
+    )
 }
 """Every feed by its id."""
 

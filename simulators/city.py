@@ -18,6 +18,7 @@ from simulators.feeds.border import BorderGates
 from simulators.feeds.tourism import Sites
 from simulators.feeds.units import UnitReports
 from simulators.feeds.vessels import Boats
+from simulators.feeds.water import Gauges
 from simulators.feeds.weather import WeatherStations
 from simulators.message import Message
 from simulators.province import Process, World
@@ -26,7 +27,15 @@ from simulators.wire.lines import DatagramSender, LineServer
 from simulators.wire.mqtt import Publisher, broker
 from simulators.wire.push import Pusher
 
-SOURCES: tuple[type[Process], ...] = (AirStations, WeatherStations, Boats, BorderGates, Sites, UnitReports)
+SOURCES: tuple[type[Process], ...] = (
+    AirStations,
+    WeatherStations,
+    Boats,
+    BorderGates,
+    Sites,
+    UnitReports,
+    Gauges,
+)
 PUSHED = tuple(source.feed_id for source in SOURCES if source.feed_id not in {"air", "vessels"})
 """Feeds that are pushed over HTTP; stations of air speak MQTT, boats AIS."""
 _LISTENERS_S = 5.0

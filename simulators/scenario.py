@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 import yaml
 
 from geo.catalogue import load_places, load_stations, load_zones
+from geo.installations import load_installations
 from ioc.errors import ConfigurationError
 
-FEEDS = ("air", "weather", "vessels", "border", "tourism", "units")
+FEEDS = ("air", "weather", "vessels", "border", "tourism", "units", "water")
 WIRE_FAULTS = (
     "gap", "duplicate", "out_of_order", "clock_skew", "stuck", "spike", "drift", "null", "zero", "broken", "disconnect",
 )  # fmt: skip
@@ -258,7 +259,13 @@ def _assets(kind: str) -> frozenset[str]:
     )
 
 
+@cache
+def _installations(kind: str) -> frozenset[str]:
+    return frozenset(item.asset_id for item in load_installations(kind))
+
+
 _station = _known("station", _stations)
+_tide, _rain, _water = (_known(f"{kind} gauge", partial(_installations, kind)) for kind in ("tide", "rain", "water"))
 _zone = _known("zone", _zones)
 EFFECTS: Mapping[str, Mapping[str, Fact]] = {
     "air.episode": {"station": Fact(_station), "add_ug_m3": Fact(_number)},
@@ -283,6 +290,9 @@ EFFECTS: Mapping[str, Mapping[str, Fact]] = {
         "gate": Fact(_known("gate", lambda: _assets("border_gate"))), "vehicles": Fact(_number),
         "perishable_min": Fact(_number, is_needed=False),
     },
+    "water.rise": {"station": Fact(_water), "add_m": Fact(_number)},
+    "water.rain": {"stations": Fact(_each(_rain)), "mm_h": Fact(_number)},
+    "tide.surge": {"add_m": Fact(_number), "stations": Fact(_each(_tide), is_needed=False)},
     "wire.fault": {
         "feed": Fact(_one_of(*FEEDS)), "kind": Fact(_one_of(*WIRE_FAULTS)), "share": Fact(_share, is_needed=False),
         "asset": Fact(_text, is_needed=False), "field": Fact(_text, is_needed=False),

@@ -7,13 +7,14 @@ from importlib import resources
 from pathlib import Path
 
 import yaml
-from alerts.rulebook import Rulebook
 
+from alerts.rulebook import Rulebook
 from alerts.world import World
 from connectors.feed import Feed, FeedConfig
 from connectors.inventory import load_inventory
 from connectors.registry import configure, find, open_feeds
 from geo.catalogue import load_places, load_stations, load_units, load_zone_index
+from geo.installations import load_installations
 from ioc.errors import ConfigurationError, NotFoundError
 from ioc.keys import Keys
 from ioc.settings import Settings
@@ -44,6 +45,7 @@ def load_world(geo_directory: Path | None = None) -> World:
             names[place.asset_id] = (place.name_vi, place.name_en)
     stations = load_stations()
     names.update({station.asset_id: (station.name_vi, station.name_en) for station in stations})
+    names.update({item.asset_id: (item.name_vi, item.name_en) for item in load_installations()})
     return World(
         zones=load_zone_index(geo_directory),
         station_zones={station.asset_id: station.serves_zone for station in stations if station.serves_zone},

@@ -41,6 +41,7 @@ RECORDINGS = (
     Recording("border", "steps.json", Form.JSON, 8),
     Recording("tourism", "counts.json", Form.JSON, 9),
     Recording("units", "reports.json", Form.JSON, 6),
+    Recording("water", "gauges.json", Form.JSON, 11),
 )
 
 

@@ -20,13 +20,13 @@ from geo.distance import distance_m
 from geo.geojson import features_of, geometry_of
 from geo.position import Position
 from ioc.domain.events import Event
-from simulators.city import City, Stamps
+from simulators.city import SOURCES, City, Stamps
 from simulators.message import Message
 from simulators.scenario import load_scenario
 from tests.support.feeds import fresh_feed
 
 MORNING = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
-FEEDS = ("air", "weather", "vessels", "border", "tourism", "units")
+FEEDS = tuple(source.feed_id for source in SOURCES)
 
 
 def digest(messages: Iterable[Message]) -> str:
@@ -119,13 +119,20 @@ def test_a_normal_morning_has_nothing_that_a_parser_refuses() -> None:
 
 def test_every_asset_that_stays_in_one_place_is_on_the_map() -> None:
     for event in parsed_half_hour():
-        if event.feed_id in ("air", "weather", "tourism", "units"):
+        if event.feed_id in ("air", "weather", "tourism", "units", "water"):
             assert event.lon_deg is not None, event.asset_id
 
 
 @pytest.mark.parametrize(
     ("feed_id", "least_per_s", "most_per_s"),
-    [("air", 0.3, 0.5), ("weather", 0.1, 0.2), ("vessels", 5, 50), ("border", 0.05, 2), ("tourism", 0.5, 8)],
+    [
+        ("air", 0.3, 0.5),
+        ("weather", 0.1, 0.2),
+        ("vessels", 5, 50),
+        ("border", 0.05, 2),
+        ("tourism", 0.5, 8),
+        ("water", 0.15, 1),
+    ],
 )
 def test_rates_are_those_of_the_province(feed_id: str, least_per_s: float, most_per_s: float) -> None:
     count = sum(message.feed_id == feed_id and message.at >= MORNING for message in half_an_hour_of_a_normal_day())
