@@ -128,3 +128,21 @@ class DestinationRefusedError(IocError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"destination refused: {reason}")
+
+
+class UnreadableFileError(IocError):
+    """A recording or a file of the archive is cut short, altered, or not what its name says."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path}: {reason}")
+
+
+def find_cause(group: BaseExceptionGroup[BaseException]) -> IocError | None:
+    """Give the first error of ours in a group that tasks left behind, for people who want one clear sentence."""
+    for error in group.exceptions:
+        if isinstance(error, IocError):
+            return error
+        if isinstance(error, BaseExceptionGroup) and (inner := find_cause(error)) is not None:
+            return inner
+    return None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ioc import __version__
-from ioc.cli import city, dead_letters, geodata, inspection, people, recordings, rulebooks, services
+from ioc.cli import city, dead_letters, geodata, inspection, people, recorder, recordings, rulebooks, services
 from ioc.errors import ConfigurationError, IocError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (services, city, recordings, rulebooks, dead_letters, people, geodata, inspection):
+for module in (services, city, recorder, recordings, rulebooks, dead_letters, people, geodata, inspection):
     module.register(app)
 
 

@@ -47,6 +47,11 @@ def event_id(feed_id: str, source_key: str, observed_at: datetime, kind: str) ->
     return cast(EventId, (digest & _UUID5_MASK | _UUID5_MARKS).to_bytes(16, "big"))
 
 
+def repeated_event_id(original: bytes, observed_at: datetime) -> EventId:
+    """Give the id of a recorded observation that is played as if it were of another time: same play, same id."""
+    return cast(EventId, _uuid5_bytes(original, f"{observed_at.timestamp():.6f}".encode()))
+
+
 def alert_id(fingerprint: bytes, started_at: datetime) -> UUID:
     """Give the id of one occurrence of an alert: same condition and same start, same id."""
     return UUID(bytes=_uuid5_bytes(fingerprint[:16], f"{started_at.timestamp():.6f}".encode()))

@@ -1,0 +1,236 @@
+"""Recordings and archive as columns: one Parquet file holds one kind, compressed with zstd, units in the metadata.
+
+Row groups are the runs of a merge: rows of a group stand in the order of their arrival, groups nearly so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ioc.domain.events import Event
+from ioc.domain.kinds import KINDS, Field, Kind
+from ioc.errors import UnreadableFileError
+from ioc.recordings.envelopes import to_payload
+from ioc.recordings.whole import WholeFile
+
+SUFFIX = ".parquet"
+FORMAT = "1"
+GROUP_ROWS = 20_000
+"""Rows of a group: what a replay holds of a file at a time."""
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+_ENVELOPE = (
+    pa.field("asset_id", pa.string(), nullable=False),
+    pa.field("observed_at", _INSTANT, nullable=False),
+    pa.field("received_at", _INSTANT, nullable=False),
+    pa.field("event_id", pa.binary(16), nullable=False),
+    pa.field("quality", pa.int8(), nullable=False),
+    pa.field("feed_id", pa.string(), nullable=False),
+    pa.field("unit_code", pa.string()),
+    pa.field("lon_deg", pa.float64(), metadata={"unit": "°", "crs": "EPSG:4326"}),
+    pa.field("lat_deg", pa.float64(), metadata={"unit": "°", "crs": "EPSG:4326"}),
+)
+ENVELOPE_NAMES = tuple(field.name for field in _ENVELOPE)
+_TYPES = {
+    float: pa.float64(), int: pa.int64(), str: pa.string(), bool: pa.bool_(), datetime: _INSTANT, date: pa.date32(),
+}  # fmt: skip
+_RECEIVED_AT = ENVELOPE_NAMES.index("received_at")
+
+
+def to_schema(kind: Kind, metadata: Mapping[str, str] | None = None) -> pa.Schema:
+    """Give the columns of a kind: the envelope as the store has it, then the kind's fields with their units."""
+    columns = [*_ENVELOPE, *(_to_column(field) for field in kind.fields)]
+    return pa.schema(columns, metadata={"ioc.kind": kind.name, "ioc.format": FORMAT, **(metadata or {})})
+
+
+def to_row(event: Event) -> tuple[Any, ...]:
+    """Give an event's columns in order."""
+    data = event.data
+    return (
+        event.asset_id, event.observed_at, event.received_at, event.event_id, int(event.quality), event.feed_id,
+        event.unit_code, event.lon_deg, event.lat_deg, *(getattr(data, name) for name in data.__struct_fields__),
+    )  # fmt: skip
+
+
+class ColumnWriter:
+    """Writes one Parquet file of one kind. It bears its name when ``commit`` returns, and not before.
+
+    Args:
+        path: where it will stand.
+        kind: of all its rows.
+        metadata: notes for the file's footer.
+    """
+
+    def __init__(self, path: Path, kind: Kind, metadata: Mapping[str, str] | None = None) -> None:
+        self._file = WholeFile(path)
+        self._schema = to_schema(kind, metadata)
+        self._writer = pq.ParquetWriter(
+            self._file.stream, self._schema, compression="zstd", write_page_checksum=True, store_schema=True
+        )
+        self._rows: list[tuple[Any, ...]] = []
+        self.rows_count = 0
+
+    @property
+    def bytes_count(self) -> int:
+        """Bytes so far, but for the rows that still wait for their group."""
+        return self._file.stream.tell()
+
+    def write(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Add rows, columns in the order of the schema; ``event_id`` as bytes or UUID."""
+        self._rows.extend(rows)
+        while len(self._rows) >= GROUP_ROWS:
+            self._flush(GROUP_ROWS)
+
+    def finish(self) -> None:
+        """Bring everything to the disk without giving the file its name yet, and count its rows by reading it.
+
+        Raises:
+            UnreadableFileError: what lies there is not what was written.
+        """
+        if self._rows:
+            self._flush(len(self._rows))
+        self._writer.close()
+        self._file.seal()
+        with opened(self._file.partial_path) as file:
+            found = sum(batch.num_rows for batch in file.iter_batches(columns=["event_id"]))
+        if found != self.rows_count:
+            raise UnreadableFileError(str(self._file.path), f"{found} rows were found where {self.rows_count} belong")
+
+    def commit(self) -> None:
+        """Finish, and give the file its name."""
+        if not self._file.stream.closed:
+            self.finish()
+        self._file.commit()
+
+    def discard(self) -> None:
+        """Give it up."""
+        self._writer.close()
+        self._file.discard()
+
+    def _flush(self, count: int) -> None:
+        rows, self._rows = self._rows[:count], self._rows[count:]
+        rows.sort(key=lambda row: row[_RECEIVED_AT])
+        table = pa.Table.from_arrays(
+            [
+                pa.array(_to_bytes(values) if field.name == "event_id" else values, type=field.type)
+                for field, values in zip(self._schema, zip(*rows, strict=True), strict=True)
+            ],
+            schema=self._schema,
+        )
+        self._writer.write_table(table, row_group_size=GROUP_ROWS)
+        self.rows_count += count
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file, checking its pages; everything that is wrong with it becomes one error.
+
+    Raises:
+        UnreadableFileError: it is missing, cut short, altered or no Parquet.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableFileError(str(path), str(error).splitlines()[0] if str(error) else "cannot be read") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One row group: rows in the order of their arrival, the first of them at ``begins_at``."""
+
+    path: Path
+    group: int
+    begins_at: datetime
+    rows_count: int
+    bytes_count: int
+
+
+def list_runs(path: Path) -> list[Run]:
+    """Give the runs of a file from its footer, without reading rows.
+
+    Raises:
+        UnreadableFileError: it cannot be read, or is not one of ours.
+    """
+    runs = []
+    with opened(path) as file:
+        find_kind(path, file)
+        for group in range(file.num_row_groups):
+            described = file.metadata.row_group(group)
+            statistics = described.column(_RECEIVED_AT).statistics
+            if statistics is None or not statistics.has_min_max:
+                raise UnreadableFileError(str(path), "its columns have no statistics")
+            size = sum(described.column(index).total_compressed_size for index in range(described.num_columns))
+            begins_at = statistics.min.replace(tzinfo=UTC)
+            rows = described.num_rows
+            runs.append(Run(path=path, group=group, begins_at=begins_at, rows_count=rows, bytes_count=size))
+    return runs
+
+
+def read_run(run: Run) -> list[Event]:
+    """Give the events of a run.
+
+    Raises:
+        UnreadableFileError: it cannot be read, or holds what is no event of its kind.
+    """
+    with opened(run.path) as file:
+        kind = find_kind(run.path, file)
+        table = file.read_row_group(run.group)
+    try:
+        return _to_events(kind, table)
+    except ValueError as error:
+        raise UnreadableFileError(str(run.path), str(error)) from error
+
+
+def find_kind(path: Path, file: pq.ParquetFile) -> Kind:
+    """Say which kind's events a file holds.
+
+    Raises:
+        UnreadableFileError: it is not one of ours, or of a kind that we do not know.
+    """
+    notes = file.schema_arrow.metadata or {}
+    name = notes.get(b"ioc.kind", b"").decode("utf-8", "replace")
+    if (kind := KINDS.get(name)) is None:
+        raise UnreadableFileError(str(path), f"holds no kind that is known ({name or 'nothing noted'})")
+    if missing := [column for column in ENVELOPE_NAMES if column not in file.schema_arrow.names]:
+        raise UnreadableFileError(str(path), f"lacks the columns {', '.join(missing)}")
+    return kind
+
+
+def _to_events(kind: Kind, table: pa.Table) -> list[Event]:
+    columns = {name: _to_values(table.column(name)) for name in table.column_names}
+    names = [field.name for field in kind.fields if field.name in columns]
+    return [
+        Event(
+            **{name: columns[name][row] for name in ENVELOPE_NAMES},
+            data=to_payload(kind.name, {name: columns[name][row] for name in names}),
+        )
+        for row in range(table.num_rows)
+    ]
+
+
+def _to_values(column: pa.ChunkedArray) -> Sequence[Any]:
+    values = column.to_pylist()
+    if pa.types.is_timestamp(column.type):
+        return [None if value is None else value.replace(tzinfo=UTC) for value in values]
+    return values  # type: ignore[no-any-return]
+
+
+def _to_column(field: Field) -> pa.Field:
+    notes = {}
+    if (quantity := field.quantity) is not None:
+        notes = {"unit": quantity.unit, "vi": quantity.vi, "en": quantity.en}
+    return pa.field(field.name, _TYPES[field.type], nullable=field.optional, metadata=notes or None)
+
+
+def _to_bytes(values: Iterable[Any]) -> list[bytes]:
+    return [value.bytes if isinstance(value, UUID) else value for value in values]

@@ -1,0 +1,149 @@
+"""Recordings as text: one event per line as a JSON object, the lines compressed with zstd (``.ndjson.zst``).
+
+``docs/recordings.md`` describes the line for other programs. Fields are added, never renamed or removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+import pyarrow as pa
+
+from ioc.domain.events import Event
+from ioc.domain.kinds import KINDS, AnyPayload
+from ioc.errors import MalformedPayloadError, UnreadableFileError
+from ioc.recordings.whole import WholeFile
+
+SUFFIX = ".ndjson.zst"
+_LONGEST_LINE = 1024 * 1024
+_READ_BYTES = 256 * 1024
+
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class _Line(msgspec.Struct, kw_only=True):
+    """What a line says."""
+
+    event_id: UUID
+    feed_id: str
+    kind: str
+    asset_id: str
+    observed_at: _Instant
+    received_at: _Instant
+    quality: int = 0
+    lon_deg: float | None = None
+    lat_deg: float | None = None
+    unit_code: str | None = None
+    data: dict[str, Any]
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_Line)
+
+
+def encode_line(event: Event) -> bytes:
+    """Write an event as one line, with its end."""
+    data = event.data
+    fields = {name: getattr(data, name) for name in data.__struct_fields__}
+    line = {
+        "event_id": str(UUID(bytes=event.event_id)), "feed_id": event.feed_id, "kind": event.kind,
+        "asset_id": event.asset_id, "observed_at": event.observed_at, "received_at": event.received_at,
+        "quality": int(event.quality), "lon_deg": event.lon_deg, "lat_deg": event.lat_deg,
+        "unit_code": event.unit_code, "data": fields,
+    }  # fmt: skip
+    return _encoder.encode(line) + b"\n"
+
+
+def decode_line(line: bytes) -> Event:
+    """Read a line. Fields that a kind got since take their default; those that it lost are left aside.
+
+    Raises:
+        MalformedPayloadError: it is no event of ours.
+    """
+    try:
+        read = _decoder.decode(line)
+        payload = to_payload(read.kind, read.data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        raise MalformedPayloadError(str(error)) from error
+    return Event(
+        event_id=read.event_id.bytes, feed_id=read.feed_id, asset_id=read.asset_id, observed_at=read.observed_at,
+        received_at=read.received_at, data=payload, lon_deg=read.lon_deg, lat_deg=read.lat_deg,
+        unit_code=read.unit_code, quality=read.quality,
+    )  # fmt: skip
+
+
+def to_payload(kind: str, values: dict[str, Any]) -> AnyPayload:
+    """Make a kind's payload from its fields by name.
+
+    Raises:
+        ValueError: no such kind, or a field that has no default is missing.
+        msgspec.ValidationError: a value does not fit its field.
+    """
+    if (known := KINDS.get(kind)) is None:
+        raise ValueError(f"no kind {kind!r}")
+    row: list[Any] = [kind]
+    for field in msgspec.structs.fields(known.payload):
+        value = values.get(field.name, field.default)
+        if value is msgspec.NODEFAULT:
+            raise ValueError(f"{kind} lacks {field.name}")
+        row.append(value)
+    return msgspec.convert(row, AnyPayload)
+
+
+class EnvelopeWriter:
+    """Writes one ``.ndjson.zst`` file. It bears its name when ``commit`` returns, and not before."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = WholeFile(path)
+        self._out = pa.CompressedOutputStream(self._file.stream, "zstd")
+
+    @property
+    def bytes_count(self) -> int:
+        """Compressed bytes so far, but for what the compressor still holds."""
+        return self._file.stream.tell()
+
+    def write(self, events: list[Event]) -> None:
+        """Add events."""
+        self._out.write(b"".join(map(encode_line, events)))
+
+    def commit(self) -> None:
+        """End the file."""
+        self._out.close()
+        self._file.commit()
+
+    def discard(self) -> None:
+        """Give it up."""
+        self._out.close()
+        self._file.discard()
+
+
+def read_blocks(path: Path, *, line_count: int = 1_000) -> Iterator[tuple[list[bytes], int]]:
+    """Give a recording's lines in blocks, each with the compressed bytes that were read so far.
+
+    Raises:
+        UnreadableFileError: it is cut short or not zstd. Blocks that were given before are sound.
+    """
+    try:
+        with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, "zstd") as text:
+            lines = _split(text, path)
+            while block := list(islice(lines, line_count)):
+                yield block, raw.tell()
+    except OSError as error:
+        raise UnreadableFileError(str(path), str(error)) from error
+
+
+def _split(text: Any, path: Path) -> Iterator[bytes]:
+    rest = b""
+    while chunk := text.read(_READ_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+        if len(rest) > _LONGEST_LINE:
+            raise UnreadableFileError(str(path), "a line has no end")
+    if rest:
+        yield rest
