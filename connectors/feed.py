@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.quality import QualityTable
 from connectors.tables import CsvMapping
 from ioc.domain.events import Event, Parsed, Rejected
 from ioc.domain.ids import event_id
@@ -142,6 +143,7 @@ class Feed:
         pseudonym_key: bytes,
         redact: Redact = keep_raw,
         csv: CsvMapping | None = None,
+        quality: QualityTable | None = None,
     ) -> None:
         self.feed_id = feed_id
         self.forms = forms
@@ -152,6 +154,7 @@ class Feed:
         self._pseudonym_key = pseudonym_key
         self._redact = redact
         self._csv = CsvMapping() if csv is None else csv
+        self.quality = QualityTable() if quality is None else quality
 
     def parse(self, payload: bytes, *, received_at: datetime, form: Form = Form.JSON) -> Parsed:
         """Turn a payload into events, rejected records and a count of ignored ones.
@@ -172,6 +175,7 @@ class Feed:
                 csv=self._csv,
             ),
         )
+        self.quality.judge(parsed.events)
         if parsed.rejected and self._redact is not keep_raw:
             kept = [
                 Rejected(raw=self._redact(r.raw, self._pseudonym_key), reason=r.reason, index=r.index)

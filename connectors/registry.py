@@ -16,6 +16,7 @@ from connectors.feeds.units.definition import DEFINITION as UNITS
 from connectors.feeds.vessels.definition import DEFINITION as VESSELS
 from connectors.feeds.water.definition import DEFINITION as WATER
 from connectors.feeds.weather.definition import DEFINITION as WEATHER
+from connectors.quality import load_quality
 from connectors.status import FeedBoard, FeedMonitor
 from ioc.domain.events import Parsed
 from ioc.errors import ConfigurationError, NotFoundError
@@ -72,6 +73,7 @@ def open_feed(
 
     Raises:
         NotFoundError: there is no such feed.
+        ConfigurationError: its quality table has faults.
     """
     definition = find(feed_id)
     settled = configure(feed_id) if config is None else config
@@ -85,6 +87,7 @@ def open_feed(
         pseudonym_key=pseudonym_key,
         redact=definition.redact,
         csv=settled.csv,
+        quality=load_quality(feed_id, definition.kinds),
     )
 
 
