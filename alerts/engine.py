@@ -73,6 +73,7 @@ class Engine:
             rule.condition.bind(rule, index, world) for index, rule in enumerate(self._rules)
         ]
         self._on_event = self._sort_by_kind("on_event")
+        self._on_late = self._sort_by_kind("on_late")
         self._forwarders = self._sort_by_kind("forward")
         self._on_signal = self._sort_by_kind("on_signal")
         self._placed_kinds = {
@@ -153,6 +154,8 @@ class Engine:
         key = reading_key(event)
         known = readings.get(key)
         if known is not None and event.observed_at <= known.observed_at:
+            for evaluator in self._on_late.get(kind, ()):
+                evaluator.on_late(memory, event)
             return
         readings[key] = event
         for evaluator in self._on_event.get(kind, ()):

@@ -13,9 +13,11 @@ from alerts.announcement import FACT_NAMES
 from alerts.conditions.absence import read_absence
 from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
+from alerts.conditions.standing import read_standing
 from alerts.conditions.threshold import read_threshold
 from alerts.conditions.vessel_lost import read_vessel_lost
 from alerts.conditions.vessel_warned import read_vessel_warned
+from alerts.conditions.window import read_expression, read_window
 from alerts.rule import Bindable, NoData, NoDataPolicy, Rule, Texts
 from alerts.rule_files import Fault, Table, read_tables
 from ioc.domain.kinds import KINDS
@@ -24,6 +26,9 @@ from ioc.errors import ConfigurationError
 CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "threshold": read_threshold,
     "index": read_index,
+    "window": read_window,
+    "expression": read_expression,
+    "standing": read_standing,
     "growth": read_growth,
     "absence": read_absence,
     "vessel_warned": read_vessel_warned,

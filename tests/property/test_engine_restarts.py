@@ -14,7 +14,18 @@ from alerts.rulebook import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event, Signal
 from ioc.domain.ids import event_id
-from ioc.domain.kinds import AirReading, BorderQueue, Crowd, VesselPosition, WeatherObservation, WeatherWarning
+from ioc.domain.kinds import (
+    AirReading,
+    BorderQueue,
+    CaseStep,
+    Crowd,
+    LaneStatus,
+    Outage,
+    Rain,
+    VesselPosition,
+    WeatherObservation,
+    WeatherWarning,
+)
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 RULES = Rulebook.load([Path(str(resources.files("alerts").joinpath("rules")))])
@@ -58,7 +69,28 @@ def _air(second, delay, value):
     return _event("air.hong-gai", AirReading(pm25_ug_m3=value * 40), second, delay, unit_code="06685")
 
 
-MAKERS = (_crowd, _queue, _wind, _vessel, _warning, _air)
+def _rain(second, delay, value):
+    return _event("rain.ba-che", Rain(rain_mm=value * 3), second, delay)
+
+
+def _lane(second, delay, value):
+    opens_at = START + timedelta(minutes=30)
+    status = "closed" if value > 4 else "open"
+    hours = {"opens_at": opens_at, "closes_at": opens_at + timedelta(hours=1)}
+    return _event("lane.bac-luan-2.1", LaneStatus(gate="bac-luan-2", status=status, **hours), second, delay)
+
+
+def _case(second, delay, value):
+    status = "done" if value > 10 else "processing"
+    data = CaseStep(procedure="1.1", status=status, filed_at=START, due_at=START + timedelta(hours=1))
+    return _event("case.a", data, second, delay)
+
+
+def _outage(second, delay, value):
+    return _event("unit.06652", Outage(customers_off_count=int(value * 400), customers_count=10_000), second, delay)
+
+
+MAKERS = (_crowd, _queue, _wind, _vessel, _warning, _air, _rain, _lane, _case, _outage)
 readings = st.lists(
     st.tuples(
         st.sampled_from(MAKERS),
@@ -115,6 +147,10 @@ def test_cutting_a_stream_anywhere_changes_no_alert_about_one_asset(specs, data)
         "wind.suspension",
         "wind.island_routes",
         "air.vn_aqi_hour",
+        "rain.sums",
+        "border.lane_closed",
+        "tthc.case_due",
+        "power.outage",
     }
     whole = [change for change in _whole(events) if change.rule_id in own]
     cut = [change for change in _play(events, cuts) if change.rule_id in own]

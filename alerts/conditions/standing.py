@@ -1,0 +1,223 @@
+"""Standing: a reported state that lasts too long, or outlives its due time: a closed lane, an open task, a case.
+
+Registers speak when something changes and are silent otherwise, so time alone moves these rules: each level has its
+instant, worked out when the state is reported, and log time reaching it fires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+
+from alerts.announcement import Subject, asset_subject
+from alerts.conditions.leveled import LeveledEvaluator, reading_key
+from alerts.memory import PartitionMemory
+from alerts.rule import PROVINCE_TIME, Level, Rule
+from alerts.rule_files import Table
+from alerts.series import Series, Verdict
+from alerts.world import World
+from ioc.domain.events import Event
+from ioc.domain.kinds import KINDS, Payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """``state`` names the fields and the values that count.
+
+    Each level comes ``afters`` behind the field ``due`` or the first report of the state, or at a share of the way
+    from the field ``since`` to ``due``. ``within`` names two fields between which alone it counts: published hours.
+    """
+
+    kinds: tuple[type[Payload], ...]
+    levels: tuple[Level, ...]
+    afters: tuple[timedelta, ...]
+    shares: tuple[float | None, ...]
+    state: Mapping[str, frozenset[str]]
+    due: str = ""
+    since: str = ""
+    within: tuple[str, ...] = ()
+    facts: frozenset[str] = field(default=frozenset({"days", "hours", "minutes"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> StandingEvaluator:
+        """Make the evaluator."""
+        return StandingEvaluator(rule, index, world, self)
+
+
+def read_standing(table: Table) -> Standing:
+    """Read the keys of a standing rule."""
+    kind = table.kind("on")
+    fields = {item.name: item.type for item in KINDS[kind.KIND].fields}
+    state: dict[str, frozenset[str]] = {}
+    part = table.table("state")
+    if part is not None:
+        for name in part.names:
+            if name not in fields:
+                part.fault(f"no field {name!r}; there are {', '.join(fields)}")
+            state[name] = frozenset(part.words(name))
+        part.finish()
+    instants = {"due": table.text("due", ""), "since": table.text("since", "")}
+    within = table.words("within", default=())
+    for name in (*instants.values(), *within):
+        if name and fields.get(name) not in (date, datetime):
+            table.fault(f"{name!r} is no instant or day of {kind.KIND}")
+    if within and len(within) != 2:
+        table.fault("within: two fields, from and to")
+    levels, afters, shares = _read_levels(table, can_share=all(instants.values()))
+    return Standing(
+        kinds=(kind,),
+        levels=levels,
+        afters=afters,
+        shares=shares,
+        state=state,
+        due=instants["due"],
+        since=instants["since"],
+        within=within,
+        facts=frozenset({"days", "hours", "minutes", *fields}),
+    )
+
+
+def _read_levels(
+    table: Table, *, can_share: bool
+) -> tuple[tuple[Level, ...], tuple[timedelta, ...], tuple[float | None, ...]]:
+    levels, afters, shares = [], [], []
+    for part in table.tables("levels"):
+        share = part.number("share", 0.0) or None
+        if share is not None and not (can_share and 0 < share <= 1):
+            part.fault("share: a part of the way from `since` to `due`, above 0 up to 1")
+        levels.append(Level(severity=part.severity("severity")))
+        afters.append(part.duration("after", timedelta(0)))
+        shares.append(share)
+        part.finish()
+    if not levels:
+        table.fault("levels: at least one")
+    return tuple(levels), tuple(afters), tuple(shares)
+
+
+class StandingState(Series, kw_only=True, omit_defaults=True):
+    """The series of a thing with the report that stands and the instant since which it has stood."""
+
+    event: Event | None = None
+    stands_since: datetime | None = None
+
+
+class StandingEvaluator(LeveledEvaluator):
+    """Judges at reports, and at the instants that follow from them."""
+
+    state_type = StandingState
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: Standing) -> None:
+        super().__init__(rule, index, world)
+        self._condition = condition
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Take a report in."""
+        key = reading_key(event)
+        mine = memory.series[self.index]
+        state = mine.get(key)
+        stands = all(str(getattr(event.data, name)) in values for name, values in self._condition.state.items())
+        if not stands:
+            if state is not None:
+                mine[key] = state
+                self._judge(memory, key, event, None)
+                mine.pop(key, None)
+                memory.dirty.add((self.index, key))
+            return
+        if not isinstance(state, StandingState):
+            state = mine[key] = self.new_series()
+        if state.stands_since is None:
+            state.stands_since = event.observed_at
+        state.event = event
+        memory.dirty.add((self.index, key))
+        self._judge(memory, key, event, state)
+        self._wake(memory, key, state)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        """Judge what stands, now that an instant has come."""
+        state = memory.series[self.index].get(key)
+        if isinstance(state, StandingState) and state.event is not None:
+            self._judge(memory, key, state.event, state)
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Set the timers of what stood before a restart."""
+        for key, state in memory.series[self.index].items():
+            if isinstance(state, StandingState):
+                self._wake(memory, key, state)
+
+    def new_series(self) -> StandingState:
+        """Make the state of a thing."""
+        return StandingState(shape=self.rule.condition_name)
+
+    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
+        """Keep it while it stands."""
+
+    def _judge(self, memory: PartitionMemory, key: str, event: Event, state: StandingState | None) -> None:
+        now = memory.clock
+        instants = [None] * len(self._condition.levels) if state is None else self._instants(state)
+        inside = state is not None and self._is_inside(event, now)
+        verdicts = [
+            Verdict(inside and instant is not None and now >= instant, True, *_age(state, instant, now))
+            for instant in instants
+        ]
+        if state is None or any(verdict.holds for verdict in verdicts) or state.is_open:
+            self.judge(memory, key, self._subject(event, state, now), verdicts, now)
+
+    def _instants(self, state: StandingState) -> list[datetime | None]:
+        """Work out when each level fires; None where the report lacks the field."""
+        condition, event = self._condition, state.event
+        due = _instant(event, condition.due) if condition.due else state.stands_since
+        since = _instant(event, condition.since) if condition.since else None
+        found: list[datetime | None] = []
+        for after, share in zip(condition.afters, condition.shares, strict=True):
+            if due is None or (share is not None and since is None):
+                found.append(None)
+            elif share is not None and since is not None:
+                found.append(since + (due - since) * share)
+            else:
+                found.append(due + after)
+        return found
+
+    def _is_inside(self, event: Event, now: datetime) -> bool:
+        if not self._condition.within:
+            return True
+        begin, end = (_instant(event, name) for name in self._condition.within)
+        return begin is not None and end is not None and begin <= now < end
+
+    def _wake(self, memory: PartitionMemory, key: str, state: StandingState) -> None:
+        due = [instant for instant in self._instants(state) if instant is not None]
+        if self._condition.within and state.event is not None:
+            due += [at for name in self._condition.within if (at := _instant(state.event, name)) is not None]
+        for instant in due:
+            if instant > memory.clock:
+                memory.wake_at(instant, self.index, key)
+
+    def _subject(self, event: Event, state: StandingState | None, now: datetime) -> Subject:
+        facts: dict[str, str | float] = {
+            item.name: str(value)
+            for item in KINDS[event.kind].fields
+            if (value := getattr(event.data, item.name)) is not None
+        }
+        base = _instant(event, self._condition.due) if self._condition.due else state and state.stands_since
+        lasted = max(timedelta(0), now - base) if base else timedelta(0)
+        facts |= {
+            "days": float(lasted // timedelta(days=1)),
+            "hours": float(lasted // timedelta(hours=1)),
+            "minutes": float(lasted // timedelta(minutes=1)),
+        }
+        return asset_subject(self.world, event, None, **facts)
+
+
+def _instant(event: Event | None, name: str) -> datetime | None:
+    """Give a field as an instant; a day ends at its midnight in the province."""
+    value = getattr(event.data, name, None) if event is not None else None
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime.combine(value + timedelta(days=1), time(), PROVINCE_TIME)
+    return None
+
+
+def _age(state: StandingState | None, instant: datetime | None, now: datetime) -> tuple[float | None, float | None]:
+    """Give how many minutes it has stood; there is no limit to show beside it."""
+    since = state.stands_since if state is not None else None
+    return (None if since is None else float((now - since) // timedelta(minutes=1)), None)

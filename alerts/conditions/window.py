@@ -1,0 +1,185 @@
+"""Window and expression: limits on aggregates over event time, or CEL over a reading and such aggregates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from alerts.announcement import asset_subject
+from alerts.conditions.leveled import LeveledEvaluator, reading_key
+from alerts.expressions import Expression, ExpressionError, variables_of
+from alerts.memory import PartitionMemory
+from alerts.rule import PROVINCE_TIME, Comparison, Level, Rule
+from alerts.rule_files import Table
+from alerts.series import Series, Verdict
+from alerts.windows import Window, Windows, WindowState, read_windows
+from alerts.world import World
+from ioc.domain.events import Event
+from ioc.domain.kinds import KINDS, Payload
+from ioc.domain.quantities import Quality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Levels over quantities and windows of one kind. ``formulas`` are the CEL conditions and clearances of the
+    levels, by level, where the rule has them instead of comparisons; ``shown`` names the value that an alert shows.
+    """
+
+    kinds: tuple[type[Payload], ...]
+    levels: tuple[Level, ...]
+    windows: tuple[Window, ...]
+    formulas: tuple[tuple[str, str], ...] = ()
+    shown: str = ""
+
+    @property
+    def facts(self) -> frozenset[str]:
+        """Names that texts may use besides the usual ones."""
+        return frozenset(window.name for window in self.windows) | {
+            field.name for field in KINDS[self.kinds[0].KIND].fields
+        }
+
+    def bind(self, rule: Rule, index: int, world: World) -> MeasuredEvaluator:
+        """Make the evaluator."""
+        return MeasuredEvaluator(rule, index, world, self)
+
+
+def read_window(table: Table) -> Measured:
+    """Read the keys of a window rule."""
+    kind = table.kind("on")
+    windows = read_windows(table, kind)
+    return Measured(
+        kinds=(kind,), windows=windows, levels=table.levels("levels", kind, [window.name for window in windows])
+    )
+
+
+def read_expression(table: Table) -> Measured:
+    """Read the keys of an expression rule; every formula is compiled here, so that a bad one never gets further."""
+    kind = table.kind("on")
+    windows = read_windows(table, kind, optional=True)
+    variables = variables_of(KINDS[kind.KIND], [window.name for window in windows])
+    levels, formulas = [], []
+    for part in table.tables("levels"):
+        when, clear = part.text("when"), part.text("clear", "")
+        for name, text in (("when", when), ("clear", clear)):
+            _check(part, name, text, variables)
+        levels.append(Level(severity=part.severity("severity"), hold_for=part.duration("for", timedelta(0))))
+        formulas.append((when, clear))
+        part.finish()
+    shown = table.text("shows", "")
+    if shown and shown not in variables:
+        table.fault(f"shows: no value {shown!r}; there are {', '.join(sorted(variables))}")
+    return Measured(kinds=(kind,), windows=windows, levels=tuple(levels), formulas=tuple(formulas), shown=shown)
+
+
+def _check(part: Table, name: str, text: str, variables: Mapping[str, type]) -> None:
+    if text:
+        try:
+            Expression(text, variables)
+        except ExpressionError as error:
+            part.fault(f"{name}: {error}")
+
+
+class MeasuredEvaluator(LeveledEvaluator):
+    """Every reading enters the windows, also a late one; only a timely one is judged."""
+
+    state_type = WindowState
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: Measured) -> None:
+        super().__init__(rule, index, world)
+        self._condition, self._windows = condition, Windows(condition.windows)
+        kind = KINDS[condition.kinds[0].KIND]
+        self._fields = tuple(field.name for field in kind.fields)
+        variables = variables_of(kind, [window.name for window in condition.windows])
+        self._formulas = [
+            (Expression(when, variables), Expression(clear, variables) if clear else None)
+            for when, clear in condition.formulas
+        ]
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Take a reading in and judge the levels."""
+        key = reading_key(event)
+        values = {name: value for name in self._fields if (value := getattr(event.data, name)) is not None}
+        if self._condition.windows:
+            if event.quality == Quality.BAD:
+                return
+            state = self._take(memory, key, event)
+            if event.received_at - event.observed_at > self.rule.lateness:
+                return
+            values |= self._windows.measure(state, event.observed_at)
+        elif event.received_at - event.observed_at > self.rule.lateness:
+            return
+        verdicts = self._judge(values, event.observed_at.astimezone(PROVINCE_TIME).date())
+        if verdicts is None:
+            return
+        if not any(verdict.holds for verdict in verdicts) and key not in memory.series[self.index]:
+            return
+        zone_id = self.world.station_zones.get(event.asset_id) or (zones[0] if zones else None)
+        subject = asset_subject(self.world, event, zone_id, **_to_facts(values))
+        self.judge(memory, key, subject, verdicts, event.observed_at)
+
+    def on_late(self, memory: PartitionMemory, event: Event) -> None:
+        """Take a reading that came out of order into its place; the next one in order is judged with it."""
+        if self._condition.windows and event.quality != Quality.BAD:
+            self._take(memory, reading_key(event), event)
+
+    def _take(self, memory: PartitionMemory, key: str, event: Event) -> WindowState:
+        state = memory.series[self.index].get(key)
+        if not isinstance(state, WindowState):
+            state = memory.series[self.index][key] = self.new_series()
+        self._windows.add(state, event.data, event.observed_at)
+        memory.dirty.add((self.index, key))
+        return state
+
+    def new_series(self) -> WindowState:
+        """Make the state of an asset."""
+        return WindowState(shape=self.rule.condition_name)
+
+    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
+        """Keep what windows hold; without windows forget what holds nothing."""
+        if not self._condition.windows:
+            super().drop_if_idle(memory, key, series)
+
+    def _judge(self, values: Mapping[str, Any], day: date) -> list[Verdict] | None:
+        """Judge every level; None when nothing that they ask for is known."""
+        if not self._formulas:
+            return _compare(self._condition.levels, values, day)
+        verdicts, is_known = [], False
+        value = _to_number(values.get(self._condition.shown))
+        for when, clear in self._formulas:
+            holds = when.holds(values)
+            is_known = is_known or holds is not None
+            clears = True if clear is None else clear.holds(values) is True
+            verdicts.append(Verdict(holds is True, clears and holds is not None, value, None))
+        return verdicts if is_known else None
+
+
+def _compare(levels: Sequence[Level], values: Mapping[str, Any], day: date) -> list[Verdict] | None:
+    verdicts, is_known = [], False
+    for level in levels:
+        holding = next((found for item in level.when if (found := _over(item, values, day)) is not None), None)
+        first = next((values[item.quantity] for item in level.when if item.quantity in values), None)
+        is_known = is_known or first is not None
+        if holding is not None:
+            verdicts.append(Verdict(True, False, *holding))
+            continue
+        clears = all(_over(item, values, day) is not None for item in level.clear)
+        verdicts.append(Verdict(False, clears and first is not None, first, None))
+    return verdicts if is_known else None
+
+
+def _over(item: Comparison, values: Mapping[str, Any], day: date) -> tuple[float, float] | None:
+    value, limit = values.get(item.quantity), item.limit.on(day)
+    if value is None or limit is None or not math.isfinite(value) or not item.is_over(value, limit):
+        return None
+    return float(value), limit
+
+
+def _to_number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _to_facts(values: Mapping[str, Any]) -> dict[str, str | float]:
+    return {name: number if (number := _to_number(value)) is not None else str(value) for name, value in values.items()}

@@ -1,0 +1,123 @@
+"""Conditions written in CEL (Common Expression Language), behind one class that trusts none of them.
+
+Checked when a rule is saved: names, types, size, depth, and everything that could make evaluation long or its result
+meaningless. Evaluated, only the Boolean ``true`` is true: an error is an error, whatever Python makes of its value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from cel_expr_python import cel  # type: ignore[import-untyped]
+
+from ioc.domain.kinds import Kind
+
+MOST_CHARACTERS = 600
+MOST_DEPTH = 16
+
+_TYPES: dict[type, Any] = {
+    float: cel.Type.DOUBLE,
+    int: cel.Type.DOUBLE,
+    str: cel.Type.STRING,
+    bool: cel.Type.BOOL,
+    datetime: cel.Type.TIMESTAMP,
+    date: cel.Type.STRING,
+}
+"""Numbers are one type, so that nobody has to know which quantities happen to be counts; days are ISO texts."""
+
+_LITERAL = re.compile(r"""(?:[rRbB]{0,2})(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""")
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_MACRO = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
+_WHOLE = re.compile(r"(?<![\w.])(\d+)(?![\w.])")
+_DIVISION = re.compile(r"[/%]\s*(?!0+(?:\.0*)?(?:e[+-]?\d+)?(?![\w.]))\d")
+
+
+class ExpressionError(ValueError):
+    """An expression cannot be used, or could not be evaluated."""
+
+
+class Expression:
+    """One checked expression over named values; the same object may be evaluated any number of times.
+
+    Args:
+        text: CEL that gives a Boolean. Whole numbers may be written for decimals: ``people_count > 100``.
+        variables: names that it may use, with their Python types.
+
+    Raises:
+        ExpressionError: it is too long, too deep, of another type, or uses what is not there.
+    """
+
+    def __init__(self, text: str, variables: Mapping[str, type]) -> None:
+        self.text = text
+        bare = _LITERAL.sub("''", text)
+        _refuse_hostile(text, bare)
+        self.names = tuple(dict.fromkeys(name for name in _NAME.findall(bare) if name in variables))
+        environment = cel.NewEnv(variables={name: _TYPES[kind] for name, kind in variables.items()})
+        try:
+            self._program = environment.compile(_with_decimals(text))
+        except RuntimeError as error:
+            raise ExpressionError(_first_line(error)) from error
+        if self._program.return_type() != cel.Type.BOOL:
+            raise ExpressionError(f"must be true or false, this gives {self._program.return_type().name()}")
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    def holds(self, values: Mapping[str, Any]) -> bool | None:
+        """Say whether it is true; None while a value that it names is missing.
+
+        Raises:
+            ExpressionError: it could not be evaluated.
+        """
+        known = {}
+        for name in self.names:
+            value = values.get(name)
+            if value is None:
+                return None
+            known[name] = _to_cel(value)
+        result = self._program.eval(data=known)
+        if result.type() != cel.Type.BOOL:
+            raise ExpressionError(f"{self.text!r} gave {result.type().name()}: {result.plain_value()}")
+        return result.plain_value() is True
+
+
+def variables_of(kind: Kind, extra: Iterable[str] = ()) -> dict[str, type]:
+    """Give what an expression about a kind may name: its fields, and further numbers."""
+    return {field.name: field.type for field in kind.fields} | dict.fromkeys(extra, float)
+
+
+def _refuse_hostile(text: str, bare: str) -> None:
+    if len(text) > MOST_CHARACTERS:
+        raise ExpressionError(f"longer than {MOST_CHARACTERS} characters")
+    depth = 0
+    for sign in bare:
+        depth += (sign in "([{?") - (sign in ")]}")
+        if depth > MOST_DEPTH:
+            raise ExpressionError(f"nested deeper than {MOST_DEPTH}")
+    if (macro := _MACRO.search(bare)) is not None:
+        raise ExpressionError(f"{macro[1]}() runs over lists; a rule has single values")
+    if len(re.findall(r"[/%]", bare)) != len(_DIVISION.findall(bare)):
+        # x / 0.0 is infinite, and infinite is over every limit: a false alarm that nobody meant.
+        raise ExpressionError("divide by a number other than zero only; instead of a / b > 0.2 write a > 0.2 * b")
+
+
+def _with_decimals(text: str) -> str:
+    """Write whole numbers as decimals outside of texts; CEL would not compare them with a quantity."""
+    parts, at = [], 0
+    for literal in _LITERAL.finditer(text):
+        parts += [_WHOLE.sub(r"\1.0", text[at : literal.start()]), literal[0]]
+        at = literal.end()
+    return "".join([*parts, _WHOLE.sub(r"\1.0", text[at:])])
+
+
+def _to_cel(value: Any) -> Any:
+    if isinstance(value, bool | str | datetime):
+        return value
+    return value.isoformat() if isinstance(value, date) else float(value)
+
+
+def _first_line(error: RuntimeError) -> str:
+    return str(error).replace("INVALID_ARGUMENT: ERROR: <input>:", "at ").split("\n", 1)[0]
