@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.quality import QualityTable
 from connectors.tables import CsvMapping
+from geo.position import Position
 from ioc.domain.events import Event, Parsed, Rejected
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import AnyPayload
@@ -76,12 +77,15 @@ class ParseContext:
         station_id: str | None = None,
         is_fixed: bool = True,
         quality: Quality | None = None,
+        position: Position | None = None,
     ) -> Event:
         """Make the event of one record, placed by the inventory's entry ``station_id`` (the asset itself if None).
 
-        A fixed asset that the inventory does not know keeps its reading, without a place and of uncertain quality.
+        A ``position`` that the record itself gives comes before the inventory's. A fixed asset that the inventory does
+        not know keeps its reading, without a place and of uncertain quality.
         """
         known = self.stations.get(station_id or asset_id)
+        place = known if position is None else position
         least = Quality.UNCERTAIN if known is None and is_fixed else Quality.GOOD
         return Event(
             event_id=event_id(self.feed_id, source_key or asset_id, observed_at, data.KIND),
@@ -90,8 +94,8 @@ class ParseContext:
             observed_at=observed_at,
             received_at=self.received_at,
             data=data,
-            lon_deg=None if known is None else known.lon_deg,
-            lat_deg=None if known is None else known.lat_deg,
+            lon_deg=None if place is None else place.lon_deg,
+            lat_deg=None if place is None else place.lat_deg,
             unit_code=None if known is None else known.unit_code,
             quality=max(quality or Quality.GOOD, least),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 _PSEUDONYM = re.compile(r"pseudonym:([0-9a-f]{32})")
 _TOKEN = re.compile(rb"[^\W_]+|[^\x00-\x7f]+")
@@ -21,6 +21,13 @@ def to_pseudonym(identifier: str, key: bytes) -> str:
     return hmac.digest(key, identifier.encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
 
 
+def to_plate_pseudonym(plate: str, key: bytes) -> str:
+    """Give the pseudonym of a number plate, the same however it is spaced, dotted or written in small letters."""
+    if _PSEUDONYM.fullmatch(plate) is None:
+        plate = "".join(mark for mark in plate.upper() if mark.isalnum())
+    return to_pseudonym(plate, key)
+
+
 class Redaction:
     """Takes personal data out of a refused record before it is kept; a feed gives one as ``redact``.
 
@@ -33,6 +40,7 @@ class Redaction:
         words: texts that the wire uses and that name nobody.
         identifiers: wire keys whose values become pseudonyms.
         dropped: wire keys that stay with nothing in them, because a parser knows them.
+        pseudonymise: how an identifier becomes its pseudonym; the same as in ``parse``.
         names: keys of ``keys`` whose texts are names of places or things and stay whole.
     """
 
@@ -44,7 +52,9 @@ class Redaction:
         identifiers: Iterable[str],
         dropped: Iterable[str] = (),
         names: Iterable[str] = (),
+        pseudonymise: Callable[[str, bytes], str] = to_pseudonym,
     ) -> None:
+        self._pseudonymise = pseudonymise
         self._identifiers, self._dropped, self._names = frozenset(identifiers), frozenset(dropped), frozenset(names)
         self._keys = frozenset(keys) | self._identifiers | self._dropped | self._names
         self._tokens = frozenset(
@@ -69,8 +79,8 @@ class Redaction:
     def _to_member(self, key: str, member: object, pseudonym_key: bytes) -> str:
         if key in self._dropped or isinstance(member, list | _Pairs):
             return '"x"'
-        if key in self._identifiers:
-            return json.dumps(f"pseudonym:{to_pseudonym(str(member), pseudonym_key)}")
+        if key in self._identifiers and member is not None:
+            return json.dumps(f"pseudonym:{self._pseudonymise(str(member), pseudonym_key)}")
         if isinstance(member, str) and key not in self._names and _INSTANT.fullmatch(member) is None:
             return json.dumps(self._mask(member.encode("utf-8", "surrogatepass")).decode())
         return json.dumps(member)

@@ -12,6 +12,7 @@ from connectors.feed import Feed, FeedConfig, Form, Station
 from connectors.feeds.air.definition import DEFINITION as AIR
 from connectors.feeds.border.definition import DEFINITION as BORDER
 from connectors.feeds.tourism.definition import DEFINITION as TOURISM
+from connectors.feeds.traffic.definition import DEFINITION as TRAFFIC
 from connectors.feeds.units.definition import DEFINITION as UNITS
 from connectors.feeds.vessels.definition import DEFINITION as VESSELS
 from connectors.feeds.water.definition import DEFINITION as WATER
@@ -32,6 +33,7 @@ DEFINITIONS: dict[str, FeedDefinition] = {
         TOURISM,
         UNITS,
         WATER,
+        TRAFFIC,
     )
 }
 """Every feed by its id."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from geo.position import Position
 from ioc.domain.kinds import Kind
 
 Measured = float | str | None | msgspec.UnsetType
@@ -89,6 +90,23 @@ def check_name(name: str, *, what: str) -> str:
     if _NAME.fullmatch(name) is None:
         raise RefusedRecordError(f"{what}: not a usable name")
     return name
+
+
+def check_position(lon_deg: Measured, lat_deg: Measured) -> Position | None:
+    """Give a record's own position, WGS 84, or None when it names none.
+
+    Raises:
+        RefusedRecordError: half a position, a text, a place off the globe, or 0°/0°, which no source here means.
+    """
+    found = [None if value is msgspec.UNSET or value in MISSING_TEXTS else value for value in (lon_deg, lat_deg)]
+    if found == [None, None]:
+        return None
+    lon, lat = found
+    if not isinstance(lon, float) or not isinstance(lat, float) or (lon, lat) == (0, 0):
+        raise RefusedRecordError("lon and lat: not a position")
+    if not -180 <= lon <= 180 or not -90 <= lat <= 90:
+        raise RefusedRecordError("lon and lat: off the globe")
+    return Position(lon_deg=lon, lat_deg=lat)
 
 
 def to_relative_humidity_pct(temp_celsius: float | None, dew_point_celsius: float | None) -> float | None:

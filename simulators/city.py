@@ -16,6 +16,7 @@ from simulators.faults import WireFaults
 from simulators.feeds.air import AirStations
 from simulators.feeds.border import BorderGates
 from simulators.feeds.tourism import Sites
+from simulators.feeds.traffic import Roads
 from simulators.feeds.units import UnitReports
 from simulators.feeds.vessels import Boats
 from simulators.feeds.water import Gauges
@@ -35,6 +36,7 @@ SOURCES: tuple[type[Process], ...] = (
     Sites,
     UnitReports,
     Gauges,
+    Roads,
 )
 PUSHED = tuple(source.feed_id for source in SOURCES if source.feed_id not in {"air", "vessels"})
 """Feeds that are pushed over HTTP; stations of air speak MQTT, boats AIS."""

@@ -17,7 +17,7 @@ from geo.catalogue import load_places, load_stations, load_zones
 from geo.installations import load_installations
 from ioc.errors import ConfigurationError
 
-FEEDS = ("air", "weather", "vessels", "border", "tourism", "units", "water")
+FEEDS = ("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic")
 WIRE_FAULTS = (
     "gap", "duplicate", "out_of_order", "clock_skew", "stuck", "spike", "drift", "null", "zero", "broken", "disconnect",
 )  # fmt: skip
@@ -266,6 +266,7 @@ def _installations(kind: str) -> frozenset[str]:
 
 _station = _known("station", _stations)
 _tide, _rain, _water = (_known(f"{kind} gauge", partial(_installations, kind)) for kind in ("tide", "rain", "water"))
+_road = _known("road counter", partial(_installations, "road"))
 _zone = _known("zone", _zones)
 EFFECTS: Mapping[str, Mapping[str, Fact]] = {
     "air.episode": {"station": Fact(_station), "add_ug_m3": Fact(_number)},
@@ -289,6 +290,11 @@ EFFECTS: Mapping[str, Mapping[str, Fact]] = {
     "border.queue": {
         "gate": Fact(_known("gate", lambda: _assets("border_gate"))), "vehicles": Fact(_number),
         "perishable_min": Fact(_number, is_needed=False),
+    },
+    "traffic.jam": {"counters": Fact(_each(_road)), "speed_km_h": Fact(_number)},
+    "traffic.incident": {
+        "id": Fact(_text), "counter": Fact(_road), "category": Fact(_text),
+        "severity": Fact(_one_of("minor", "major", "critical")), "lanes_closed": Fact(_number, is_needed=False),
     },
     "water.rise": {"station": Fact(_water), "add_m": Fact(_number)},
     "water.rain": {"stations": Fact(_each(_rain)), "mm_h": Fact(_number)},

@@ -42,6 +42,7 @@ RECORDINGS = (
     Recording("tourism", "counts.json", Form.JSON, 9),
     Recording("units", "reports.json", Form.JSON, 6),
     Recording("water", "gauges.json", Form.JSON, 11),
+    Recording("traffic", "roads.json", Form.JSON, 11),
 )
 
 

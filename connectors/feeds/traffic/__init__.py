@@ -1,0 +1,1 @@
+"""Roads: counters, incidents and plate readers. No plate passes ``parse``."""
