@@ -53,6 +53,17 @@ class StoreSettings(Section):
     retention: timedelta = Field(timedelta(days=90), description="how long raw readings are kept")
 
 
+class ArchiveSettings(Section):
+    """Readings past their retention."""
+
+    enabled: bool = Field(True, description="write readings to Parquet files before they are dropped")
+    folder: Path | None = Field(
+        None,
+        description="folder of the archive, shared by all processes that process or answer; "
+        "unset: archive in the data directory",
+    )
+
+
 class HttpSettings(Section):
     """The REST and WebSocket edge."""
 
@@ -118,6 +129,7 @@ class Settings(Section):
     log_form: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else JSON")
     log: LogSettings = LogSettings()
     store: StoreSettings = StoreSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     http: HttpSettings = HttpSettings()
     feeds: FeedsSettings = FeedsSettings()
     alerts: AlertSettings = AlertSettings()
@@ -128,6 +140,11 @@ class Settings(Section):
     def log_folder(self) -> Path:
         """Folder of the embedded log."""
         return self.log.folder or self.data_dir / "log"
+
+    @property
+    def archive_folder(self) -> Path:
+        """Folder of the archive."""
+        return self.archive.folder or self.data_dir / "archive"
 
 
 _SECTIONS = {

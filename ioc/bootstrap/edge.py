@@ -24,10 +24,13 @@ from ioc.sealing import Sealer
 from ioc.settings import Settings
 from ioc.storage.accounts import AccountStore
 from ioc.storage.alerts import PostgresAlertStore
+from ioc.storage.archive_reads import ArchiveReader
+from ioc.storage.archived_history import ArchivedHistory
 from ioc.storage.audit import AuditLog
 from ioc.storage.feed_status import FeedStatusStore
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.outbox import enqueue
+from ioc.storage.retention import Retention
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
@@ -46,7 +49,7 @@ def make_api(base: Foundations) -> ApiServices:
     settings, database, clock = base.settings, base.database, base.clock
     world = load_world(base.geo_directory)
     feeds = load_feeds(settings, base.keys, base.geo_directory)
-    history = HistoryStore(database)
+    history = HistoryStore(database, make_archived_history(base))
     alerts = PostgresAlertStore(database, enqueue)
     statuses = FeedStatusStore(database, clock)
     hub = WallHub(
@@ -76,6 +79,12 @@ def make_api(base: Foundations) -> ApiServices:
         feed_statuses=statuses.statuses,
         geo_directory=base.geo_directory,
     )
+
+
+def make_archived_history(base: Foundations) -> ArchivedHistory:
+    """Make what answers from the archive; also where nothing is archived any more, what was remains."""
+    keep = Retention(readings=base.settings.store.retention)
+    return ArchivedHistory(ArchiveReader(base.settings.archive_folder), base.clock, keep_rollups=keep.rollups)
 
 
 def make_destinations(settings: Settings) -> DestinationPolicy:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from functools import partial
 
 from alerts.engine import Engine
-
 from ioc.bootstrap.foundations import Foundations
 from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.domain.ids import partition_of
@@ -14,6 +13,7 @@ from ioc.ports import Clock, Topic
 from ioc.processing.ownership import Ownership
 from ioc.processing.worker import Worker
 from ioc.storage.alerts import AlertWriter
+from ioc.storage.archive import Archive
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.retention import Retention, RetentionJob
@@ -50,9 +50,12 @@ def make_worker(base: Foundations, *, clock: Clock | None = None, max_items: int
 def make_housekeeping(base: Foundations) -> tuple[RollupJob, RetentionJob]:
     """Make the jobs that keep roll-ups and retention; any number of replicas may run them."""
     keep = base.settings.store.retention
+    archive = None
+    if base.settings.archive.enabled:
+        archive = Archive(base.database, base.clock, base.settings.archive_folder)
     return (
         RollupJob(base.database, base.clock, keep_readings=keep),
-        RetentionJob(base.database, base.clock, keep=Retention(readings=keep)),
+        RetentionJob(base.database, base.clock, keep=Retention(readings=keep), archive=archive),
     )
 
 

@@ -6,7 +6,7 @@ Row groups are the runs of a merge: rows of a group stand in the order of their 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -113,7 +113,9 @@ class ColumnWriter:
 
     def discard(self) -> None:
         """Give it up."""
-        self._writer.close()
+        # A full disk is why, more often than not; then the footer cannot be written either.
+        with suppress(OSError):
+            self._writer.close()
         self._file.discard()
 
     def _flush(self, count: int) -> None:

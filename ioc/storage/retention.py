@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from psycopg import AsyncConnection, sql
 
-from ioc.errors import ConfigurationError, StoreUnavailableError
+from ioc.errors import ConfigurationError, StoreUnavailableError, UnreadableFileError
 from ioc.logs import logger
 from ioc.ports import Clock
+from ioc.storage.archive import Archive
 from ioc.storage.buckets import Bucket
 from ioc.storage.edition import Edition, detect_edition
 from ioc.storage.partitions import create_partitions, drop_partitions
@@ -68,20 +69,30 @@ class Retention:
 class RetentionJob:
     """Drops old readings by whole days and old roll-ups by rows, and creates the partitions of the next days.
 
-    On the Community edition TimescaleDB's own policies drop; this job sets them to the ages asked for.
+    On the Community edition TimescaleDB's own policies drop; this job sets them to the ages asked for. With an archive,
+    readings are dropped by nobody but the archive, once their file is whole.
 
     Args:
         database: the open pool.
         clock: says what is old.
         keep: how long things are kept.
         period: time between two passes.
+        archive: where readings go before they are dropped.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, *, keep: Retention, period: timedelta = timedelta(hours=1)
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        keep: Retention,
+        period: timedelta = timedelta(hours=1),
+        archive: Archive | None = None,
     ) -> None:
         self._database, self._clock, self._keep, self._period = database, clock, keep, period
+        self._archive = archive
         self._with_policy: set[str] = set()
+        self._without_policy: set[str] = set()
 
     async def run(self) -> None:
         """Look after retention until cancelled."""
@@ -90,24 +101,33 @@ class RetentionJob:
                 await self.enforce()
             except StoreUnavailableError as error:
                 _log.warning("retention.postponed", reason=error.reason)
+            except UnreadableFileError as error:
+                _log.error("archive.refused", file=error.path, reason=error.reason)
             await self._clock.sleep(self._period)
 
     async def enforce(self) -> int:
         """Do one pass; give the number of partitions or chunks that were dropped.
 
         Raises:
-            StoreUnavailableError: the database does not answer.
+            StoreUnavailableError: the database does not answer, or the archive's disk takes no more.
+            UnreadableFileError: the archive does not hold what was written to it; nothing of that was dropped.
         """
         dropped = 0
         now = self._clock.now()
         for kind, table in TABLES.items():
             async with self._database.connection(deadline=_DEADLINE) as connection:
                 edition = await detect_edition(connection)
-                dropped += await self._drop_readings(connection, table, edition)
+                if self._archive is None:
+                    dropped += await self._drop_readings(connection, table, edition)
+                else:
+                    await self._prepare(connection, table, edition)
                 if table.has_rollups:
                     await self._drop_rollups(connection, table, edition)
                 before = now - self._keep.age_of(kind) - _LATEST_MARGIN
                 await connection.execute(_SQL["delete_latest"], (kind, before))
+            if self._archive is not None:
+                oldest = now - self._keep.age_of(kind)
+                dropped += await self._archive.move_days(table, edition, before=oldest)
         async with self._database.connection(deadline=_DEADLINE) as connection:
             await connection.execute(_SQL["delete_letters"], (now - self._keep.dead_letters,))
         if dropped:
@@ -126,13 +146,25 @@ class RetentionJob:
                 row = await (await connection.execute(statement, (now - age,))).fetchone()
                 return 0 if row is None else int(row[0])
             case Edition.PLAIN:
+                await self._make_room(connection, table)
                 async with connection.transaction():
-                    yesterday = now.date() - timedelta(days=1)
-                    await create_partitions(connection, table.name, first_on=yesterday, day_count=_DAYS_AHEAD + 2)
                     dropped = await drop_partitions(connection, table.name, before=now - age)
                     default = sql.Identifier(f"{table.name}_default")
                     await connection.execute(_SQL["delete_readings"].format(partition=default), (now - age,))
                 return dropped
+
+    async def _prepare(self, connection: AsyncConnection, table: KindTable, edition: Edition) -> None:
+        """Make room, and let no policy of the database drop what the archive has not taken."""
+        if edition is Edition.PLAIN:
+            await self._make_room(connection, table)
+        elif edition is Edition.TIMESCALE_COMMUNITY and table.name not in self._without_policy:
+            await connection.execute(_SQL["remove_policy"].format(relation=sql.Literal(table.name)))
+            self._without_policy.add(table.name)
+
+    async def _make_room(self, connection: AsyncConnection, table: KindTable) -> None:
+        async with connection.transaction():
+            yesterday = self._clock.now().date() - timedelta(days=1)
+            await create_partitions(connection, table.name, first_on=yesterday, day_count=_DAYS_AHEAD + 2)
 
     async def _drop_rollups(self, connection: AsyncConnection, table: KindTable, edition: Edition) -> None:
         for bucket, age in self._keep.rollups.items():

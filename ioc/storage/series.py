@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 
 from ioc.domain.events import Event
-from ioc.domain.kinds import Kind, Observation
-from ioc.errors import NotFoundError
-from ioc.storage.buckets import Bucket, floor_to_bucket
+from ioc.domain.kinds import Kind
+from ioc.storage.archived_history import ArchivedHistory
+from ioc.storage.buckets import Bucket
 from ioc.storage.pool import Database
+from ioc.storage.questions import Aggregate, Fill, Question, Series, find_source, find_table
 from ioc.storage.statements import load_statements
-from ioc.storage.tables import TABLES, KindTable
+from ioc.storage.tables import TABLES
+
+__all__ = ["Aggregate", "Fill", "HistoryStore", "Reading", "Series"]
 
 _SQL = load_statements("series")
-_DAY, _MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 _LOOKBACK = timedelta(days=31)
 _PIECE_ROWS = 2_000
-
-
-class Aggregate(enum.StrEnum):
-    """How the readings of a bucket become one value. Readings of quality ``BAD`` are left out of all of them."""
-
-    MEAN = "mean"
-    MIN = "min"
-    MAX = "max"
-    COUNT = "count"
-    SUM = "sum"
-
-
-class Fill(enum.StrEnum):
-    """What stands for a bucket without readings: no point, a point without value, or the value before it."""
-
-    NONE = "none"
-    NULL = "null"
-    LOCF = "locf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,39 +44,16 @@ class Reading:
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """History of one quantity of one asset. Points are (start of bucket, or instant; value), oldest first.
+class HistoryStore:
+    """Answers questions about readings. Every answer holds everything that was committed before the question.
 
-    ``bucket`` None means single readings. ``truncated`` says that more points follow after the last.
+    Args:
+        database: the open pool.
+        archive: the files of what is past its retention; without it the store alone answers.
     """
 
-    kind: str
-    asset_id: str
-    quantity: str
-    unit: str
-    bucket: Bucket | None
-    aggregate: Aggregate
-    points: Sequence[tuple[datetime, float | None]]
-    truncated: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """Where one quantity's values lie."""
-
-    table: KindTable
-    column: str
-    unit: str
-    has_rollups: bool
-    only: sql.SQL | sql.Composed
-
-
-class HistoryStore:
-    """Answers questions about readings. Every answer holds everything that was committed before the question."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, archive: ArchivedHistory | None = None) -> None:
+        self._database, self._archive = database, archive
 
     async def latest(
         self, *, kinds: Sequence[str] | None = None, unit_code: str | None = None, since: datetime | None = None
@@ -131,7 +91,7 @@ class HistoryStore:
         Raises:
             NotFoundError: no such kind.
         """
-        table = _find_table(kind)
+        table = find_table(kind)
         names = [field.name for field in table.kind.fields]
         statement = _SQL["list_since"].format(
             table=table.identifier, fields=sql.SQL(", ").join(sql.Identifier(name) for name in names)
@@ -164,34 +124,22 @@ class HistoryStore:
         Raises:
             NotFoundError: no such kind, or no such quantity in it.
         """
-        source = _find_source(kind, quantity)
+        source = find_source(kind, quantity)
+        question = Question(
+            source=source, kind=kind, asset_id=asset_id, quantity=quantity, bucket=bucket, aggregate=aggregate
+        )
+        if self._archive is not None and start < end:
+            found = await self._archive.ask(self._database, question, start, end, fill=fill, limit=limit)
+            if found is not None:
+                return found
         async with self._database.connection() as connection:
             if bucket is None:
-                wanted = {"asset_id": asset_id, "start": start, "end": end, "limit": limit + 1, "quantity": quantity}
-                statement = _SQL["list_readings"].format(
-                    quantity=sql.Identifier(source.column), table=source.table.identifier, only=source.only
-                )
-                points = await (await connection.execute(statement, wanted)).fetchall()
+                points: Sequence[tuple[datetime, float | None]] = [
+                    (at, value) for at, _, value in await question.list_points(connection, start, end, limit=limit)
+                ]
             else:
-                question = _Question(
-                    connection=connection,
-                    source=source,
-                    asset_id=asset_id,
-                    quantity=quantity,
-                    bucket=bucket,
-                    aggregate=aggregate,
-                )
-                points = await question.ask(start, end, fill=fill, limit=limit)
-        return Series(
-            kind=kind,
-            asset_id=asset_id,
-            quantity=quantity,
-            unit=source.unit,
-            bucket=bucket,
-            aggregate=aggregate,
-            points=points[:limit],
-            truncated=len(points) > limit,
-        )
+                points = await question.ask(connection, start, end, fill=fill, limit=limit)
+        return question.to_series(points, limit=limit)
 
     async def as_of(
         self, at: datetime, *, kind: str, assets: Sequence[str] | None = None, lookback: timedelta = _LOOKBACK
@@ -203,7 +151,7 @@ class HistoryStore:
         Raises:
             NotFoundError: no such kind.
         """
-        table = _find_table(kind)
+        table = find_table(kind)
         names = [field.name for field in table.kind.fields]
         statement = _SQL["find_as_of"].format(
             table=table.identifier,
@@ -216,90 +164,6 @@ class HistoryStore:
             wanted = {"assets": list(assets), "at": at, "after": at - lookback}
             rows = await (await connection.execute(statement, wanted)).fetchall()
         return [_to_reading(kind, row[:9], dict(zip(names, row[9:], strict=True))) for row in rows]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """One question for buckets, on one connection."""
-
-    connection: AsyncConnection
-    source: _Source
-    asset_id: str
-    quantity: str
-    bucket: Bucket
-    aggregate: Aggregate
-
-    async def ask(
-        self, start: datetime, end: datetime, *, fill: Fill, limit: int
-    ) -> list[tuple[datetime, float | None]]:
-        """Give at most ``limit + 1`` points."""
-        if end <= start:
-            return []
-        width = self.bucket.width
-        start = floor_to_bucket(start, self.bucket)
-        end = floor_to_bucket(end + width - _MICROSECOND, self.bucket)
-        if fill is not Fill.NONE:
-            end = min(end, start + (limit + 1) * width)
-        wanted = await self._wanted(start, end) | {"limit": limit + 1, "last": end - width, "width": width}
-        match fill:
-            case Fill.NONE:
-                statement = _SQL["list_buckets"]
-            case Fill.NULL:
-                statement = _SQL["list_every_bucket"]
-            case Fill.LOCF:
-                statement = _SQL["carry_buckets_forward"]
-                wanted["seed"] = await self._find_value_before(start)
-        cursor = await self.connection.execute(statement.format(found=self._found()), wanted)
-        return await cursor.fetchall()
-
-    async def _wanted(self, start: datetime, end: datetime) -> dict[str, object]:
-        """Say from where on readings answer (``tail``): the first bucket whose roll-up is not complete."""
-        tail = start
-        if self.source.has_rollups:
-            kind = self.source.table.kind.name
-            cursor = await self.connection.execute(_SQL["find_first_mark"], (kind, start, end))
-            row = await cursor.fetchone()
-            tail = floor_to_bucket(row[0], self.bucket) if row is not None and row[0] is not None else end
-        return {"asset_id": self.asset_id, "quantity": self.quantity, "start": start, "tail": tail, "end": end}
-
-    async def _find_value_before(self, start: datetime) -> float | None:
-        lookback = min(max(100 * self.bucket.width, _DAY), _LOOKBACK)
-        wanted = await self._wanted(floor_to_bucket(start - lookback, self.bucket), start)
-        cursor = await self.connection.execute(_SQL["find_value_before"].format(found=self._found()), wanted)
-        row = await cursor.fetchone()
-        return None if row is None else row[0]
-
-    def _found(self) -> sql.Composed:
-        column, aggregate = self.source.column, self.aggregate
-        day = self.bucket is Bucket.DAY
-        floor = _SQL["floor_to_province_day" if day else "floor_to_width"].format(width=sql.Literal(self.bucket.width))
-        # A bucket in which nobody measured the quantity has no value, not even the count 0.
-        of_readings = sql.SQL("CASE WHEN count({column}) > 0 THEN {function}({column})::double precision END").format(
-            function=sql.SQL(_FUNCTIONS[aggregate]), column=sql.Identifier(column)
-        )
-        readings = _SQL["bucket_from_readings"].format(
-            floor=floor, from_readings=of_readings, table=self.source.table.identifier, only=self.source.only
-        )
-        if not self.source.has_rollups:
-            return readings
-        total, count = sql.Identifier(f"{column}_sum"), sql.Identifier(f"{column}_count")
-        if aggregate is Aggregate.MEAN:
-            of_rollup = sql.SQL("{total} / nullif({count}, 0)").format(total=total, count=count)
-        else:
-            of_rollup = sql.SQL("CASE WHEN {count} > 0 THEN {part}::double precision END").format(
-                count=count, part=sql.Identifier(f"{column}_{aggregate}")
-            )
-        rollup = _SQL["bucket_from_rollup"].format(from_rollup=of_rollup, rollup=self.source.table.rollup(self.bucket))
-        return rollup + sql.SQL(" UNION ALL ") + readings
-
-
-_FUNCTIONS = {
-    Aggregate.MEAN: "avg",
-    Aggregate.MIN: "min",
-    Aggregate.MAX: "max",
-    Aggregate.COUNT: "count",
-    Aggregate.SUM: "sum",
-}
 
 
 def _to_event(reading: Reading, kind: Kind) -> Event:
@@ -337,23 +201,6 @@ def _to_stored_event(kind: Kind, names: Sequence[str], row: Sequence[Any]) -> Ev
         unit_code=unit_code,
         quality=quality,
     )
-
-
-def _find_table(kind: str) -> KindTable:
-    if (table := TABLES.get(kind)) is None:
-        raise NotFoundError("kind", kind)
-    return table
-
-
-def _find_source(kind: str, quantity: str) -> _Source:
-    table = _find_table(kind)
-    if kind == Observation.KIND:
-        # The generic kind: one row is one value, and names its quantity itself.
-        only = sql.SQL("AND quantity = %(quantity)s")
-        return _Source(table=table, column="value", unit="", has_rollups=False, only=only)
-    if (described := table.kind.quantities.get(quantity)) is None:
-        raise NotFoundError("quantity", f"{kind}.{quantity}")
-    return _Source(table=table, column=quantity, unit=described.unit, has_rollups=True, only=sql.SQL(""))
 
 
 def _to_reading(kind: str, envelope: Sequence[Any], values: Mapping[str, Any]) -> Reading:

@@ -40,7 +40,10 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         fill: Fill = Fill.NONE,
         limit: Annotated[int, Query(ge=1, le=_MOST_BUCKETS)] = 5_000,
     ) -> dict[str, Any]:
-        """Points as [ms, value], oldest first; the last 24 hours where no range is given."""
+        """Points as [ms, value], oldest first; the last 24 hours where no range is given.
+
+        What has left the store comes from the archive; files of it that cannot be read are named, and missing.
+        """
         end = services.clock.now() if end is None else _check_instant(end)
         start = end - _DEFAULT_RANGE if start is None else _check_instant(start)
         _check_range(start, end, bucket)
@@ -57,6 +60,8 @@ def router(services: Services, api: ApiServices) -> APIRouter:
             "aggregate": None if bucket == "raw" else found.aggregate.value,
             "points": [[to_ms(at), value] for at, value in found.points],
             "truncated": found.truncated,
+            "from_archive": found.from_archive,
+            "unreadable_files": list(found.unreadable_files),
         }
 
     @routes.get("/as-of/{kind}")

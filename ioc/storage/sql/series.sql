@@ -12,12 +12,20 @@ ORDER BY kind, asset_id;
 -- name: find_first_mark
 SELECT min(bucket) FROM rollup_mark WHERE kind = %s AND bucket >= %s AND bucket < %s;
 
--- name: list_readings
-SELECT observed_at, {quantity}::double precision
+-- name: list_points
+SELECT observed_at, event_id, {quantity}::double precision
 FROM {table}
 WHERE asset_id = %(asset_id)s AND observed_at >= %(start)s AND observed_at < %(end)s AND {quantity} IS NOT NULL {only}
 ORDER BY observed_at, event_id
 LIMIT %(limit)s;
+
+-- name: partials_from_readings
+SELECT {floor} AS bucket, sum({column})::double precision, count({column}), min({column})::double precision,
+       max({column})::double precision
+FROM {table}
+WHERE asset_id = %(asset_id)s AND observed_at >= %(start)s AND observed_at < %(end)s AND quality < 3
+  AND {column} IS NOT NULL {only}
+GROUP BY 1;
 
 -- name: bucket_from_readings
 SELECT {floor} AS bucket, {from_readings} AS value
