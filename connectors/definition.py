@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from random import Random
 
 from connectors.feed import Feed, FeedConfig, Form, Parse, Redact, keep_raw
 from ioc.ports import Clock, Connector
@@ -22,6 +23,7 @@ class Surroundings:
     mqtt_url: str
     nmea_url: str
     client_id: str = "qn-ioc-ingest"
+    random: Random = field(default_factory=Random)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

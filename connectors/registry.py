@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from connectors.configured import find_faults, make_configured
 from connectors.definition import FeedDefinition, Surroundings
 from connectors.feed import Feed, FeedConfig, Form, Station
 from connectors.feeds.air.definition import DEFINITION as AIR
@@ -57,11 +58,15 @@ def configure(feed_id: str, values: Mapping[str, object] | None = None) -> FeedC
     Raises:
         ConfigurationError: with every fault of it.
     """
+    definition = find(feed_id)
     try:
-        return find(feed_id).config.model_validate(dict(values or {}))
+        config = definition.config.model_validate(dict(values or {}))
     except ValidationError as error:
         faults = [f"feed {feed_id}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise ConfigurationError(faults) from error
+    if faults := find_faults(config, definition):
+        raise ConfigurationError(faults)
+    return config
 
 
 def open_feed(
@@ -111,13 +116,19 @@ def open_feeds(
 def make_connectors(
     feeds: Mapping[str, Feed], around: Surroundings, *, configs: Mapping[str, FeedConfig] | None = None
 ) -> list[Connector]:
-    """Make the connectors of those feeds that we fetch ourselves; the others are pushed to us."""
+    """Make the connectors of those feeds that we fetch ourselves; the others are pushed to us.
+
+    Raises:
+        ConfigurationError: a secret that a feed's polls or sockets need is not there.
+    """
     settled = {} if configs is None else configs
-    return [
-        definition.make_connector(feed, settled.get(feed_id) or configure(feed_id), around)
-        for feed_id, feed in feeds.items()
-        if (definition := find(feed_id)).make_connector is not None
-    ]
+    connectors: list[Connector] = []
+    for feed_id, feed in feeds.items():
+        definition, config = find(feed_id), settled.get(feed_id) or configure(feed_id)
+        if definition.make_connector is not None:
+            connectors.append(definition.make_connector(feed, config, around))
+        connectors += make_configured(feed, config, around)
+    return connectors
 
 
 def make_board(feeds: Iterable[Feed]) -> FeedBoard:
