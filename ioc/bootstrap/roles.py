@@ -49,16 +49,33 @@ async def serve(
         ConfigurationError: settings, rules or geodata are not usable, or the schema is not up to date.
         LogUnavailableError, StoreUnavailableError: log or store is not there at the start.
     """
-    async with open_foundations(settings, client_id=f"ioc-{'-'.join(roles)}") as base, AsyncExitStack() as stack:
-        await _wait_for_schema(base)
-        async with asyncio.TaskGroup() as group:
-            running = await _start(base, frozenset(roles), stack, group, stop, on_ready)
-            gc.collect()
-            gc.freeze()
-            _log.info("roles.started", roles=list(roles))
-            await stop.wait()
-            await cancellation.end(running)
+    waiting = _break_off_when(stop)
+    try:
+        async with (
+            open_foundations(settings, client_id=f"ioc-{'-'.join(roles)}") as base,
+            AsyncExitStack() as stack,
+        ):
+            await _wait_for_schema(base)
+            waiting.cancel()
+            async with asyncio.TaskGroup() as group:
+                running = await _start(base, frozenset(roles), stack, group, stop, on_ready)
+                gc.collect()
+                gc.freeze()
+                _log.info("roles.started", roles=list(roles))
+                await stop.wait()
+                await cancellation.end(running)
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
     _log.info("roles.stopped", roles=list(roles))
+
+
+def _break_off_when(stop: asyncio.Event) -> asyncio.Task[bool]:
+    """Cancel the calling task when told to stop: log or database may be long in coming."""
+    starting = asyncio.current_task()
+    waiting = asyncio.create_task(stop.wait())
+    waiting.add_done_callback(lambda told: None if told.cancelled() or starting is None else starting.cancel())
+    return waiting
 
 
 async def _wait_for_schema(base: Foundations) -> None:
