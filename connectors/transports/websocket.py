@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
 from connectors.feed import Feed, Form
@@ -147,10 +148,15 @@ async def _receive(socket: ClientConnection, silence: timedelta) -> bytes:
     except TimeoutError as error:
         raise SourceLostError(f"the source was silent for {silence}") from error
     except ConnectionClosed as error:
-        sent = None if error.sent is None else error.sent.code
-        raise SourceLostError(
-            "a message was larger than we take" if sent == 1009 else f"the source closed the connection ({error.code})"
-        ) from error
+        raise SourceLostError(_explain(error)) from error
+
+
+def _explain(error: ConnectionClosed) -> str:
+    if error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
+        return "a message was larger than we take"
+    if error.rcvd is None:
+        return "the connection broke, or a ping was not answered"
+    return f"the source closed the connection with code {error.rcvd.code}"
 
 
 def _to_bytes(message: str | bytes) -> bytes:
