@@ -20,8 +20,11 @@ async def _until(is_so, role: RoleProcess) -> None:
         pytest.fail(role.output)
 
 
-async def test_a_role_that_still_waits_for_the_database_ends_when_told(tmp_path):
-    environment = {"IOC_DATA_DIR": str(tmp_path), "IOC_LOG_FORM": "json", "IOC_LOG__FOLDER": str(tmp_path / "log")}
+async def test_a_role_that_still_waits_for_the_schema_ends_when_told(tmp_path, plain_postgres_url, fresh_database):
+    environment = {
+        "IOC_DATA_DIR": str(tmp_path), "IOC_LOG_FORM": "json", "IOC_LOG__FOLDER": str(tmp_path / "log"),
+        "IOC_STORE__URL": await fresh_database(plain_postgres_url),
+    }  # fmt: skip
     role = RoleProcess("run", "process", environment=environment, output=tmp_path / "role.log")
     role.start()
     await _until((tmp_path / "log" / "events.sqlite3").exists, role)
