@@ -67,8 +67,7 @@ class Archive:
         for day, name in sorted(days.items()):
             if _start_of(day) + _DAY <= before:
                 moved += await self._move_partition(table, day, sql.Identifier(name))
-        await self._move_strays(table, before)
-        return moved
+        return moved + await self._move_strays(table, before)
 
     async def _move_partition(self, table: KindTable, day: date, partition: sql.Identifier) -> int:
         async with self._database.transaction(deadline=_DEADLINE) as connection:
@@ -79,7 +78,7 @@ class Archive:
             await connection.execute(_TABLES_SQL["drop_partition"].format(partition=partition))
         return 1
 
-    async def _move_strays(self, table: KindTable, before: datetime) -> None:
+    async def _move_strays(self, table: KindTable, before: datetime) -> int:
         """Move what lies in the default partition: readings of days that had no partition when they came."""
         default = sql.Identifier(f"{table.name}_default")
         whole = datetime.combine(before.astimezone(UTC).date(), time(), UTC)
@@ -91,10 +90,11 @@ class Archive:
                 # One snapshot for both: a reading that comes in between is neither written nor deleted.
                 await connection.execute(_SQL["keep_snapshot"])
                 if not await self._is_ours(connection, table):
-                    return
+                    return 0
                 await self._write_day(connection, table, default, day)
                 span = {"start": _start_of(day), "end": _start_of(day) + _DAY}
                 await connection.execute(_SQL["delete_strays"].format(relation=default), span)
+        return len(days)
 
     async def _list_chunks(self, table: KindTable, before: datetime) -> list[tuple[str, str, datetime, datetime]]:
         async with self._database.connection() as connection:
