@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 _PSEUDONYM = re.compile(r"pseudonym:([0-9a-f]{32})")
 _TOKEN = re.compile(rb"[^\W_]+|[^\x00-\x7f]+")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]{4,20}(Z|[+-][0-9:]{4,6})?")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LITERALS = frozenset({"true", "false", "null"})
 
 
@@ -41,7 +42,7 @@ class Redaction:
         identifiers: wire keys whose values become pseudonyms.
         dropped: wire keys that stay with nothing in them, because a parser knows them.
         pseudonymise: how an identifier becomes its pseudonym; the same as in ``parse``.
-        names: keys of ``keys`` whose texts are names of places or things and stay whole.
+        names: keys of ``keys`` whose texts are names of places or things and stay whole, as far as they can be names.
     """
 
     def __init__(
@@ -81,7 +82,10 @@ class Redaction:
             return '"x"'
         if key in self._identifiers and member is not None:
             return json.dumps(f"pseudonym:{self._pseudonymise(str(member), pseudonym_key)}")
-        if isinstance(member, str) and key not in self._names and _INSTANT.fullmatch(member) is None:
+        if isinstance(member, str) and key in self._names:
+            # What is no name is refused again when it is retried; "?" is, too, and tells nothing.
+            return json.dumps(member if _NAME.fullmatch(member) else "?")
+        if isinstance(member, str) and _INSTANT.fullmatch(member) is None:
             return json.dumps(self._mask(member.encode("utf-8", "surrogatepass")).decode())
         return json.dumps(member)
 

@@ -12,6 +12,8 @@ from connectors.definition import FeedDefinition, Surroundings
 from connectors.feed import Feed, FeedConfig, Form, Station
 from connectors.feeds.air.definition import DEFINITION as AIR
 from connectors.feeds.border.definition import DEFINITION as BORDER
+from connectors.feeds.cameras.definition import DEFINITION as CAMERAS
+from connectors.feeds.energy.definition import DEFINITION as ENERGY
 from connectors.feeds.tourism.definition import DEFINITION as TOURISM
 from connectors.feeds.traffic.definition import DEFINITION as TRAFFIC
 from connectors.feeds.units.definition import DEFINITION as UNITS
@@ -35,6 +37,8 @@ DEFINITIONS: dict[str, FeedDefinition] = {
         UNITS,
         WATER,
         TRAFFIC,
+        ENERGY,
+        CAMERAS,
     )
 }
 """Every feed by its id."""
@@ -155,4 +159,4 @@ def reparse(feed: Feed, raw: bytes, received_at: datetime) -> Parsed:
     )
 
 
-_RETRY_ORDER = (Form.JSON, Form.NDJSON, Form.NMEA, Form.CSV, Form.UCI_501, Form.NOAA_ISD)
+_RETRY_ORDER = (Form.JSON, Form.NDJSON, Form.NMEA, Form.CAP, Form.GTFS_RT, Form.CSV, Form.UCI_501, Form.NOAA_ISD)

@@ -86,7 +86,8 @@ class FeedsSettings(Section):
     """The feeds that this deployment listens to."""
 
     enabled: tuple[str, ...] = Field(
-        ("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic"), description="feeds to run"
+        ("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic", "energy", "cameras"),
+        description="feeds to run",
     )
     mqtt_url: str = Field("mqtt://127.0.0.1:1883", description="MQTT broker of the air stations")
     nmea_url: str = Field(

@@ -15,6 +15,8 @@ from ioc.ports import Clock
 from simulators.faults import WireFaults
 from simulators.feeds.air import AirStations
 from simulators.feeds.border import BorderGates
+from simulators.feeds.cameras import Cameras
+from simulators.feeds.energy import Grid
 from simulators.feeds.tourism import Sites
 from simulators.feeds.traffic import Roads
 from simulators.feeds.units import UnitReports
@@ -37,6 +39,8 @@ SOURCES: tuple[type[Process], ...] = (
     UnitReports,
     Gauges,
     Roads,
+    Grid,
+    Cameras,
 )
 PUSHED = tuple(source.feed_id for source in SOURCES if source.feed_id not in {"air", "vessels"})
 """Feeds that are pushed over HTTP; stations of air speak MQTT, boats AIS."""

@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
-from geo.catalogue import load_places, load_stations, load_zones
+from geo.catalogue import load_places, load_stations, load_units, load_zones
 from geo.installations import load_installations
 from ioc.errors import ConfigurationError
 
-FEEDS = ("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic")
+FEEDS = ("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic", "energy", "cameras")
 WIRE_FAULTS = (
     "gap", "duplicate", "out_of_order", "clock_skew", "stuck", "spike", "drift", "null", "zero", "broken", "disconnect",
 )  # fmt: skip
@@ -267,6 +267,8 @@ def _installations(kind: str) -> frozenset[str]:
 _station = _known("station", _stations)
 _tide, _rain, _water = (_known(f"{kind} gauge", partial(_installations, kind)) for kind in ("tide", "rain", "water"))
 _road = _known("road counter", partial(_installations, "road"))
+_camera = _known("camera", partial(_installations, "camera"))
+_unit = _known("unit", lambda: frozenset(unit.code for unit in load_units()))
 _zone = _known("zone", _zones)
 EFFECTS: Mapping[str, Mapping[str, Fact]] = {
     "air.episode": {"station": Fact(_station), "add_ug_m3": Fact(_number)},
@@ -295,6 +297,16 @@ EFFECTS: Mapping[str, Mapping[str, Fact]] = {
     "traffic.incident": {
         "id": Fact(_text), "counter": Fact(_road), "category": Fact(_text),
         "severity": Fact(_one_of("minor", "major", "critical")), "lanes_closed": Fact(_number, is_needed=False),
+    },
+    "energy.outage": {
+        "units": Fact(_each(_unit)), "share": Fact(_share), "cause": Fact(_text, is_needed=False),
+    },
+    "camera.failure": {
+        "cameras": Fact(_each(_camera)), "status": Fact(_one_of("offline", "degraded"), is_needed=False),
+    },
+    "camera.sees": {
+        "camera": Fact(_camera), "label": Fact(_text), "objects": Fact(_number, is_needed=False),
+        "confidence": Fact(_share, is_needed=False),
     },
     "water.rise": {"station": Fact(_water), "add_m": Fact(_number)},
     "water.rain": {"stations": Fact(_each(_rain)), "mm_h": Fact(_number)},

@@ -43,6 +43,8 @@ RECORDINGS = (
     Recording("units", "reports.json", Form.JSON, 6),
     Recording("water", "gauges.json", Form.JSON, 11),
     Recording("traffic", "roads.json", Form.JSON, 11),
+    Recording("energy", "supply.json", Form.JSON, 10),
+    Recording("cameras", "seen.json", Form.JSON, 9),
 )
 
 
