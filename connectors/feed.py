@@ -22,12 +22,14 @@ from ioc.errors import MalformedPayloadError
 
 
 class Form(enum.StrEnum):
-    """How a payload is laid out. The last three are layouts of recorded files; CSV has the feed's own wire keys."""
+    """How a payload is laid out. The last two are layouts of recorded files; CSV has the feed's own wire keys."""
 
     JSON = "json"
     NDJSON = "ndjson"
     NMEA = "nmea"
     CSV = "csv"
+    CAP = "cap"
+    GTFS_RT = "gtfs-rt"
     UCI_501 = "uci-501"
     NOAA_ISD = "noaa-isd"
 

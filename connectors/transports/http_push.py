@@ -16,7 +16,10 @@ FORM_OF_CONTENT = {
     "application/x-ndjson": Form.NDJSON,
     "application/jsonl": Form.NDJSON,
     "application/x-jsonlines": Form.NDJSON,
+    "application/cap+xml": Form.CAP,
+    "application/x-protobuf": Form.GTFS_RT,
 }
+_PUSHED = frozenset(FORM_OF_CONTENT.values())
 
 
 class UnsupportedContentError(IocError):
@@ -88,17 +91,17 @@ class HttpPush:
 
         Raises:
             NotFoundError: no such feed here, or it cannot be pushed.
-            UnsupportedContentError: not JSON and not NDJSON.
+            UnsupportedContentError: a content type that says nothing to us, or that this feed does not speak.
             TooLargeError: too many bytes or records; nothing was taken.
             OverloadedError: come again after ``retry_after``; nothing was taken.
             MalformedPayloadError: the body cannot be read at all; its bytes are in the dead letters.
             LogUnavailableError: the log did not confirm; sending the same again is safe.
         """
         feed = self._feeds.get(feed_id)
-        if feed is None or Form.JSON not in feed.forms:
+        if feed is None or not _PUSHED & feed.forms:
             raise NotFoundError("feed", feed_id)
         form = FORM_OF_CONTENT.get(content_type.partition(";")[0].strip().lower())
-        if form is None:
+        if form is None or form not in feed.forms:
             raise UnsupportedContentError(content_type)
         if len(body) > self.most_bytes:
             raise TooLargeError(what="bytes", limit=self.most_bytes)

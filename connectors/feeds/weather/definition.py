@@ -21,7 +21,7 @@ DEFINITION = FeedDefinition(
     name_en="Weather",
     config=WeatherConfig,
     kinds=(WeatherObservation.KIND, WeatherWarning.KIND),
-    forms=JSON_FORMS | {Form.NOAA_ISD},
+    forms=JSON_FORMS | {Form.NOAA_ISD, Form.CAP},
     transports=frozenset({"http", "files"}),
     make_parse=_make_parse,
 )

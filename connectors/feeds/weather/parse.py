@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from connectors.feed import Form, ParseContext
+from connectors.feeds.weather.cap import CapReader
 from connectors.feeds.weather.noaa_isd import MEASURES, parse_noaa_isd
 from connectors.records import RecordReader
 from connectors.values import Measured, RefusedRecordError, check_instant, check_name
@@ -59,10 +60,11 @@ READER: RecordReader[WireObservation | WireWarning] = RecordReader(
 
 
 class WeatherParser:
-    """Parses observations and warnings, and files in the layout of NOAA's Integrated Surface Database."""
+    """Parses observations and warnings, CAP messages, and files in the layout of NOAA's Integrated Surface Database."""
 
     def __init__(self, isd_station: str) -> None:
         self._isd_station = isd_station
+        self._cap = CapReader()
 
     def __call__(self, payload: bytes, context: ParseContext) -> Parsed:
         """Parse a payload.
@@ -72,6 +74,8 @@ class WeatherParser:
         """
         if context.form is Form.NOAA_ISD:
             return parse_noaa_isd(payload, context, station=self._isd_station)
+        if context.form is Form.CAP:
+            return self._cap.parse(payload, context)
         return READER.parse(payload, context, to_events)
 
 

@@ -47,6 +47,8 @@ class WeatherWarning(Payload, frozen=True, kw_only=True, array_like=True, tag="m
     expires_at: datetime
     headline_vi: str = ""
     headline_en: str = ""
+    urgency: str = ""
+    certainty: str = ""
 
 
 class NowcastCell(Payload, frozen=True, kw_only=True, array_like=True, tag="met.nowcast_cell"):

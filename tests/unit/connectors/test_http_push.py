@@ -7,7 +7,9 @@ import json
 
 import pytest
 
+from connectors.feed import Form
 from connectors.intake import Intake
+from connectors.registry import DEFINITIONS
 from connectors.transports.http_push import HttpPush, Rejection, TooLargeError, UnsupportedContentError
 from ioc.errors import LogUnavailableError, MalformedPayloadError, NotFoundError, OverloadedError
 from tests.support.feeds import RECORDINGS, FakeLog, HastyClock, eventually, fresh_feed
@@ -30,7 +32,7 @@ def push(log: FakeLog) -> HttpPush:
 
 
 def _push(log: FakeLog, **settings: object) -> HttpPush:
-    feeds = {feed_id: fresh_feed(feed_id) for feed_id in ("air", "weather", "border", "tourism", "units", "vessels")}
+    feeds = {feed_id: fresh_feed(feed_id) for feed_id in DEFINITIONS}
     return HttpPush(feeds, Intake(log, **settings), HastyClock())
 
 
@@ -75,9 +77,7 @@ async def test_an_unreadable_body_of_the_border_is_kept_without_plates(push, log
     assert b"987" not in log.letters[0].raw
 
 
-@pytest.mark.parametrize(
-    "recording", [each for each in RECORDINGS if each.feed_id != "vessels"], ids=lambda r: r.feed_id
-)
+@pytest.mark.parametrize("recording", [each for each in RECORDINGS if each.form is Form.JSON], ids=lambda r: r.feed_id)
 async def test_each_pushed_feeds_recording_is_on_the_log_when_the_answer_comes(push, log, recording):
     result = await push.receive(recording.feed_id, recording.read(), JSON)
     assert (result.accepted_count, result.rejected_count) == (len(log.events), len(log.letters))
