@@ -225,6 +225,10 @@ def _share(value: Any) -> str:
     return _number(value) or ("" if 0 <= value <= 1 else "must lie between 0 and 1")
 
 
+def _bearing(value: Any) -> str:
+    return _number(value) or ("" if 0 <= value <= 360 else "must lie between 0 and 360")
+
+
 def _one_of(*names: str) -> Callable[[Any], str]:
     return lambda value: "" if value in names else f"must be one of {', '.join(names)}"
 
@@ -281,6 +285,11 @@ EFFECTS: Mapping[str, Mapping[str, Fact]] = {
     "weather.warning": {
         "id": Fact(_text), "hazard": Fact(_text), "severity": Fact(_text), "areas": Fact(_each(_zone)),
         "headline_vi": Fact(_text), "headline_en": Fact(_text), "lasts_minutes": Fact(_number, is_needed=False),
+    },
+    "weather.cell": {
+        "id": Fact(_text), "lon": Fact(_number), "lat": Fact(_number), "radius_km": Fact(_number),
+        "move_dir_deg": Fact(_bearing), "move_m_s": Fact(_number), "gust_m_s": Fact(_number),
+        "dbz": Fact(_number, is_needed=False),
     },
     "vessels.silent": {
         "vessels": Fact(_numbers, is_needed=False), "area": Fact(_zone, is_needed=False),

@@ -1,8 +1,9 @@
-"""Weather stations and the met service's warnings: wind in m/s, visibility in m, pressure in hPa, rain in mm."""
+"""Weather stations, the met service's warnings and squall cells: m/s, m, hPa, mm, outlines in WGS 84."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,10 @@ from simulators.province import Process, World
 from simulators.scenario import Effect
 
 PERIOD = timedelta(seconds=60)
+CELL_PERIOD = timedelta(seconds=60)
+NOWCAST = timedelta(minutes=15)
+_CORNERS = 12
+_M_PER_DEG = 111_320.0
 
 
 class WeatherStations(Process):
@@ -30,11 +35,16 @@ class WeatherStations(Process):
         for effect in world.scenario.effects:
             if effect.name == "weather.warning":
                 self.schedule(world.start_at + effect.at, effect)
+            elif effect.name == "weather.cell":
+                looks = int(effect.lasts / CELL_PERIOD)
+                for at in (*(effect.at + number * CELL_PERIOD for number in range(looks)), effect.at + effect.lasts):
+                    self.schedule(world.start_at + at, effect)
 
     def act(self, at: datetime, item: tuple[str, str] | Effect) -> Iterator[Message]:
-        """Send an observation and come again in a minute, or send a warning."""
+        """Send an observation and come again in a minute, or send a warning or a cell."""
         if isinstance(item, Effect):
-            yield self._to_message(at, self._warning(at, item))
+            record = self._warning(at, item) if item.name == "weather.warning" else self._cell(at, item)
+            yield self._to_message(at, record)
             return
         self.schedule(at + PERIOD, item)
         silent = self.world.acting("weather.silent", at)
@@ -73,6 +83,34 @@ class WeatherStations(Process):
             "status": "actual",
             "headline_vi": facts["headline_vi"],
             "headline_en": facts["headline_en"],
+        }
+
+    def _cell(self, at: datetime, effect: Effect) -> dict[str, Any]:
+        """Give a cell as radar sees it: a round outline that has moved since it came up."""
+        facts, since = effect.facts, at - self.world.start_at - effect.at
+        way = math.radians(float(facts["move_dir_deg"]))
+        moved_m = float(facts["move_m_s"]) * since.total_seconds()
+        lat = float(facts["lat"]) + moved_m * math.cos(way) / _M_PER_DEG
+        per_lon_deg = _M_PER_DEG * math.cos(math.radians(lat))
+        lon = float(facts["lon"]) + moved_m * math.sin(way) / per_lon_deg
+        radius_m = float(facts["radius_km"]) * 1_000
+        turns = [2 * math.pi * corner / _CORNERS for corner in range(_CORNERS)]
+        outline = [
+            [round(lon + radius_m * math.cos(t) / per_lon_deg, 5), round(lat + radius_m * math.sin(t) / _M_PER_DEG, 5)]
+            for t in turns
+        ]
+        seen_at = self.world.wire_time(at)
+        return {
+            "type": "cell",
+            "id": f"{facts['id']}-{self.world.wire_time(self.world.start_at + effect.at):%Y%m%d%H%M%S}",
+            "time": self.world.write_time(at),
+            "until": (seen_at + NOWCAST).isoformat(timespec="milliseconds"),
+            "polygon": outline,
+            "gust_ms": round(float(facts["gust_m_s"]) * (0.6 + 0.4 * effect.strength(since + effect.at)), 1),
+            "dir": float(facts["move_dir_deg"]),
+            "speed_ms": float(facts["move_m_s"]),
+            "dbz": round(self.random.gauss(float(facts.get("dbz", 50)), 1.5), 1),
+            "status": "actual" if since < effect.lasts else "ended",
         }
 
     def _to_message(self, at: datetime, record: dict[str, Any]) -> Message:

@@ -36,7 +36,7 @@ class Recording:
 
 RECORDINGS = (
     Recording("air", "readings.json", Form.JSON, 14),
-    Recording("weather", "observations.json", Form.JSON, 8),
+    Recording("weather", "observations.json", Form.JSON, 10),
     Recording("vessels", "sentences.nmea", Form.NMEA, 12),
     Recording("border", "steps.json", Form.JSON, 8),
     Recording("tourism", "counts.json", Form.JSON, 9),

@@ -6,7 +6,7 @@ from connectors.definition import JSON_FORMS, FeedDefinition
 from connectors.feed import FeedConfig, Form, Parse
 from connectors.feeds.weather.config import WeatherConfig
 from connectors.feeds.weather.parse import WeatherParser
-from ioc.domain.kinds import WeatherObservation, WeatherWarning
+from ioc.domain.kinds import NowcastCell, WeatherObservation, WeatherWarning
 
 
 def _make_parse(config: FeedConfig) -> Parse:
@@ -20,7 +20,7 @@ DEFINITION = FeedDefinition(
     name_vi="Thời tiết",
     name_en="Weather",
     config=WeatherConfig,
-    kinds=(WeatherObservation.KIND, WeatherWarning.KIND),
+    kinds=(WeatherObservation.KIND, WeatherWarning.KIND, NowcastCell.KIND),
     forms=JSON_FORMS | {Form.NOAA_ISD, Form.CAP},
     transports=frozenset({"http", "files"}),
     make_parse=_make_parse,

@@ -1,4 +1,4 @@
-"""Weather observations and warnings to events: m/s, m, °C, %, hPa, mm; one event for each area that a warning names."""
+"""Observations, warnings and cells to events: m/s, m, °C, %, hPa, mm; one event for each area that a warning names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from connectors.feed import Form, ParseContext
 from connectors.feeds.weather.cap import CapReader
 from connectors.feeds.weather.noaa_isd import MEASURES, parse_noaa_isd
+from connectors.feeds.weather.nowcast import WireCell, to_cell
 from connectors.records import RecordReader
 from connectors.values import Measured, RefusedRecordError, check_instant, check_name
 from ioc.domain.events import Event, Parsed
@@ -54,8 +55,9 @@ class WireWarning(msgspec.Struct, kw_only=True):
     headline_en: _Headline = ""
 
 
-READER: RecordReader[WireObservation | WireWarning] = RecordReader(
-    {None: WireObservation, "obs": WireObservation, "warning": WireWarning}, quick=WireObservation
+Wire = WireObservation | WireWarning | WireCell
+READER: RecordReader[Wire] = RecordReader(
+    {None: WireObservation, "obs": WireObservation, "warning": WireWarning, "cell": WireCell}, quick=WireObservation
 )
 
 
@@ -79,14 +81,16 @@ class WeatherParser:
         return READER.parse(payload, context, to_events)
 
 
-def to_events(record: WireObservation | WireWarning, context: ParseContext) -> list[Event]:
-    """Make the events of one record: one for an observation, one per area for a warning.
+def to_events(record: Wire, context: ParseContext) -> list[Event]:
+    """Make the events of one record: one for an observation or a cell, one per area for a warning.
 
     Raises:
         RefusedRecordError: a time, a name or a value cannot be true.
     """
     if isinstance(record, WireWarning):
         return _to_warnings(record, context)
+    if isinstance(record, WireCell):
+        return [to_cell(record, context)]
     station, time, _, *wire = msgspec.structs.astuple(record)
     asset_id = station if station.startswith("met.") else f"met.{station}"
     check_name(asset_id, what="station")
