@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ioc.bootstrap import open_foundations
+from ioc.bootstrap.foundations import open_log
 from ioc.cli.recordings import to_instant
 from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
+from ioc.clocks import SystemClock
 from ioc.errors import ConfigurationError
 from ioc.recordings.manifest import Manifest
 from ioc.recordings.recorder import RecordedForm, Recorder, Rotation
@@ -61,12 +62,13 @@ def record(
 
     async def write(settings: Settings) -> tuple[Manifest, Capture]:
         stop = told_to_stop()
-        async with open_foundations(settings, client_id="ioc-record") as base:
+        clock = SystemClock()
+        async with open_log(settings, clock=clock, client_id="ioc-record") as log:
             forms = form or [RecordedForm.NDJSON]
-            recorder = Recorder(folder, forms=forms, manifest=head, rotation=rotation, now=base.clock.now)
+            recorder = Recorder(folder, forms=forms, manifest=head, rotation=rotation, now=clock.now)
             with _Line() as line:
                 return await record_log(
-                    base.log, recorder, selection, clock=base.clock, is_live=live, stop=stop, on_progress=line.show
+                    log, recorder, selection, clock=clock, is_live=live, stop=stop, on_progress=line.show
                 )
 
     _print(folder, *run(write))
