@@ -16,6 +16,7 @@ from connectors.feeds.cameras.definition import DEFINITION as CAMERAS
 from connectors.feeds.energy.definition import DEFINITION as ENERGY
 from connectors.feeds.tourism.definition import DEFINITION as TOURISM
 from connectors.feeds.traffic.definition import DEFINITION as TRAFFIC
+from connectors.feeds.transit.definition import DEFINITION as TRANSIT
 from connectors.feeds.units.definition import DEFINITION as UNITS
 from connectors.feeds.vessels.definition import DEFINITION as VESSELS
 from connectors.feeds.water.definition import DEFINITION as WATER
@@ -39,6 +40,7 @@ DEFINITIONS: dict[str, FeedDefinition] = {
         TRAFFIC,
         ENERGY,
         CAMERAS,
+        TRANSIT,
     )
 }
 """Every feed by its id."""

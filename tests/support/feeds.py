@@ -45,6 +45,7 @@ RECORDINGS = (
     Recording("traffic", "roads.json", Form.JSON, 11),
     Recording("energy", "supply.json", Form.JSON, 10),
     Recording("cameras", "seen.json", Form.JSON, 9),
+    Recording("transit", "vehicles.pb", Form.GTFS_RT, 10),
 )
 
 

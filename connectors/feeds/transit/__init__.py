@@ -1,0 +1,1 @@
+"""Public transport: where buses and shuttles are, after GTFS-realtime."""
