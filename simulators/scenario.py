@@ -277,6 +277,7 @@ _zone = _known("zone", _zones)
 EFFECTS: Mapping[str, Mapping[str, Fact]] = {
     "air.episode": {"station": Fact(_station), "add_ug_m3": Fact(_number)},
     "air.silent": {"station": Fact(_station)},
+    "air.status": {"station": Fact(_station), "status": Fact(_one_of("maintenance", "fault", "off"))},
     "weather.silent": {"station": Fact(_station)},
     "weather.wind": {
         "stations": Fact(_each(_station)), "wind_m_s": Fact(_number), "gust_m_s": Fact(_number),

@@ -12,6 +12,7 @@ from simulators.message import Message
 from simulators.province import Process, World
 
 PERIOD = timedelta(seconds=60)
+STATUS_PERIOD = timedelta(minutes=10)
 BACKFILL = timedelta(hours=12)
 """What a station kept while nobody listened; an index needs these hours before it has a value."""
 
@@ -29,6 +30,10 @@ class AirStations(Process):
             for station in self._stations:
                 name = station.asset_id if copy == 0 else f"{station.asset_id}-{copy}"
                 self.schedule(world.start_at + self.random.random() * PERIOD, (station, name))
+        # A chance of their own, so that states change no reading.
+        self._states = world.random("air/states")
+        for station in self._stations:
+            self.schedule(world.start_at + self._states.random() * STATUS_PERIOD, station)
 
     def beginning(self) -> Iterator[Message]:
         """Give the hours before the start, as a station hands them over when it is connected again."""
@@ -39,8 +44,13 @@ class AirStations(Process):
                 yield self._message(station, station.asset_id, hour_at)
             hour_at += timedelta(hours=1)
 
-    def act(self, at: datetime, item: tuple[Station, str]) -> Iterator[Message]:
-        """Send one reading and come again in a minute."""
+    def act(self, at: datetime, item: tuple[Station, str] | Station) -> Iterator[Message]:
+        """Send one reading and come again in a minute, or a state and come again in ten."""
+        if isinstance(item, Station):
+            self.schedule(at + STATUS_PERIOD, item)
+            if not any(effect.facts["station"] == item.asset_id for effect, _ in self.world.acting("air.silent", at)):
+                yield self._status(item, at)
+            return
         station, name = item
         self.schedule(at + PERIOD, item)
         silent = self.world.acting("air.silent", at)
@@ -71,3 +81,17 @@ class AirStations(Process):
             "rh": round(min(100.0, air.rh_pct + self.random.gauss(0, 0.4)), 1),
         }
         return Message(at, self.feed_id, json.dumps(record).encode(), topic=f"qn/air/{name}")
+
+    def _status(self, station: Station, at: datetime) -> Message:
+        acting = [effect.facts for effect, _ in self.world.acting("air.status", at)]
+        said = [facts["status"] for facts in acting if facts["station"] == station.asset_id]
+        record = {
+            "type": "status",
+            "station": station.asset_id,
+            "time": self.world.write_time(at),
+            "status": said[0] if said else "ok",
+            "battery_v": round(12.6 + self._states.gauss(0, 0.08), 2),
+            # Every station was serviced a month ago.
+            "uptime_s": round((at - self.world.start_at).total_seconds()) + 30 * 86_400,
+        }
+        return Message(at, self.feed_id, json.dumps(record).encode(), topic=f"qn/air/{station.asset_id}")

@@ -27,6 +27,8 @@ class WeatherStations(Process):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
+        # A chance of its own, so that a cell changes no other reading.
+        self._radar = world.random("radar")
         stations = [station.asset_id for station in load_stations() if station.kind == "met"]
         for copy in range(max(1, round(world.scale))):
             for station in stations:
@@ -109,7 +111,7 @@ class WeatherStations(Process):
             "gust_ms": round(float(facts["gust_m_s"]) * (0.6 + 0.4 * effect.strength(since + effect.at)), 1),
             "dir": float(facts["move_dir_deg"]),
             "speed_ms": float(facts["move_m_s"]),
-            "dbz": round(self.random.gauss(float(facts.get("dbz", 50)), 1.5), 1),
+            "dbz": round(self._radar.gauss(float(facts.get("dbz", 50)), 1.5), 1),
             "status": "actual" if since < effect.lasts else "ended",
         }
 

@@ -35,7 +35,7 @@ class Recording:
 
 
 RECORDINGS = (
-    Recording("air", "readings.json", Form.JSON, 14),
+    Recording("air", "readings.json", Form.JSON, 17),
     Recording("weather", "observations.json", Form.JSON, 10),
     Recording("vessels", "sentences.nmea", Form.NMEA, 12),
     Recording("border", "steps.json", Form.JSON, 8),

@@ -7,7 +7,7 @@ from connectors.feed import Feed, FeedConfig, Form
 from connectors.feeds.air.config import AirConfig
 from connectors.feeds.air.connector import AirConnector
 from connectors.feeds.air.parse import parse
-from ioc.domain.kinds import AirReading
+from ioc.domain.kinds import AirReading, StationStatus
 from ioc.ports import Connector
 
 
@@ -24,7 +24,7 @@ DEFINITION = FeedDefinition(
     name_vi="Không khí",
     name_en="Air quality",
     config=AirConfig,
-    kinds=(AirReading.KIND,),
+    kinds=(AirReading.KIND, StationStatus.KIND),
     forms=JSON_FORMS | {Form.UCI_501},
     transports=frozenset({"mqtt", "http", "files"}),
     make_parse=lambda _: parse,

@@ -1,9 +1,9 @@
-"""Air readings to events: µg/m³, °C and %, "not available" codes taken out, each station placed by the inventory."""
+"""Air readings and states to events: µg/m³, °C and %, "not available" codes taken out, stations placed by inventory."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -13,7 +13,7 @@ from connectors.records import RecordReader
 from connectors.values import Measured, Measures, RefusedRecordError, check_instant, check_name
 from ioc.domain.events import Event, Parsed
 from ioc.domain.ids import event_id
-from ioc.domain.kinds import KINDS, AirReading
+from ioc.domain.kinds import KINDS, AirReading, StationStatus
 from ioc.domain.quantities import Quality
 
 KIND = AirReading.KIND
@@ -30,6 +30,7 @@ MEASURES = Measures(
         "rh_pct",
     ),
 )
+_STATUS = Measures(KINDS[StationStatus.KIND], ("battery_v", "uptime_s"))
 
 
 class WireReading(msgspec.Struct, kw_only=True, gc=False):
@@ -47,7 +48,19 @@ class WireReading(msgspec.Struct, kw_only=True, gc=False):
     rh: Measured = msgspec.UNSET
 
 
-READER = RecordReader({None: WireReading}, quick=WireReading)
+class WireStatus(msgspec.Struct, kw_only=True):
+    """What a station says of itself: V of its battery, seconds since it started."""
+
+    type: Literal["status"]
+    station: str
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
+    status: Literal["ok", "maintenance", "fault", "off"]
+    battery_v: Measured = msgspec.UNSET
+    uptime_s: Measured = msgspec.UNSET
+
+
+Wire = WireReading | WireStatus
+READER: RecordReader[Wire] = RecordReader({None: WireReading, "status": WireStatus}, quick=WireReading)
 
 
 def parse(payload: bytes, context: ParseContext) -> Parsed:
@@ -73,12 +86,14 @@ def parse(payload: bytes, context: ParseContext) -> Parsed:
     return Parsed(events=events, rejected=rejected)
 
 
-def to_event(record: WireReading, context: ParseContext, latest_at: datetime) -> Event:
-    """Make the event of one reading.
+def to_event(record: Wire, context: ParseContext, latest_at: datetime) -> Event:
+    """Make the event of one reading or state.
 
     Raises:
         RefusedRecordError: time, station name or a value cannot be true.
     """
+    if isinstance(record, WireStatus):
+        return _to_status(record, context, latest_at)
     station, time, *wire = msgspec.structs.astuple(record)
     observed_at = check_instant(time, latest_at)
     asset_id = station if station.startswith("air.") else f"air.{station}"
@@ -107,4 +122,15 @@ def to_event(record: WireReading, context: ParseContext, latest_at: datetime) ->
         lat_deg=None if known is None else known.lat_deg,
         unit_code=None if known is None else known.unit_code,
         quality=Quality.BAD if not found else Quality.UNCERTAIN if known is None else Quality.GOOD,
+    )
+
+
+def _to_status(record: WireStatus, context: ParseContext, latest_at: datetime) -> Event:
+    station = record.station
+    asset_id = check_name(station if station.startswith("air.") else f"air.{station}", what="station")
+    (battery_v, uptime_s), _ = _STATUS.convert((record.battery_v, record.uptime_s))
+    return context.make_event(
+        StationStatus(status=record.status, battery_v=battery_v, uptime_s=uptime_s),
+        asset_id=asset_id,
+        observed_at=check_instant(record.time, latest_at),
     )
