@@ -8,7 +8,8 @@ that no index names is written anew by the next pass.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from ioc.recordings.columns import ColumnWriter
 from ioc.recordings.whole import to_sha256
 from ioc.storage.edition import Edition
 from ioc.storage.partitions import list_partitions
-from ioc.storage.pool import Database
+from ioc.storage.pool import Database, cut_after
 from ioc.storage.statements import load_statements
 from ioc.storage.tables import ENVELOPE_COLUMNS, KindTable
 
@@ -33,7 +34,8 @@ _TABLES_SQL = load_statements("tables")
 _log = logger("archive")
 
 _DAY = timedelta(days=1)
-_DEADLINE = timedelta(minutes=30)
+_KIND_DEADLINE = timedelta(hours=6)
+_DAY_DEADLINE_S = 1_800.0
 _FETCH_ROWS = 5_000
 _FEED, _OBSERVED = ENVELOPE_COLUMNS.index("feed_id"), ENVELOPE_COLUMNS.index("observed_at")
 
@@ -57,70 +59,59 @@ class Archive:
             StoreUnavailableError: the database does not answer, or the disk takes no more; what was moved stays so.
             UnreadableFileError: a file does not hold what was written to it; its rows stay in the store.
         """
-        moved = 0
-        if edition.has_hypertables:
-            for chunk in await self._list_chunks(table, before):
-                moved += await self._move_chunk(table, chunk)
-            return moved
-        async with self._database.connection() as connection:
-            days = await list_partitions(connection, table.name)
-        for day, name in sorted(days.items()):
-            if _start_of(day) + _DAY <= before:
-                moved += await self._move_partition(table, day, sql.Identifier(name))
-        return moved + await self._move_strays(table, before)
-
-    async def _move_partition(self, table: KindTable, day: date, partition: sql.Identifier) -> int:
-        async with self._database.transaction(deadline=_DEADLINE) as connection:
-            if not await self._is_ours(connection, table):
+        async with (
+            self._database.connection(deadline=_KIND_DEADLINE) as connection,
+            _session_lock(connection, table.kind.name) as is_ours,
+        ):
+            if not is_ours:
                 return 0
+            if edition.has_hypertables:
+                return await self._move_chunks(connection, table, before)
+            moved = 0
+            for day, name in sorted((await list_partitions(connection, table.name)).items()):
+                if _start_of(day) + _DAY <= before:
+                    await self._move_partition(connection, table, day, sql.Identifier(name))
+                    moved += 1
+            return moved + await self._move_strays(connection, table, before)
+
+    async def _move_partition(
+        self, connection: AsyncConnection, table: KindTable, day: date, partition: sql.Identifier
+    ) -> None:
+        async with _day_transaction(connection):
             await connection.execute(_SQL["hold_still"].format(relation=partition))
             await self._write_day(connection, table, partition, day)
             await connection.execute(_TABLES_SQL["drop_partition"].format(partition=partition))
-        return 1
 
-    async def _move_strays(self, table: KindTable, before: datetime) -> int:
+    async def _move_strays(self, connection: AsyncConnection, table: KindTable, before: datetime) -> int:
         """Move what lies in the default partition: readings of days that had no partition when they came."""
         default = sql.Identifier(f"{table.name}_default")
         whole = datetime.combine(before.astimezone(UTC).date(), time(), UTC)
-        async with self._database.connection(deadline=_DEADLINE) as connection:
-            cursor = await connection.execute(_SQL["list_stray_days"].format(relation=default), (whole,))
-            days = [row[0] for row in await cursor.fetchall()]
+        cursor = await connection.execute(_SQL["list_stray_days"].format(relation=default), (whole,))
+        days = [row[0] for row in await cursor.fetchall()]
         for day in days:
-            async with self._database.transaction(deadline=_DEADLINE) as connection:
+            async with _day_transaction(connection):
                 # One snapshot for both: a reading that comes in between is neither written nor deleted.
                 await connection.execute(_SQL["keep_snapshot"])
-                if not await self._is_ours(connection, table):
-                    return 0
                 await self._write_day(connection, table, default, day)
                 span = {"start": _start_of(day), "end": _start_of(day) + _DAY}
                 await connection.execute(_SQL["delete_strays"].format(relation=default), span)
         return len(days)
 
-    async def _list_chunks(self, table: KindTable, before: datetime) -> list[tuple[str, str, datetime, datetime]]:
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(_SQL["list_old_chunks"], (table.name, before))
-            return await cursor.fetchall()
-
-    async def _move_chunk(self, table: KindTable, chunk: tuple[str, str, datetime, datetime]) -> int:
-        schema, name, start, end = chunk
-        async with self._database.transaction(deadline=_DEADLINE) as connection:
-            if not await self._is_ours(connection, table):
-                return 0
-            await connection.execute(_SQL["hold_still"].format(relation=sql.Identifier(schema, name)))
-            day = start.astimezone(UTC).date()
-            while _start_of(day) < end:
-                await self._write_day(connection, table, table.identifier, day, within=(start, end))
-                day += _DAY
-            drop = _SQL["drop_chunk"].format(
-                table=sql.Literal(table.name), start=sql.Literal(start), end=sql.Literal(end)
-            )
-            await connection.execute(drop)
-        return 1
-
-    async def _is_ours(self, connection: AsyncConnection, table: KindTable) -> bool:
-        await connection.execute(_SQL["limit_waiting"])
-        row = await (await connection.execute(_SQL["try_lock"], (table.kind.name,))).fetchone()
-        return row is not None and bool(row[0])
+    async def _move_chunks(self, connection: AsyncConnection, table: KindTable, before: datetime) -> int:
+        cursor = await connection.execute(_SQL["list_old_chunks"], (table.name, before))
+        chunks: list[tuple[str, str, datetime, datetime]] = await cursor.fetchall()
+        for schema, name, start, end in chunks:
+            async with _day_transaction(connection):
+                await connection.execute(_SQL["hold_still"].format(relation=sql.Identifier(schema, name)))
+                day = start.astimezone(UTC).date()
+                while _start_of(day) < end:
+                    await self._write_day(connection, table, table.identifier, day, within=(start, end))
+                    day += _DAY
+                drop = _SQL["drop_chunk"].format(
+                    table=sql.Literal(table.name), start=sql.Literal(start), end=sql.Literal(end)
+                )
+                await connection.execute(drop)
+        return len(chunks)
 
     async def _write_day(
         self,
@@ -197,6 +188,26 @@ class _DayFile:
             "rows_count": self.writer.rows_count, "bytes_count": path.stat().st_size, "sha256": to_sha256(path),
             "first_at": self.first_at, "last_at": self.last_at,
         }  # fmt: skip
+
+
+@asynccontextmanager
+async def _session_lock(connection: AsyncConnection, kind: str) -> AsyncIterator[bool]:
+    """Let one replica at a time move a kind. Taken before any snapshot, so that it sees what the one before did."""
+    row = await (await connection.execute(_SQL["try_session_lock"], (kind,))).fetchone()
+    is_ours = row is not None and bool(row[0])
+    try:
+        yield is_ours
+    finally:
+        if is_ours and not connection.closed:
+            await connection.execute(_SQL["unlock_session"], (kind,))
+
+
+@asynccontextmanager
+async def _day_transaction(connection: AsyncConnection) -> AsyncIterator[None]:
+    with cut_after(connection, _DAY_DEADLINE_S):
+        async with connection.transaction():
+            await connection.execute(_SQL["limit_waiting"])
+            yield
 
 
 def _split_by_feed(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, list[tuple[Any, ...]]]]:

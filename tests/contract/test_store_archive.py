@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -21,12 +22,14 @@ from ioc.storage.archive_reads import ArchiveReader
 from ioc.storage.archived_history import ArchivedHistory
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.buckets import Bucket
+from ioc.storage.edition import detect_edition
 from ioc.storage.migrate import migrate_database
 from ioc.storage.partitions import create_partitions
 from ioc.storage.pool import Database
 from ioc.storage.retention import Retention, RetentionJob
 from ioc.storage.rollups import RollupJob
 from ioc.storage.series import Aggregate, Fill, HistoryStore
+from ioc.storage.tables import TABLES
 
 NOW = datetime.now(UTC).replace(hour=15, minute=30, second=0, microsecond=0)
 """Today: TimescaleDB's own jobs go by its server's clock."""
@@ -188,6 +191,23 @@ async def test_a_second_pass_changes_nothing_and_a_late_reading_gets_a_file_of_i
     assert len(find_recordings(tmp_path / "archive")) == 2
     again = await history.series(kind=AIR, asset_id=STATION, quantity="pm25_ug_m3", start=START, end=NOW)
     assert again.points == found.points
+
+
+@on_every_edition
+async def test_two_replicas_move_every_reading_once(address, database, clock, job, tmp_path):
+    await _make_partitions(database)
+    readings = [_event(START + timedelta(hours=number), AirReading(pm25_ug_m3=1.0)) for number in range(200)]
+    await _record(database, *readings)
+    archive = Archive(database, clock, tmp_path / "archive")
+    async with database.connection() as connection:
+        edition = await detect_edition(connection)
+    before = NOW - KEEP.readings
+    await asyncio.gather(*(archive.move_days(TABLES[AIR], edition, before=before) for _ in range(2)))
+    await job.enforce()
+    files = sorted((tmp_path / "archive").rglob("*.parquet"))
+    archived = [event for file in files for run in columns.list_runs(file) for event in columns.read_run(run)]
+    assert len(archived) == len(set(archived))
+    assert {event.event_id for event in archived} | await _ids_left(address) == {event.event_id for event in readings}
 
 
 async def test_nothing_leaves_the_store_when_its_file_does_not_hold_it(address, database, job, monkeypatch):

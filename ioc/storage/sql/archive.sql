@@ -1,7 +1,10 @@
 -- Statements of archive.py and of reading it.
 
--- name: try_lock
-SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.archive.' || %s::text, 0));
+-- name: try_session_lock
+SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.archive.' || %s::text, 0));
+
+-- name: unlock_session
+SELECT pg_advisory_unlock(hashtextextended(current_schema() || '.archive.' || %s::text, 0));
 
 -- name: limit_waiting
 SET LOCAL lock_timeout = '5s';
