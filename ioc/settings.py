@@ -86,13 +86,14 @@ class FeedsSettings(Section):
     """The feeds that this deployment listens to."""
 
     enabled: tuple[str, ...] = Field(
-        ("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic", "energy", "cameras"),
+        ("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic", "energy", "cameras", "transit"),
         description="feeds to run",
     )
     mqtt_url: str = Field("mqtt://127.0.0.1:1883", description="MQTT broker of the air stations")
     nmea_url: str = Field(
         "tcp://127.0.0.1:10110", description="AIS source: tcp://host:port connects, udp://host:port listens"
     )
+    transit_url: str | None = Field(None, description="address of the buses' GTFS-realtime positions; unset: not asked")
     config_dir: Path | None = Field(None, description="folder with <feed>.yaml overrides; unset: the shipped ones")
 
 

@@ -19,6 +19,7 @@ from simulators.feeds.cameras import Cameras
 from simulators.feeds.energy import Grid
 from simulators.feeds.tourism import Sites
 from simulators.feeds.traffic import Roads
+from simulators.feeds.transit import Vehicles
 from simulators.feeds.units import UnitReports
 from simulators.feeds.vessels import Boats
 from simulators.feeds.water import Gauges
@@ -29,6 +30,7 @@ from simulators.scenario import Scenario
 from simulators.wire.lines import DatagramSender, LineServer
 from simulators.wire.mqtt import Publisher, broker
 from simulators.wire.push import Pusher
+from simulators.wire.shown import Showcase
 
 SOURCES: tuple[type[Process], ...] = (
     AirStations,
@@ -41,9 +43,10 @@ SOURCES: tuple[type[Process], ...] = (
     Roads,
     Grid,
     Cameras,
+    Vehicles,
 )
-PUSHED = tuple(source.feed_id for source in SOURCES if source.feed_id not in {"air", "vessels"})
-"""Feeds that are pushed over HTTP; stations of air speak MQTT, boats AIS."""
+PUSHED = tuple(source.feed_id for source in SOURCES if source.feed_id not in {"air", "vessels", "transit"})
+"""Feeds that are pushed over HTTP; stations of air speak MQTT, boats AIS, buses are asked."""
 _LISTENERS_S = 5.0
 TICK = timedelta(milliseconds=200)
 _RATE_OVER = timedelta(seconds=10)
@@ -115,7 +118,7 @@ class Reach:
     """Where the city's messages go.
 
     ``air_by_http`` pushes the stations' readings instead of running a broker; ``nmea_udp_port`` has the boats' lines
-    sent there as datagrams too.
+    sent there as datagrams too; ``transit_port`` shows the buses' positions to who asks there.
     """
 
     url: str
@@ -124,6 +127,7 @@ class Reach:
     nmea_port: int
     air_by_http: bool = False
     nmea_udp_port: int | None = None
+    transit_port: int | None = None
 
 
 class Carrier:
@@ -135,6 +139,7 @@ class Carrier:
         self._publisher = Publisher(reach.mqtt_port)
         self._lines = LineServer(reach.nmea_port)
         self._datagrams: DatagramSender | None = None
+        self._showcase = None if reach.transit_port is None else Showcase(reach.transit_port)
         self._recent: deque[tuple[datetime, Counter[str]]] = deque(maxlen=128)
         self._hang_ups = 0
         self.begun_at = clock.now()
@@ -174,6 +179,8 @@ class Carrier:
             if not self._reach.air_by_http:
                 self._publisher.is_heard = await stack.enter_async_context(broker(self._reach.mqtt_port))
             await stack.enter_async_context(self._lines)
+            if self._showcase is not None:
+                await stack.enter_async_context(self._showcase)
             if self._reach.nmea_udp_port is not None:
                 self._datagrams = stack.enter_context(DatagramSender("127.0.0.1", self._reach.nmea_udp_port))
             async with asyncio.TaskGroup() as group:
@@ -223,5 +230,8 @@ class Carrier:
             self._lines.send(message.payload)
             if self._datagrams is not None:
                 self._datagrams.send(message.payload)
+        elif message.feed_id == "transit":
+            if self._showcase is not None:
+                self._showcase.show(message.feed_id, message.payload)
         else:
             self._pusher.send(message.feed_id, message.payload)

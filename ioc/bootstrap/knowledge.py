@@ -64,7 +64,8 @@ def load_feed_configs(settings: Settings) -> dict[str, FeedConfig]:
     for feed_id in settings.feeds.enabled:
         try:
             find(feed_id)
-            configs[feed_id] = configure(feed_id, _read_overrides(settings.feeds.config_dir, feed_id))
+            values = {**_find_addresses(settings, feed_id), **_read_overrides(settings.feeds.config_dir, feed_id)}
+            configs[feed_id] = configure(feed_id, values)
         except ConfigurationError as error:
             faults += error.faults
         except NotFoundError as error:
@@ -82,6 +83,13 @@ def load_feeds(settings: Settings, keys: Keys, geo_directory: Path | None = None
         pseudonym_key=keys.pseudonym_key,
         configs=load_feed_configs(settings),
     )
+
+
+def _find_addresses(settings: Settings, feed_id: str) -> Mapping[str, object]:
+    """Give what the settings say of a feed's address; the feed's own file comes before it."""
+    if feed_id == "transit" and settings.feeds.transit_url is not None:
+        return {"poll": {"url": settings.feeds.transit_url, "form": "gtfs-rt", "every": "PT15S"}}
+    return {}
 
 
 def _read_overrides(folder: Path | None, feed_id: str) -> Mapping[str, object]:

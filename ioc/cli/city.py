@@ -79,6 +79,7 @@ def simulate(
     keys: Annotated[Path | None, typer.Option(help="JSON file with a source key per feed.")] = None,
     mqtt_port: Annotated[int, typer.Option(help="Port for the stations' MQTT broker.")] = 1883,
     nmea_port: Annotated[int, typer.Option(help="Port for the AIS shore station.")] = 10110,
+    transit_port: Annotated[int, typer.Option(help="Port where the buses' positions are shown.")] = 10120,
     dump: Annotated[Path | None, typer.Option(help="Write the messages to a folder instead, a file per feed.")] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="World time to dump.")] = 30.0,
 ) -> None:
@@ -101,7 +102,7 @@ def simulate(
 
     async def play(_: Settings) -> None:
         known = await _wait_for_keys(keys)
-        reach = Reach(url=url, keys=known, mqtt_port=mqtt_port, nmea_port=nmea_port)
+        reach = Reach(url=url, keys=known, mqtt_port=mqtt_port, nmea_port=nmea_port, transit_port=transit_port)
         carrier = Carrier(city, reach, clock)
         console = Console(stderr=True)
         if not console.is_terminal or os.environ.get("IOC_DEMO_QUIET"):
@@ -117,17 +118,25 @@ async def _demo(settings: Settings, city: list[str], *, cluster: bool) -> None:
     told = told_to_stop()
     port = _free_port(settings.http.host, settings.http.port)
     ingest_port = _free_port(settings.http.host, 0) if cluster else port
-    mqtt_port, nmea_port = _free_port("127.0.0.1", 0), _free_port("127.0.0.1", 0)
+    mqtt_port, nmea_port, transit_port = (_free_port("127.0.0.1", 0) for _ in range(3))
     shared = {
         "IOC_FEEDS__MQTT_URL": f"mqtt://127.0.0.1:{mqtt_port}",
         "IOC_FEEDS__NMEA_URL": f"tcp://127.0.0.1:{nmea_port}",
+        "IOC_FEEDS__TRANSIT_URL": f"http://127.0.0.1:{transit_port}/transit",
         # Sources come up after the roles here, so the first warnings would be about nothing.
         "IOC_LOG_LEVEL": os.environ.get("IOC_LOG_LEVEL", "ERROR"),
         "IOC_DEMO_QUIET": "1",
     }
     keys_file = settings.data_dir / "demo.json"
     arguments = ["simulate", *city, "--keys", str(keys_file), "--mqtt-port", str(mqtt_port)]
-    arguments += ["--nmea-port", str(nmea_port), "--url", f"http://127.0.0.1:{ingest_port}"]
+    arguments += [
+        "--nmea-port",
+        str(nmea_port),
+        "--transit-port",
+        str(transit_port),
+        "--url",
+        f"http://127.0.0.1:{ingest_port}",
+    ]
     ports = {"ingest": str(ingest_port)}
     roles = [
         Child(
@@ -231,16 +240,18 @@ def _show(carrier: Carrier) -> Table:
     return table
 
 
+_ENDINGS = {"vessels": "nmea", "transit": "pb"}
+
+
 def _dump(city: City, folder: Path, span: timedelta) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {}
-    files = {
-        feed_id: (folder / f"{feed_id}.{'nmea' if feed_id == 'vessels' else 'ndjson'}").open("wb")
-        for feed_id in DEFINITIONS
-    }
+    files = {feed_id: (folder / f"{feed_id}.{_ENDINGS.get(feed_id, 'ndjson')}").open("wb") for feed_id in DEFINITIONS}
     try:
         for message in [*city.beginning(), *city.messages(city.start_at + span)]:
-            files[message.feed_id].write(message.payload.rstrip(b"\r\n") + b"\n")
+            # Messages of protobuf that follow each other are one message; all others are lines.
+            is_line = message.feed_id != "transit"
+            files[message.feed_id].write(message.payload.rstrip(b"\r\n") + b"\n" if is_line else message.payload)
             counts[message.feed_id] = counts.get(message.feed_id, 0) + 1
     finally:
         for file in files.values():

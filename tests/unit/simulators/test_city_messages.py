@@ -50,7 +50,7 @@ def parsed_half_hour() -> tuple[Event, ...]:
     feeds = {feed_id: fresh_feed(feed_id) for feed_id in FEEDS}
     events: list[Event] = []
     for message in half_an_hour_of_a_normal_day():
-        form = Form.NMEA if message.feed_id == "vessels" else Form.JSON
+        form = {"vessels": Form.NMEA, "transit": Form.GTFS_RT}.get(message.feed_id, Form.JSON)
         parsed = feeds[message.feed_id].parse(message.payload, received_at=max(message.at, MORNING), form=form)
         assert not parsed.rejected, (message, parsed.rejected)
         events += parsed.events
