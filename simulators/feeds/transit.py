@@ -68,15 +68,18 @@ class Vehicles(Process):
         self.schedule(world.start_at + self.random.random() * PERIOD, None)
 
     def act(self, at: datetime, item: None) -> Iterator[Message]:
-        """Move everybody, and show where they are; at night there is nobody, and the message says so."""
+        """Move everybody, and show where they are; at night they stand empty, and their sets go on reporting."""
         self.schedule(at + PERIOD, item)
         feed = gtfs_realtime_pb2.FeedMessage()
         feed.header.gtfs_realtime_version = "2.0"
         feed.header.timestamp = stamp = int(self.world.wire_time(at).timestamp())
-        if _FIRST_H <= self.world.hour(at) < _LAST_H:
-            for vehicle in self._vehicles:
+        is_service = _FIRST_H <= self.world.hour(at) < _LAST_H
+        for vehicle in self._vehicles:
+            if is_service:
                 self._drive(vehicle, at, PERIOD.total_seconds())
-                self._show(vehicle, feed.entity.add(), stamp)
+            else:
+                vehicle.now_m_s, vehicle.load_pct, vehicle.waits_until = 0.0, 0.0, at + PERIOD
+            self._show(vehicle, feed.entity.add(), stamp)
         yield Message(at, self.feed_id, feed.SerializeToString(deterministic=True))
 
     def _drive(self, vehicle: _Vehicle, at: datetime, seconds: float) -> None:
