@@ -119,7 +119,7 @@ def test_a_normal_morning_has_nothing_that_a_parser_refuses() -> None:
 
 def test_every_asset_that_stays_in_one_place_is_on_the_map() -> None:
     for event in parsed_half_hour():
-        if event.feed_id in ("air", "weather", "tourism", "units", "water"):
+        if event.feed_id in ("air", "weather", "tourism", "units", "water", "energy", "cameras"):
             assert event.lon_deg is not None, event.asset_id
 
 
@@ -132,6 +132,9 @@ def test_every_asset_that_stays_in_one_place_is_on_the_map() -> None:
         ("border", 0.05, 2),
         ("tourism", 0.5, 8),
         ("water", 0.15, 1),
+        ("traffic", 2, 20),
+        ("energy", 3, 10),
+        ("cameras", 5, 60),
     ],
 )
 def test_rates_are_those_of_the_province(feed_id: str, least_per_s: float, most_per_s: float) -> None:
