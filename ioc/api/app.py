@@ -7,7 +7,19 @@ from fastapi import FastAPI
 from ioc import __version__
 from ioc.api import pages, problems
 from ioc.api.gate import Gate
-from ioc.api.routes import administration, alerts, auth, catalogue, dead_letters, health, history, ingest, subscriptions
+from ioc.api.routes import (
+    administration,
+    alerts,
+    auth,
+    catalogue,
+    dead_letters,
+    features,
+    health,
+    history,
+    ingest,
+    subscriptions,
+    twin,
+)
 from ioc.api.services import Services
 from ioc.api.wall import endpoint
 
@@ -26,7 +38,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(ingest.router(services.ingest))
     if (api := services.api) is not None:
         app.include_router(auth.router(services, api))
-        for routes in (administration, alerts, catalogue, dead_letters, history, subscriptions):
+        for routes in (administration, alerts, catalogue, dead_letters, features, history, subscriptions, twin):
             app.include_router(routes.router(services, api))
         app.include_router(endpoint.router(services, api))
         pages.mount(app)

@@ -20,6 +20,7 @@ from ioc.storage.letters import DeadLetterStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
+from ioc.storage.twin import TwinStore
 
 Check = Callable[[], Awaitable[str]]
 """A readiness check: gives what it found, raises ``IocError`` with what is wrong."""
@@ -42,6 +43,7 @@ class ApiServices:
     audit: AuditLog
     alerts: PostgresAlertStore
     history: HistoryStore
+    twin: TwinStore
     letters: DeadLetterStore
     retry_letters: Callable[[Sequence[Any]], Awaitable[tuple[int, int]]]
     subscriptions: SubscriptionStore

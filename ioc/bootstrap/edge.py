@@ -34,6 +34,7 @@ from ioc.storage.retention import Retention
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
+from ioc.storage.twin import TwinStore
 
 _PERIODS_UNTIL_STALE = 3
 _VESSEL_STALE = timedelta(minutes=6)
@@ -69,6 +70,7 @@ def make_api(base: Foundations) -> ApiServices:
         audit=AuditLog(database, clock),
         alerts=alerts,
         history=history,
+        twin=TwinStore(database),
         letters=DeadLetterStore(database),
         retry_letters=partial(_retry_letters, base),
         subscriptions=SubscriptionStore(database, Sealer([base.keys.encryption_key]), clock, make_secret=make_secret),

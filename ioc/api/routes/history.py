@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
 
 from ioc.api.auth import VIEWERS, signed_in
+from ioc.api.paging import check_instant
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms, to_reading
 from ioc.errors import InvalidRequestError
@@ -14,7 +15,6 @@ from ioc.storage.buckets import Bucket
 from ioc.storage.series import Aggregate, Fill
 
 _MOST_BUCKETS = 20_000
-_FIRST_YEAR, _LAST_YEAR = 1990, 2200
 _DEFAULT_RANGE = timedelta(hours=24)
 _WIDTHS = {
     "1m": timedelta(minutes=1),
@@ -44,8 +44,8 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 
         What has left the store comes from the archive; files of it that cannot be read are named, and missing.
         """
-        end = services.clock.now() if end is None else _check_instant(end)
-        start = end - _DEFAULT_RANGE if start is None else _check_instant(start)
+        end = services.clock.now() if end is None else check_instant(end)
+        start = end - _DEFAULT_RANGE if start is None else check_instant(start)
         _check_range(start, end, bucket)
         found = await api.history.series(
             kind=kind, asset_id=asset_id, quantity=quantity, start=start, end=end,
@@ -69,17 +69,10 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         kind: str, at: AwareDatetime, asset: Annotated[list[str] | None, Query(max_length=1_000)] = None
     ) -> dict[str, Any]:
         """How every asset of a kind stood at an instant: its last reading at or before it."""
-        _check_instant(at)
+        check_instant(at)
         return {"items": [to_reading(reading) for reading in await api.history.as_of(at, kind=kind, assets=asset)]}
 
     return routes
-
-
-def _check_instant(at: datetime) -> datetime:
-    """Keep instants where arithmetic with time zones and buckets holds."""
-    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
-        raise InvalidRequestError("bad_instant", f"times lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
-    return at
 
 
 def _check_range(start: datetime, end: datetime, bucket: str) -> None:
