@@ -9,8 +9,11 @@ import pytest
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import AirReading, UnitReport
+from ioc.storage.archive import Archive
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.buckets import PROVINCE_TIME
+from ioc.storage.edition import detect_edition
+from ioc.storage.tables import TABLES
 from tests.support.edge import open_edge, prepare
 
 START = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
@@ -151,3 +154,20 @@ async def test_history_is_for_people_who_are_signed_in(edge):
     async with edge.client() as client:
         assert (await client.get(PATH, params=RANGE)).status_code == 401
         assert (await client.get("/api/v1/as-of/env.air.reading", params={"at": RANGE["to"]})).status_code == 401
+
+
+async def test_what_has_left_the_store_is_answered_from_the_archive_and_said_to_be(edge, viewer):
+    before = (await viewer.get(PATH, params={**RANGE, "bucket": "raw"})).json()
+    assert (before["from_archive"], before["unreadable_files"]) == (False, [])
+    folder = edge.base.settings.archive_folder
+    archive = Archive(edge.base.database, edge.clock, folder)
+    async with edge.base.database.connection() as connection:
+        edition = await detect_edition(connection)
+    assert await archive.move_days(TABLES["env.air.reading"], edition, before=START + timedelta(days=3)) >= 2
+    after = (await viewer.get(PATH, params={**RANGE, "bucket": "raw"})).json()
+    assert after == {**before, "from_archive": True}
+    first = next(folder.rglob(f"{START.date()}.1.parquet"))
+    first.write_bytes(first.read_bytes()[:100])
+    harmed = (await viewer.get(PATH, params={**RANGE, "bucket": "raw"})).json()
+    assert len(harmed["unreadable_files"]) == 1
+    assert 0 < len(harmed["points"]) < len(before["points"])
