@@ -149,7 +149,7 @@ def reparse(feed: Feed, raw: bytes, received_at: datetime) -> Parsed:
     comes back as rejected, with today's reason.
     """
     forms = [form for form in _RETRY_ORDER if form in feed.forms]
-    tried = [feed.parse_or_bury(raw, received_at=received_at, form=form) for form in forms]
+    tried = [_parse_whole(feed, raw, received_at, form) for form in forms]
     # A form in which the bytes hold no record at all (one line of CSV is but a header) has not read them.
     return max(
         tried,
@@ -158,6 +158,16 @@ def reparse(feed: Feed, raw: bytes, received_at: datetime) -> Parsed:
             bool(parsed.rejected),
             -len(parsed.rejected),
         ),
+    )
+
+
+def _parse_whole(feed: Feed, raw: bytes, received_at: datetime, form: Form) -> Parsed:
+    """Parse bytes behind which nothing comes: half a record that waits for its rest is refused."""
+    parsed, rest = feed.parse_or_bury(raw, received_at=received_at, form=form), feed.flush()
+    return Parsed(
+        events=[*parsed.events, *rest.events],
+        rejected=[*parsed.rejected, *rest.rejected],
+        ignored_count=parsed.ignored_count + rest.ignored_count,
     )
 
 
