@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Field, Kind
 from ioc.errors import UnreadableFileError
-from ioc.recordings.envelopes import to_payload
+from ioc.recordings.envelopes import to_payloads
 from ioc.recordings.whole import WholeFile
 
 SUFFIX = ".parquet"
@@ -210,14 +210,17 @@ def find_kind(path: Path, file: pq.ParquetFile) -> Kind:
 
 def _to_events(kind: Kind, table: pa.Table) -> list[Event]:
     columns = {name: _to_values(table.column(name)) for name in table.column_names}
-    names = [field.name for field in kind.fields if field.name in columns]
+    payloads = to_payloads(kind.name, columns, table.num_rows)
+    envelopes = zip(*(columns[name] for name in ENVELOPE_NAMES), strict=True)
     return [
         Event(
-            **{name: columns[name][row] for name in ENVELOPE_NAMES},
-            data=to_payload(kind.name, {name: columns[name][row] for name in names}),
+            asset_id=asset_id, observed_at=observed_at, received_at=received_at, event_id=event_id, quality=quality,
+            feed_id=feed_id, unit_code=unit_code, lon_deg=lon_deg, lat_deg=lat_deg, data=payload,
         )
-        for row in range(table.num_rows)
-    ]
+        for payload, (
+            asset_id, observed_at, received_at, event_id, quality, feed_id, unit_code, lon_deg, lat_deg,
+        ) in zip(payloads, envelopes, strict=True)
+    ]  # fmt: skip
 
 
 def _to_values(column: pa.ChunkedArray) -> Sequence[Any]:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from ioc.domain.events import Event
-from ioc.domain.kinds import KINDS, AnyPayload
+from ioc.domain.kinds import KINDS, Payload
 from ioc.errors import MalformedPayloadError, UnreadableFileError
 from ioc.recordings.whole import WholeFile
 
@@ -78,22 +79,46 @@ def decode_line(line: bytes) -> Event:
     )  # fmt: skip
 
 
-def to_payload(kind: str, values: dict[str, Any]) -> AnyPayload:
+def to_payload(kind: str, values: dict[str, Any]) -> Payload:
     """Make a kind's payload from its fields by name.
 
     Raises:
         ValueError: no such kind, or a field that has no default is missing.
         msgspec.ValidationError: a value does not fit its field.
     """
+    row: list[Any] = [kind]
+    payload, fields = _describe(kind)
+    for name, default in fields:
+        value = values.get(name, default)
+        if value is msgspec.NODEFAULT:
+            raise ValueError(f"{kind} lacks {name}")
+        row.append(value)
+    # To the class itself: for the union of all, msgspec would gather its members anew at every call.
+    return msgspec.convert(row, payload)
+
+
+def to_payloads(kind: str, columns: Mapping[str, Sequence[Any]], count: int) -> list[Payload]:
+    """Make a kind's payloads from its fields as columns; a field without a column takes its default.
+
+    Raises:
+        ValueError: as for ``to_payload``.
+        msgspec.ValidationError: a value does not fit its field.
+    """
+    payload, fields = _describe(kind)
+    values: list[Sequence[Any]] = [[kind] * count]
+    for name, default in fields:
+        if name not in columns and default is msgspec.NODEFAULT:
+            raise ValueError(f"{kind} lacks {name}")
+        values.append(columns[name] if name in columns else [default] * count)
+    return [msgspec.convert(row, payload) for row in zip(*values, strict=True)]
+
+
+@cache
+def _describe(kind: str) -> tuple[type[Payload], tuple[tuple[str, Any], ...]]:
+    """Give a kind's class, and its fields with their defaults; looked up once, not per event."""
     if (known := KINDS.get(kind)) is None:
         raise ValueError(f"no kind {kind!r}")
-    row: list[Any] = [kind]
-    for field in msgspec.structs.fields(known.payload):
-        value = values.get(field.name, field.default)
-        if value is msgspec.NODEFAULT:
-            raise ValueError(f"{kind} lacks {field.name}")
-        row.append(value)
-    return msgspec.convert(row, AnyPayload)
+    return known.payload, tuple((field.name, field.default) for field in msgspec.structs.fields(known.payload))
 
 
 class EnvelopeWriter:
