@@ -20,8 +20,7 @@ from ioc.clocks import SystemClock
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, UnitReport
 from ioc.errors import UnreadableFileError
-from ioc.messaging.embedded import EmbeddedLog
-from ioc.ports import Start, Topic
+from ioc.ports import EventLog, Start, Topic
 from ioc.recordings.columns import ColumnWriter, to_row
 from ioc.recordings.manifest import Manifest, read_manifest
 from ioc.recordings.recorder import RecordedForm, Recorder, Rotation
@@ -32,7 +31,7 @@ from ioc.settings import load as load_settings
 from ioc.storage.audit import AuditLog
 from ioc.storage.migrate import migrate_database
 from tests.support.golden import CASES, dump, make_settings
-from tests.support.logs import START, event
+from tests.support.logs import START, EmbeddedSubject, KafkaSubject, event
 
 QUEUES = next(case for case in CASES if case.name == "queues")
 
@@ -49,7 +48,7 @@ def _recorder(folder: Path, *forms: RecordedForm) -> Recorder:
     )  # fmt: skip
 
 
-async def _capture(base: Foundations | EmbeddedLog, folder: Path, selection: Selection, *forms: RecordedForm):
+async def _capture(base: Foundations | EventLog, folder: Path, selection: Selection, *forms: RecordedForm):
     log = base.log if isinstance(base, Foundations) else base
     stop = asyncio.Event()
     recorder = _recorder(folder, *forms)
@@ -197,12 +196,15 @@ async def _read(log, count: int) -> list[Event]:
     return events
 
 
-@pytest.fixture
-async def log(tmp_path):
-    async with EmbeddedLog(
-        tmp_path / "events.sqlite3", prefix="ioc.", partitions=4, retention=timedelta(days=7),
-        retention_bytes=10**9, clock=SystemClock(),
-    ) as log:  # fmt: skip
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+async def log(request, tmp_path):
+    if request.param == "kafka":
+        subject = KafkaSubject(request.getfixturevalue("kafka_bootstrap"))
+        async with subject.open() as log:
+            await log.apply_topics()
+            yield log
+        return
+    async with EmbeddedSubject(tmp_path).open() as log:
         yield log
 
 
