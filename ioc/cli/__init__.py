@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from ioc import __version__
 from ioc.cli import city, dead_letters, geodata, inspection, people, recorder, recordings, rulebooks, services
-from ioc.errors import ConfigurationError, IocError
+from ioc.errors import ConfigurationError, IocError, find_cause
 
 app = typer.Typer(
     name="ioc",
@@ -42,11 +42,17 @@ def main() -> None:
     """Run the command line; errors of ours become one clear message instead of a traceback."""
     try:
         app()
-    except ConfigurationError as error:
-        print(f"ioc: {error}", file=sys.stderr)
-        sys.exit(2)
     except IocError as error:
-        print(f"ioc: {error}", file=sys.stderr)
-        sys.exit(1)
+        _give_up(error)
+    except BaseExceptionGroup as group:
+        # What a command raises while something of its own still runs beside it comes in a group.
+        if (cause := find_cause(group)) is None:
+            raise
+        _give_up(cause)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _give_up(error: IocError) -> NoReturn:
+    print(f"ioc: {error}", file=sys.stderr)
+    sys.exit(2 if isinstance(error, ConfigurationError) else 1)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from ioc.bootstrap import Foundations, open_foundations, scratch
 from ioc.bootstrap.foundations import open_log
-from ioc.cli import app
+from ioc.cli import app, main
 from ioc.clocks import SystemClock
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, UnitReport
@@ -244,7 +244,7 @@ async def test_a_live_recording_begins_now_and_ends_when_told(log, tmp_path):
     assert capture.events_count == manifest.events_count == 2
 
 
-def test_the_commands_record_from_the_log_and_replay_it(plain_postgres_url, tmp_path, monkeypatch):
+def test_the_commands_record_from_the_log_and_replay_it(plain_postgres_url, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("IOC_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("IOC_STORE__URL", plain_postgres_url)
     # Logs would go to the output that the runner takes away again.
@@ -261,6 +261,12 @@ def test_the_commands_record_from_the_log_and_replay_it(plain_postgres_url, tmp_
     assert played.exit_code == 0, played.output
     counts = msgspec.json.decode(said.read_bytes())
     assert (counts["events"], counts["skipped"], counts["stored"]) == (200, 60, 140)
+    next(folder.glob("events-p1*")).write_bytes(b"x")
+    monkeypatch.setattr("sys.argv", ["ioc", "replay", str(folder)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "differs from what its manifest says" in capsys.readouterr().err.splitlines()[-1]
     refused = command.invoke(app, ["replay", str(folder), "--into", "live", "--times", "now"], input="n\n")
     assert refused.exit_code == 1
     assert "live log" in refused.output
