@@ -39,7 +39,10 @@ Scenario = Annotated[str, typer.Argument(help=f"One of {', '.join(list_scenarios
 Speed = Annotated[
     float, typer.Option(min=0.1, max=1_000, help="How much faster the world runs; more messages, same times.")
 ]
-Scale = Annotated[float, typer.Option(min=0.1, max=100, help="Boats, trucks and stations beside the real numbers.")]
+Scale = Annotated[
+    float,
+    typer.Option("--scale", "--rate", min=0.1, max=100, help="Boats, trucks and stations beside the real numbers."),
+]
 Seed = Annotated[int, typer.Option(help="The same seed draws the same city.")]
 
 
