@@ -23,7 +23,10 @@ MOST_FAULTS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """One alert from its firing to its end; ``severity`` is the highest that it reached. None: still open."""
+    """One alert from its firing to its end; ``severity`` is the highest that it reached. None: still open.
+
+    ``observed_at`` is the time of the reading that tipped it, ``started_at`` when it was decided.
+    """
 
     rule_id: str
     fingerprint: bytes
@@ -32,6 +35,7 @@ class Occurrence:
     title_vi: str
     title_en: str
     severity: Severity
+    observed_at: datetime
     started_at: datetime
     ended_at: datetime | None = None
 
@@ -93,7 +97,7 @@ class Run:
             self._open[change.fingerprint] = Occurrence(
                 rule_id=change.rule_id, fingerprint=change.fingerprint, asset_id=change.asset_id,
                 unit_code=change.unit_code, title_vi=change.title_vi, title_en=change.title_en,
-                severity=change.severity, started_at=change.decided_at,
+                severity=change.severity, observed_at=change.observed_at, started_at=change.decided_at,
             )  # fmt: skip
         elif change.severity.rank > known.severity.rank:
             self._open[change.fingerprint] = replace(known, severity=change.severity)
