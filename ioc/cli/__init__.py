@@ -8,7 +8,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from ioc import __version__
-from ioc.cli import city, dead_letters, geodata, inspection, people, recorder, recordings, rulebooks, services
+from ioc.cli import (
+    backtests,
+    city,
+    dead_letters,
+    geodata,
+    inspection,
+    people,
+    recorder,
+    recordings,
+    rulebooks,
+    services,
+)
 from ioc.errors import ConfigurationError, IocError, find_cause
 
 app = typer.Typer(
@@ -19,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (services, city, recorder, recordings, rulebooks, dead_letters, people, geodata, inspection):
+for module in (services, city, recorder, recordings, rulebooks, backtests, dead_letters, people, geodata, inspection):
     module.register(app)
 
 

@@ -90,7 +90,7 @@ def replay(
       ioc replay recordings/squall --into live --times now --speed 2
       IOC_LOG__BACKEND=kafka IOC_STORE__URL=postgresql://… ioc replay PRSA_Data_*.csv.gz --alerts changes.jsonl
     """
-    sources = [source for path in files for source in _to_sources(path, feed, form, start)]
+    sources = [source for path in files for source in to_sources(path, feed, form, start)]
     selection = read_selection(filters or ())
     begin, rounds = _to_seek(seek), loop or None
     if into == "live":
@@ -150,7 +150,12 @@ def _confirm(sources: list[Source], *, yes: bool) -> None:
         typer.confirm("Go on?", abort=True, err=True)
 
 
-def _to_sources(path: Path, feed: str | None, form: Form | None, start: datetime | None) -> list[Source]:
+def to_sources(path: Path, feed: str | None, form: Form | None, start: datetime | None) -> list[Source]:
+    """Say what a path holds that can be played.
+
+    Raises:
+        ConfigurationError: nothing, or it cannot be told which feed it belongs to.
+    """
     if feed is not None and feed not in DEFINITIONS:
         raise ConfigurationError([f"no feed {feed!r}; there are {', '.join(DEFINITIONS)}"])
     if not path.exists():

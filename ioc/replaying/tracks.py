@@ -14,10 +14,10 @@ from connectors.intake import make_letters
 from connectors.inventory import load_inventory
 from connectors.registry import open_feed
 from connectors.transports.files import FileImport, FileProgress
-from ioc.bootstrap.foundations import Foundations
 from ioc.clocks import SystemClock
 from ioc.domain.events import DeadLetter, Event, Parsed, Rejected
 from ioc.errors import MalformedPayloadError
+from ioc.keys import Keys
 from ioc.recordings import columns, envelopes
 from ioc.recordings.columns import Run
 from ioc.recordings.manifest import check_file
@@ -27,6 +27,18 @@ from ioc.replaying.summary import SourceProgress
 _QUEUE_PAYLOADS = 4
 _UNREADABLE_FEED = "recording"
 """The feed of dead letters whose line does not tell its own."""
+
+
+class Readable(Protocol):
+    """What reading wire files needs of a deployment: boundaries of its own, and the key of its pseudonyms."""
+
+    @property
+    def geo_directory(self) -> Path | None:
+        """Where imported boundaries lie."""
+
+    @property
+    def keys(self) -> Keys:
+        """The deployment's keys."""
 
 
 class Track(Protocol):
@@ -47,7 +59,7 @@ class Track(Protocol):
 class WireTrack:
     """A wire recording: parsed by its feed's connector, a bounded queue of payloads ahead of the play."""
 
-    def __init__(self, base: Foundations, recording: Recording, progress: SourceProgress) -> None:
+    def __init__(self, base: Readable, recording: Recording, progress: SourceProgress) -> None:
         self.events: deque[Event] = deque()
         self.letters: list[DeadLetter] = []
         self.begins_at: datetime | None = None
@@ -175,7 +187,7 @@ class RunTrack:
         self._progress.bytes_read += run.bytes_count
 
 
-async def open_tracks(base: Foundations, sources: Sequence[Source], files: dict[str, SourceProgress]) -> list[Track]:
+async def open_tracks(base: Readable, sources: Sequence[Source], files: dict[str, SourceProgress]) -> list[Track]:
     """Make the tracks of all sources; their progress counts on under the names of the sources.
 
     Raises:

@@ -1,0 +1,106 @@
+"""Draft rules over what was: the same rules differ in nothing, looser ones add, and batches do not matter."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from alerts.backtest import Run, compare
+from alerts.rulebook import Rulebook
+from ioc.bootstrap.knowledge import load_world
+from ioc.cli import app
+from ioc.domain.events import Event
+from ioc.domain.ids import event_id
+from ioc.domain.kinds import Crowd
+
+START = datetime(2026, 11, 23, 2, tzinfo=UTC)
+SHIPPED = Path(str(resources.files("alerts").joinpath("rules", "28-crowd.yaml")))
+WORLD = load_world()
+
+
+def crowds() -> list[Event]:
+    events = []
+    for minute in range(240):
+        for number, swing in enumerate((3.0, 4.5, 1.9)):
+            at = START + timedelta(minutes=minute)
+            density = swing if (minute // 30) % 2 else 0.5
+            events.append(
+                Event(
+                    event_id=event_id("tourism", f"site.{number}", at, Crowd.KIND),
+                    feed_id="tourism",
+                    asset_id=f"site.{number}",
+                    observed_at=at,
+                    received_at=at,
+                    data=Crowd(density_p_m2=density),
+                    unit_code="06652",
+                )
+            )
+    return events
+
+
+def play(rules: Path, events: list[Event], *, size: int):
+    run = Run(Rulebook.load([rules]), WORLD)
+    for start in range(0, len(events), size):
+        run.take(events[start : start + size])
+    return run.finish(), run.reached_at
+
+
+@pytest.fixture
+def looser(tmp_path) -> Path:
+    path = tmp_path / "looser.yaml"
+    text = SHIPPED.read_text(encoding="utf-8").replace("density_p_m2 >= 2", "density_p_m2 >= 1.85")
+    path.write_text(text.partition("tests:")[0], encoding="utf-8")
+    return path
+
+
+def test_the_same_rules_differ_in_nothing():
+    found, until = play(SHIPPED, crowds(), size=100)
+    assert len(found) == 8
+    result = compare(found, found, until)
+    assert (result.added, result.gone) == ([], [])
+    (line,) = result.lines
+    assert line.firings_count == line.active_firings_count == 8
+    assert line.in_alarm == line.active_in_alarm > timedelta(hours=2)
+
+
+def test_a_looser_limit_adds_what_the_rule_in_force_did_not_see(looser):
+    active, until = play(SHIPPED, crowds(), size=100)
+    draft, _ = play(looser, crowds(), size=100)
+    result = compare(draft, active, until)
+    assert {item.asset_id for item in result.added} == {"site.2"}
+    assert result.gone == []
+    assert sum(line.added_count for line in result.lines) == len(result.added) == 4
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_batches_do_not_matter(size):
+    assert play(SHIPPED, crowds(), size=size) == play(SHIPPED, crowds(), size=50)
+
+
+def test_the_command_says_it_writes_it_and_draws_it(tmp_path, looser, monkeypatch):
+    monkeypatch.setenv("IOC_DATA_DIR", str(tmp_path / "data"))
+    lines = []
+    for item in crowds():
+        record = {"site": item.asset_id[5:], "time": item.observed_at.isoformat(), "density": item.data.density_p_m2}
+        lines.append({"type": "crowd", **record})
+    recording = tmp_path / "crowds.ndjson"
+    recording.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    options = ["--json", str(tmp_path / "out.json"), "--plot", str(tmp_path / "out.svg"), "--feed", "tourism"]
+    said = CliRunner().invoke(app, ["backtest", "--rules", str(looser), *options, str(recording)])
+    assert said.exit_code == 0, said.output
+    assert "+4 −0" in said.output
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (written["events"], len(written["added"]), written["gone"]) == (720, 4, [])
+    assert (tmp_path / "out.svg").read_text(encoding="utf-8").count("<rect") == 1 + 12 + 8
+
+
+def test_faults_of_a_draft_are_named_with_file_and_line(tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("rule: x\ncondition: threshold\non: tourism.crowd\nlevels: []\n", encoding="utf-8")
+    said = CliRunner().invoke(app, ["backtest", "--rules", str(bad), str(bad)])
+    assert "bad.yaml:" in str(said.exception)
