@@ -36,7 +36,7 @@ def _draw_axis(begins_at: datetime, ends_at: datetime, height: int) -> list[str]
     span, parts = ends_at - begins_at, []
     pattern = "%d/%m %H:%M" if span < timedelta(days=10) else "%d/%m/%Y"
     for tick in range(_TICKS + 1):
-        x = _LEFT + (_WIDTH - _LEFT - 20) * tick / _TICKS
+        x = _LEFT + (_WIDTH - _LEFT - 60) * tick / _TICKS
         at = begins_at + span * tick / _TICKS
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - 6}" y2="{height - 24}" stroke="#ced4da"/>')
         parts.append(f'<text x="{x:.1f}" y="{height - 8}" text-anchor="middle">{at.strftime(pattern)}</text>')
@@ -46,7 +46,7 @@ def _draw_axis(begins_at: datetime, ends_at: datetime, height: int) -> list[str]
 
 
 def _bar(item: Occurrence, begins_at: datetime, ends_at: datetime, y: int, colour: str) -> str:
-    scale = (_WIDTH - _LEFT - 20) / (ends_at - begins_at).total_seconds()
+    scale = (_WIDTH - _LEFT - 60) / (ends_at - begins_at).total_seconds()
     x = _LEFT + max(0.0, (item.started_at - begins_at).total_seconds()) * scale
     width = max(_NARROWEST, item.lasted(ends_at).total_seconds() * scale)
     what = f"{item.started_at:%Y-%m-%d %H:%M} {item.asset_id or item.unit_code or ''} {item.title_vi}"
