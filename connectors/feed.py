@@ -30,6 +30,7 @@ class Form(enum.StrEnum):
     CSV = "csv"
     CAP = "cap"
     GTFS_RT = "gtfs-rt"
+    NGSI_LD = "ngsi-ld"
     UCI_501 = "uci-501"
     NOAA_ISD = "noaa-isd"
 

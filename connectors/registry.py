@@ -14,6 +14,7 @@ from connectors.feeds.air.definition import DEFINITION as AIR
 from connectors.feeds.border.definition import DEFINITION as BORDER
 from connectors.feeds.cameras.definition import DEFINITION as CAMERAS
 from connectors.feeds.energy.definition import DEFINITION as ENERGY
+from connectors.feeds.ngsi_ld.definition import DEFINITION as NGSI_LD
 from connectors.feeds.tourism.definition import DEFINITION as TOURISM
 from connectors.feeds.traffic.definition import DEFINITION as TRAFFIC
 from connectors.feeds.transit.definition import DEFINITION as TRANSIT
@@ -29,19 +30,7 @@ from ioc.ports import Connector
 
 DEFINITIONS: dict[str, FeedDefinition] = {
     definition.feed_id: definition
-    for definition in (
-        AIR,
-        WEATHER,
-        VESSELS,
-        BORDER,
-        TOURISM,
-        UNITS,
-        WATER,
-        TRAFFIC,
-        ENERGY,
-        CAMERAS,
-        TRANSIT,
-    )
+    for definition in (AIR, WEATHER, VESSELS, BORDER, TOURISM, UNITS, WATER, TRAFFIC, ENERGY, CAMERAS, TRANSIT, NGSI_LD)
 }
 """Every feed by its id."""
 
@@ -171,4 +160,14 @@ def _parse_whole(feed: Feed, raw: bytes, received_at: datetime, form: Form) -> P
     )
 
 
-_RETRY_ORDER = (Form.JSON, Form.NDJSON, Form.NMEA, Form.CAP, Form.GTFS_RT, Form.CSV, Form.UCI_501, Form.NOAA_ISD)
+_RETRY_ORDER = (
+    Form.JSON,
+    Form.NDJSON,
+    Form.NMEA,
+    Form.CAP,
+    Form.GTFS_RT,
+    Form.NGSI_LD,
+    Form.CSV,
+    Form.UCI_501,
+    Form.NOAA_ISD,
+)

@@ -18,6 +18,7 @@ FORM_OF_CONTENT = {
     "application/x-jsonlines": Form.NDJSON,
     "application/cap+xml": Form.CAP,
     "application/x-protobuf": Form.GTFS_RT,
+    "application/ld+json": Form.NGSI_LD,
 }
 _PUSHED = frozenset(FORM_OF_CONTENT.values())
 
