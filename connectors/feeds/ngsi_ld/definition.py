@@ -5,7 +5,8 @@ from __future__ import annotations
 from connectors.definition import FeedDefinition
 from connectors.feed import FeedConfig, Form, Parse
 from connectors.feeds.ngsi_ld.config import NgsiLdConfig
-from connectors.feeds.ngsi_ld.parse import NgsiLdParser, redact
+from connectors.feeds.ngsi_ld.parse import NgsiLdParser
+from connectors.feeds.ngsi_ld.redaction import redact
 from ioc.domain.kinds import AirReading, Crowd, Observation, TrafficFlow, VehiclePosition, WaterLevel
 
 

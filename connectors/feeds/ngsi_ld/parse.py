@@ -13,6 +13,7 @@ from typing import Any
 from connectors.feed import ParseContext
 from connectors.feeds.ngsi_ld.config import NgsiLdConfig
 from connectors.feeds.ngsi_ld.entities import Attribute, Entity, is_number, iterate_numbers, read_body, read_entity
+from connectors.feeds.ngsi_ld.redaction import PERSONAL, TIMES
 from connectors.pseudonym import to_pseudonym
 from connectors.units import convert
 from connectors.values import RefusedRecordError, check_instant
@@ -30,12 +31,6 @@ from ioc.domain.kinds import (
 )
 from ioc.domain.quantities import Quality
 
-_TIMES = ("dateObserved", "observationDateTime", "dateObservedTo", "dateObservedFrom", "dateModified", "modifiedAt")
-_PERSONAL = re.compile(
-    r"name|phone|tel|mail|owner|person|plate|licen|passport|birth|gender|address|sim|imei|account|document|cccd|card",
-    re.IGNORECASE,
-)
-"""Numbers under such names are about somebody; the generic case leaves them out."""
 _MOST_GENERIC = 64
 _SLUG = re.compile(r"[^a-z0-9._-]+")
 
@@ -153,7 +148,7 @@ class NgsiLdParser:
         quality: Quality | None,
     ) -> list[Event]:
         asset_id = f"thing.{_name(entity, context, is_personal=False)}"
-        numbers = [item for item in iterate_numbers(entity) if _PERSONAL.search(item[0]) is None][:_MOST_GENERIC]
+        numbers = [item for item in iterate_numbers(entity) if PERSONAL.search(item[0]) is None][:_MOST_GENERIC]
         return [
             context.make_event(
                 Observation(quantity=_to_quantity(name), value=value),
@@ -171,7 +166,7 @@ class NgsiLdParser:
         self, entity: Entity, used: Sequence[Attribute], notified_at: str | None, context: ParseContext
     ) -> datetime:
         written = [attribute.observed_at for attribute in used]
-        written += [_interval_end(entity.attributes[name].value) for name in _TIMES if name in entity.attributes]
+        written += [_interval_end(entity.attributes[name].value) for name in TIMES if name in entity.attributes]
         for text in [*written, notified_at]:
             if not isinstance(text, str):
                 continue
@@ -295,44 +290,3 @@ def _first_point(value: Any) -> tuple[float, float] | None:
     ):
         return float(inside[0]), float(inside[1])
     raise RefusedRecordError("location: not a geometry")
-
-
-def redact(raw: bytes, pseudonym_key: bytes) -> bytes:
-    """Keep of a refused entity what names nobody: numbers, times and places under harmless names."""
-    try:
-        entity = json.loads(raw)
-    except (ValueError, RecursionError):
-        return re.sub(rb"[^\W_]+|[^\x00-\x7f]+", lambda found: b"x" * len(found[0]), raw)
-    if not isinstance(entity, dict):
-        return b'"x"'
-    kept: dict[str, Any] = {}
-    for name, value in entity.items():
-        if name in ("id", "@id"):
-            kept[name] = f"pseudonym:{to_pseudonym(str(value), pseudonym_key)}"
-        elif name in ("type", "@type"):
-            kept[name] = value if isinstance(value, str) and re.fullmatch(r"[\w:/.#-]{1,100}", value) else "x"
-        elif name in (*_TIMES, "location"):
-            kept[name] = _without_texts(value, is_time=name != "location")
-        elif _PERSONAL.search(name) is None and re.fullmatch(r"[A-Za-z][\w]{0,63}", name):
-            kept[name] = _without_texts(value, is_time=False)
-    return json.dumps(kept).encode()
-
-
-_WORDS = frozenset({"Property", "GeoProperty", "Relationship", "Point", "LineString", "Polygon", "DateTime"})
-_HARMLESS = frozenset({"type", "value", "observedAt", "unitCode", "coordinates", "@type", "@value", "object"})
-_INSTANT = re.compile(r"[0-9TZ:.+/-]{8,60}")
-
-
-def _without_texts(value: Any, *, is_time: bool, depth: int = 0) -> Any:
-    if isinstance(value, dict) and depth < 4:
-        return {
-            key: _without_texts(item, is_time=is_time or key == "observedAt", depth=depth + 1)
-            for key, item in value.items()
-            if key in _HARMLESS
-        }
-    if isinstance(value, list) and depth < 6:
-        return [_without_texts(item, is_time=is_time, depth=depth + 1) for item in value[:100]]
-    if isinstance(value, str):
-        harmless = value in _WORDS or re.fullmatch(r"[A-Z0-9]{2,3}", value) or (is_time and _INSTANT.fullmatch(value))
-        return value if harmless else "x"
-    return value if value is None or isinstance(value, int | float) else "x"
