@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 _PSEUDONYM = re.compile(r"pseudonym:([0-9a-f]{32})")
 _TOKEN = re.compile(rb"[^\W_]+|[^\x00-\x7f]+")
@@ -42,6 +42,7 @@ class Redaction:
         identifiers: wire keys whose values become pseudonyms.
         dropped: wire keys that stay with nothing in them, because a parser knows them.
         pseudonymise: how an identifier becomes its pseudonym; the same as in ``parse``.
+        patterns: keys whose texts stay whole where they fit their pattern; the same as in ``parse``.
         names: keys of ``keys`` whose texts are names of places or things and stay whole, as far as they can be names.
     """
 
@@ -53,11 +54,14 @@ class Redaction:
         identifiers: Iterable[str],
         dropped: Iterable[str] = (),
         names: Iterable[str] = (),
+        patterns: Mapping[str, str] | None = None,
         pseudonymise: Callable[[str, bytes], str] = to_pseudonym,
     ) -> None:
         self._pseudonymise = pseudonymise
-        self._identifiers, self._dropped, self._names = frozenset(identifiers), frozenset(dropped), frozenset(names)
-        self._keys = frozenset(keys) | self._identifiers | self._dropped | self._names
+        self._identifiers, self._dropped = frozenset(identifiers), frozenset(dropped)
+        self._patterns = {key: re.compile(pattern) for key, pattern in (patterns or {}).items()}
+        self._patterns |= dict.fromkeys(names, _NAME)
+        self._keys = frozenset(keys) | self._identifiers | self._dropped | self._patterns.keys()
         self._tokens = frozenset(
             part.encode() for word in {*self._keys, *words, *_LITERALS} for part in word.split("_")
         )
@@ -82,9 +86,10 @@ class Redaction:
             return '"x"'
         if key in self._identifiers and member is not None:
             return json.dumps(f"pseudonym:{self._pseudonymise(str(member), pseudonym_key)}")
-        if isinstance(member, str) and key in self._names:
-            # What is no name is refused again when it is retried; "?" is, too, and tells nothing.
-            return json.dumps(member if _NAME.fullmatch(member) else "?")
+        pattern = self._patterns.get(key)
+        if isinstance(member, str) and pattern is not None:
+            # What does not fit is refused again when it is retried; "?" is, too, and tells nothing.
+            return json.dumps(member if pattern.fullmatch(member) else "?")
         if isinstance(member, str) and _INSTANT.fullmatch(member) is None:
             return json.dumps(self._mask(member.encode("utf-8", "surrogatepass")).decode())
         return json.dumps(member)

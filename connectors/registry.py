@@ -18,6 +18,7 @@ from connectors.feeds.ngsi_ld.definition import DEFINITION as NGSI_LD
 from connectors.feeds.tourism.definition import DEFINITION as TOURISM
 from connectors.feeds.traffic.definition import DEFINITION as TRAFFIC
 from connectors.feeds.transit.definition import DEFINITION as TRANSIT
+from connectors.feeds.tthc.definition import DEFINITION as TTHC
 from connectors.feeds.units.definition import DEFINITION as UNITS
 from connectors.feeds.vessels.definition import DEFINITION as VESSELS
 from connectors.feeds.water.definition import DEFINITION as WATER
@@ -30,7 +31,21 @@ from ioc.ports import Connector
 
 DEFINITIONS: dict[str, FeedDefinition] = {
     definition.feed_id: definition
-    for definition in (AIR, WEATHER, VESSELS, BORDER, TOURISM, UNITS, WATER, TRAFFIC, ENERGY, CAMERAS, TRANSIT, NGSI_LD)
+    for definition in (
+        AIR,
+        WEATHER,
+        VESSELS,
+        BORDER,
+        TOURISM,
+        UNITS,
+        WATER,
+        TRAFFIC,
+        ENERGY,
+        CAMERAS,
+        TRANSIT,
+        NGSI_LD,
+        TTHC,
+    )
 }
 """Every feed by its id."""
 

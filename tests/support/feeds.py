@@ -46,6 +46,7 @@ RECORDINGS = (
     Recording("energy", "supply.json", Form.JSON, 10),
     Recording("cameras", "seen.json", Form.JSON, 9),
     Recording("transit", "vehicles.pb", Form.GTFS_RT, 10),
+    Recording("tthc", "cases.json", Form.JSON, 11),
     Recording("ngsi_ld", "notification.json", Form.NGSI_LD, 11),
 )
 

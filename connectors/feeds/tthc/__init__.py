@@ -1,0 +1,1 @@
+"""Administrative procedures: cases and their states, fees, ratings; applicants stay outside."""
