@@ -13,8 +13,11 @@ from connectors.feed import Feed, FeedConfig, Form, Station
 from connectors.feeds.air.definition import DEFINITION as AIR
 from connectors.feeds.border.definition import DEFINITION as BORDER
 from connectors.feeds.cameras.definition import DEFINITION as CAMERAS
+from connectors.feeds.citizens.definition import DEFINITION as CITIZENS
 from connectors.feeds.energy.definition import DEFINITION as ENERGY
+from connectors.feeds.networks.definition import DEFINITION as NETWORKS
 from connectors.feeds.ngsi_ld.definition import DEFINITION as NGSI_LD
+from connectors.feeds.registers.definition import DEFINITION as REGISTERS
 from connectors.feeds.tourism.definition import DEFINITION as TOURISM
 from connectors.feeds.traffic.definition import DEFINITION as TRAFFIC
 from connectors.feeds.transit.definition import DEFINITION as TRANSIT
@@ -44,6 +47,9 @@ DEFINITIONS: dict[str, FeedDefinition] = {
         CAMERAS,
         TRANSIT,
         NGSI_LD,
+        REGISTERS,
+        NETWORKS,
+        CITIZENS,
         TTHC,
     )
 }

@@ -47,6 +47,9 @@ RECORDINGS = (
     Recording("cameras", "seen.json", Form.JSON, 9),
     Recording("transit", "vehicles.pb", Form.GTFS_RT, 10),
     Recording("tthc", "cases.json", Form.JSON, 11),
+    Recording("citizens", "reports.json", Form.JSON, 7),
+    Recording("networks", "states.json", Form.JSON, 11),
+    Recording("registers", "entries.json", Form.JSON, 12),
     Recording("ngsi_ld", "notification.json", Form.NGSI_LD, 11),
 )
 

@@ -56,3 +56,6 @@ class CitizenReport(Payload, frozen=True, kw_only=True, array_like=True, tag="ci
     status: str
     due_at: datetime | None = None
     channel: str | None = None
+    repeats_count: Annotated[
+        int | None, Quantity(unit="lượt", vi="Phản ánh trùng", en="Repeats", low=0, high=1_000_000)
+    ] = None

@@ -1,0 +1,1 @@
+"""Reports of citizens: what about, where, and how far they are; who reported stays outside."""

@@ -1,0 +1,1 @@
+"""The registers of the programme: tasks, indicators, training, milestones."""
