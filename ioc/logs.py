@@ -27,9 +27,19 @@ def configure(*, level: str = "INFO", form: Literal["auto", "json", "console"] =
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=True,
     )
+
+
+class _StandardError:
+    """Writes lines to what standard error is at that moment: who replaces it for a while gets them, and no longer."""
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        print(line, file=sys.stderr, flush=True)
+
+    debug = info = warning = error = critical = exception = log = msg
 
 
 def logger(component: str) -> structlog.typing.FilteringBoundLogger:

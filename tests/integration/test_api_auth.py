@@ -47,7 +47,7 @@ async def test_signing_in_gives_a_strict_cookie_and_a_csrf_token(edge):
 async def test_nothing_that_opens_a_door_is_stored_as_it_is(edge, truc):
     ticket = (await truc.post("/api/v1/auth/ws-ticket")).json()["token"]
     key = await edge.key("air")
-    secrets = (truc.cookies["ioc_session"], ticket, key.rpartition("_")[2], PASSWORD)
+    secrets = (truc.cookies["ioc_session"], ticket, key.removeprefix("ioc_").partition("_")[2], PASSWORD)
     async with edge.base.database.connection() as connection:
         for table in ("account", "session", "ws_ticket", "api_key", "audit_log"):
             rows = await (await connection.execute(f"SELECT t::text FROM {table} t")).fetchall()
@@ -170,6 +170,10 @@ WHO = {
     "/api/v1/alerts": {"GET": EVERYBODY, "POST": OPERATORS},
     "/api/v1/history": {"GET": EVERYBODY},
     "/api/v1/as-of": {"GET": EVERYBODY},
+    "/api/v1/twin": {"GET": EVERYBODY},
+    "/api/v1/tracks": {"GET": EVERYBODY},
+    "/api/v1/ogc": {"GET": EVERYBODY},
+    "/api/v1/indicators": {"GET": EVERYBODY},
     "/api/v1/kinds": {"GET": EVERYBODY},
     "/api/v1/feeds": {"GET": EVERYBODY},
     "/api/v1/rules": {"GET": EVERYBODY},
@@ -198,6 +202,7 @@ def fill(path):
     for name, value in {
         "alert_id": "0" * 32, "subscription_id": "0" * 32, "letter_id": "0" * 32, "verb": "acknowledge",
         "kind": "met.obs", "asset_id": "met.x", "layer": "land", "feed_id": "air", "key_id": "0" * 12, "name": "x",
+        "collection_id": "met.obs", "feature_id": "met.x",
     }.items():  # fmt: skip
         path = path.replace("{" + name + "}", value)
     assert "{" not in path

@@ -64,11 +64,12 @@ class ListeningServer(uvicorn.Server):
         self.listening.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Told to hurry, uvicorn leaves its connections behind, for the garbage collector to complain about.
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
         await super().shutdown(sockets)
-        await asyncio.sleep(0)
+        # Told to hurry, uvicorn leaves its connections behind, also those that come in at the last moment.
+        for _ in range(4):
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0.005)
 
 
 class Wall:

@@ -32,7 +32,8 @@ async def _wait(result: asyncio.Future[None]) -> None:
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python keeps the cancellation by itself")
-async def test_this_pythons_own_wait_for_forgets_it():
+async def test_this_pythons_own_wait_for_forgets_it(monkeypatch):
+    monkeypatch.setattr(asyncio, "wait_for", asyncio.tasks.wait_for)
     assert not await _wait_until_cancelled_with_the_result_at_hand()
 
 

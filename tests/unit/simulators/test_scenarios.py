@@ -42,7 +42,7 @@ class Watch:
         return self.changes
 
     def _parse(self, message: Message) -> list[Event]:
-        form = Form.NMEA if message.feed_id == "vessels" else Form.JSON
+        form = {"vessels": Form.NMEA, "transit": Form.GTFS_RT}.get(message.feed_id, Form.JSON)
         parsed = self._feeds[message.feed_id].parse(message.payload, received_at=max(EVENING, message.at), form=form)
         assert not parsed.rejected, (message, parsed.rejected)
         return list(parsed.events)

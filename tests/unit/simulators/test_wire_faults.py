@@ -107,12 +107,15 @@ def test_a_clock_that_goes_a_quarter_of_an_hour_fast_is_refused_by_the_connector
 
 
 def test_spikes_drifts_nulls_and_zeros_change_one_field() -> None:
-    whole = {(json.loads(item.payload)["station"], item.at): json.loads(item.payload) for item in clean("air")}
+    readings = [(json.loads(item.payload), item.at) for item in clean("air")]
+    whole = {(record["station"], at): record for record, at in readings if "pm25" in record}
     for kind, by in (("spike", 10), ("drift", 600), ("null", None), ("zero", None)):
         city = faulty("air", kind, field="pm25", **({} if by is None else {"by": by}))
         changed_count = 0
         for message in sent_by(city, "air"):
             record = json.loads(message.payload)
+            if "pm25" not in record:
+                continue  # what a station says of itself
             was = whole[record["station"], message.at]
             assert {**record, "pm25": 0} == {**was, "pm25": 0}
             changed_count += record["pm25"] != was["pm25"]
