@@ -86,7 +86,10 @@ class FeedsSettings(Section):
     """The feeds that this deployment listens to."""
 
     enabled: tuple[str, ...] = Field(
-        ("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic", "energy", "cameras", "transit"),
+        (
+            *("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic", "energy", "cameras"),
+            *("transit", "tthc", "citizens", "networks", "registers"),
+        ),
         description="feeds to run",
     )
     mqtt_url: str = Field("mqtt://127.0.0.1:1883", description="MQTT broker of the air stations")

@@ -16,10 +16,14 @@ from simulators.faults import WireFaults
 from simulators.feeds.air import AirStations
 from simulators.feeds.border import BorderGates
 from simulators.feeds.cameras import Cameras
+from simulators.feeds.citizens import Citizens
 from simulators.feeds.energy import Grid
+from simulators.feeds.networks import Networks
+from simulators.feeds.registers import Registers
 from simulators.feeds.tourism import Sites
 from simulators.feeds.traffic import Roads
 from simulators.feeds.transit import Vehicles
+from simulators.feeds.tthc import OneStopOffices
 from simulators.feeds.units import UnitReports
 from simulators.feeds.vessels import Boats
 from simulators.feeds.water import Gauges
@@ -44,6 +48,10 @@ SOURCES: tuple[type[Process], ...] = (
     Grid,
     Cameras,
     Vehicles,
+    OneStopOffices,
+    Citizens,
+    Networks,
+    Registers,
 )
 PUSHED = tuple(source.feed_id for source in SOURCES if source.feed_id not in {"air", "vessels", "transit"})
 """Feeds that are pushed over HTTP; stations of air speak MQTT, boats AIS, buses are asked."""

@@ -11,7 +11,15 @@ from typing import Any
 from geo.catalogue import load_places, load_stations, load_units, load_zones
 from geo.installations import load_installations
 
-FEEDS = ("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic", "energy", "cameras")
+FEEDS = (
+    "air", "weather", "vessels", "border", "tourism", "units", "water", "traffic", "energy", "cameras", "tthc",
+    "citizens", "networks", "registers",
+)  # fmt: skip
+DATABASES = (
+    "population", "land", "civil-status", "business", "insurance", "tax", "health", "education", "labour", "driving",
+    "officials", "customs", "construction", "legal-texts",
+)  # fmt: skip
+"""The 14 national databases, by short names of ours."""
 WIRE_FAULTS = (
     "gap", "duplicate", "out_of_order", "clock_skew", "stuck", "spike", "drift", "null", "zero", "broken", "disconnect",
 )  # fmt: skip
@@ -41,6 +49,10 @@ def _numbers(value: Any) -> str:
 
 def _share(value: Any) -> str:
     return _number(value) or ("" if 0 <= value <= 1 else "must lie between 0 and 1")
+
+
+def _percent(value: Any) -> str:
+    return _number(value) or ("" if 0 <= value <= 100 else "must lie between 0 and 100")
 
 
 def _bearing(value: Any) -> str:
@@ -139,6 +151,13 @@ EFFECTS: Mapping[str, Mapping[str, Fact]] = {
     "water.rise": {"station": Fact(_water), "add_m": Fact(_number)},
     "water.rain": {"stations": Fact(_each(_rain)), "mm_h": Fact(_number)},
     "tide.surge": {"add_m": Fact(_number), "stations": Fact(_each(_tide), is_needed=False)},
+    "tthc.slow": {"share": Fact(_share)},
+    "cyber.incident": {
+        "id": Fact(_text), "severity": Fact(_one_of("low", "medium", "high", "critical")), "category": Fact(_text),
+        "links": Fact(_each(_unit), is_needed=False),
+    },
+    "network.down": {"units": Fact(_each(_unit), is_needed=False), "share": Fact(_share, is_needed=False)},
+    "ndb.errors": {"database": Fact(_one_of(*DATABASES)), "error_pct": Fact(_percent)},
     "wire.fault": {
         "feed": Fact(_one_of(*FEEDS)), "kind": Fact(_one_of(*WIRE_FAULTS)), "share": Fact(_share, is_needed=False),
         "asset": Fact(_text, is_needed=False), "field": Fact(_text, is_needed=False),

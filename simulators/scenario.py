@@ -161,6 +161,8 @@ class _Reader:
             self._check_fault(facts, line)
         if name == "vessels.silent" and "vessels" not in facts and not {"area", "count"} <= set(facts):
             self._fault(line, "vessels.silent: needs vessels, or area and count")
+        if name == "network.down" and not {"units", "share"} & set(facts):
+            self._fault(line, "network.down: needs units or share")
         if len(self._faults) > faults_count:
             return None
         return Effect(name=name, at=at, lasts=lasts, ramp=ramp, facts=facts)

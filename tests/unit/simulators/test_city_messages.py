@@ -119,7 +119,7 @@ def test_a_normal_morning_has_nothing_that_a_parser_refuses() -> None:
 
 def test_every_asset_that_stays_in_one_place_is_on_the_map() -> None:
     for event in parsed_half_hour():
-        if event.feed_id in ("air", "weather", "tourism", "units", "water", "energy", "cameras"):
+        if event.feed_id in ("air", "weather", "tourism", "units", "water", "energy", "cameras", "tthc"):
             assert event.lon_deg is not None, event.asset_id
 
 
@@ -135,6 +135,9 @@ def test_every_asset_that_stays_in_one_place_is_on_the_map() -> None:
         ("traffic", 2, 20),
         ("energy", 3, 10),
         ("cameras", 5, 60),
+        ("tthc", 0.2, 6),
+        ("citizens", 0.0003, 1),
+        ("networks", 1, 5),
     ],
 )
 def test_rates_are_those_of_the_province(feed_id: str, least_per_s: float, most_per_s: float) -> None:
