@@ -11,6 +11,7 @@ import pytest
 
 from ioc.domain.events import Event
 from ioc.domain.kinds import CaseStep, CyberAlert, DatabaseCalls, Directive, NetLink
+from ioc.domain.quantities import Quality
 from ioc.errors import ConfigurationError
 from simulators.city import SOURCES
 from simulators.effects import DATABASES
@@ -62,7 +63,7 @@ def test_little_is_handed_over_at_the_start_and_all_of_it_is_believed(feed_id: s
     begun, sent = heard(feed_id, NORMAL, MONDAY, 2)
     assert 0 < len(begun) < 600
     assert all(event.observed_at <= MONDAY for event in begun)
-    assert {event.quality.name for event in begun + sent} == {"GOOD"}
+    assert {event.quality for event in begun + sent} == {Quality.GOOD}
 
 
 def test_a_working_day_has_the_cases_that_the_province_has() -> None:
