@@ -17,6 +17,7 @@ from connectors.feeds.citizens.definition import DEFINITION as CITIZENS
 from connectors.feeds.energy.definition import DEFINITION as ENERGY
 from connectors.feeds.networks.definition import DEFINITION as NETWORKS
 from connectors.feeds.ngsi_ld.definition import DEFINITION as NGSI_LD
+from connectors.feeds.passengers.definition import DEFINITION as PASSENGERS
 from connectors.feeds.registers.definition import DEFINITION as REGISTERS
 from connectors.feeds.tourism.definition import DEFINITION as TOURISM
 from connectors.feeds.traffic.definition import DEFINITION as TRAFFIC
@@ -51,6 +52,7 @@ DEFINITIONS: dict[str, FeedDefinition] = {
         NETWORKS,
         CITIZENS,
         TTHC,
+        PASSENGERS,
     )
 }
 """Every feed by its id."""
