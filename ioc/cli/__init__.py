@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 
 from ioc import __version__
-from ioc.cli import (
-    backtests,
-    city,
-    dead_letters,
-    geodata,
-    inspection,
-    people,
-    recorder,
-    recordings,
-    rulebooks,
-    services,
-)
 from ioc.errors import ConfigurationError, IocError, find_cause
 
-app = typer.Typer(
-    name="ioc",
-    help="Intelligent Operations Centre of Quảng Ninh: live feeds, alerts, walls and webhooks.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for module in (services, city, recorder, recordings, rulebooks, backtests, dead_letters, people, geodata, inspection):
-    module.register(app)
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "services": ("up", "run", "db", "topics"),
+    "city": ("demo", "simulate"),
+    "recorder": ("record",),
+    "recordings": ("replay",),
+    "rulebooks": ("rules",),
+    "backtests": ("backtest",),
+    "dead_letters": ("dead-letters",),
+    "people": ("accounts", "keys"),
+    "geodata": ("geo",),
+    "inspection": ("settings", "doctor"),
+}
+"""Where each command lives."""
+
+
+def make_app(wanted: str | None = None) -> typer.Typer:
+    """Assemble the command line; with the name of a command only what that command needs, which starts faster."""
+    made = typer.Typer(
+        name="ioc",
+        help="Intelligent Operations Centre of Quảng Ninh: live feeds, alerts, walls and webhooks.",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_root)
+    homes = [name for name, commands in MODULES.items() if wanted in commands]
+    for name in homes or MODULES:
+        import_module(f"ioc.cli.{name}").register(made)
+    return made
 
 
 def _print_version(value: bool) -> None:
@@ -40,7 +50,6 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
@@ -52,7 +61,7 @@ def _root(
 def main() -> None:
     """Run the command line; errors of ours become one clear message instead of a traceback."""
     try:
-        app()
+        make_app(sys.argv[1] if len(sys.argv) > 1 else None)()
     except IocError as error:
         _give_up(error)
     except BaseExceptionGroup as group:

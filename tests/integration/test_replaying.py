@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from ioc.bootstrap import Foundations, open_foundations, scratch
 from ioc.bootstrap.foundations import open_log
-from ioc.cli import app, main
+from ioc.cli import main, make_app
 from ioc.clocks import SystemClock
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, UnitReport
@@ -252,12 +252,14 @@ def test_the_commands_record_from_the_log_and_replay_it(plain_postgres_url, tmp_
     asyncio.run(_fill_log(load_settings()))
     command = CliRunner()
     folder, said = tmp_path / "r", tmp_path / "summary.json"
-    made = command.invoke(app, ["record", str(folder), "--seed", "7", "--filter", "feed=air"])
+    made = command.invoke(make_app(), ["record", str(folder), "--seed", "7", "--filter", "feed=air"])
     assert made.exit_code == 0, made.output
     assert "200 events in" in made.output
     manifest = read_manifest(folder)
     assert (manifest.seed, manifest.selection, manifest.events_count) == (7, {"feed": ["air"]}, 200)
-    played = command.invoke(app, ["replay", str(folder), "--seek", "1m", "--times", "now", "--summary", str(said)])
+    played = command.invoke(
+        make_app(), ["replay", str(folder), "--seek", "1m", "--times", "now", "--summary", str(said)]
+    )
     assert played.exit_code == 0, played.output
     counts = msgspec.json.decode(said.read_bytes())
     assert (counts["events"], counts["skipped"], counts["stored"]) == (200, 60, 140)
@@ -267,7 +269,7 @@ def test_the_commands_record_from_the_log_and_replay_it(plain_postgres_url, tmp_
         main()
     assert ended.value.code == 1
     assert "differs from what its manifest says" in capsys.readouterr().err.splitlines()[-1]
-    refused = command.invoke(app, ["replay", str(folder), "--into", "live", "--times", "now"], input="n\n")
+    refused = command.invoke(make_app(), ["replay", str(folder), "--into", "live", "--times", "now"], input="n\n")
     assert refused.exit_code == 1
     assert "live log" in refused.output
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from alerts.backtest import Run, compare
 from alerts.rulebook import Rulebook
 from ioc.bootstrap.knowledge import load_world
-from ioc.cli import app
+from ioc.cli import make_app
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import Crowd
@@ -91,7 +91,7 @@ def test_the_command_says_it_writes_it_and_draws_it(tmp_path, looser, monkeypatc
     recording = tmp_path / "crowds.ndjson"
     recording.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     options = ["--json", str(tmp_path / "out.json"), "--plot", str(tmp_path / "out.svg"), "--feed", "tourism"]
-    said = CliRunner().invoke(app, ["backtest", "--rules", str(looser), *options, str(recording)])
+    said = CliRunner().invoke(make_app(), ["backtest", "--rules", str(looser), *options, str(recording)])
     assert said.exit_code == 0, said.output
     assert "+4 −0" in said.output
     written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
@@ -102,5 +102,5 @@ def test_the_command_says_it_writes_it_and_draws_it(tmp_path, looser, monkeypatc
 def test_faults_of_a_draft_are_named_with_file_and_line(tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text("rule: x\ncondition: threshold\non: tourism.crowd\nlevels: []\n", encoding="utf-8")
-    said = CliRunner().invoke(app, ["backtest", "--rules", str(bad), str(bad)])
+    said = CliRunner().invoke(make_app(), ["backtest", "--rules", str(bad), str(bad)])
     assert "bad.yaml:" in str(said.exception)
