@@ -18,6 +18,7 @@ $(VENV)/.run: requirements/run.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) install --require-hashes -r requirements/run.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q ioc connectors alerts geo simulators
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run

@@ -15,6 +15,8 @@ from alerts.rule import OPERATORS, Comparison, Level, Limit
 from ioc.domain.alerts import Severity
 from ioc.domain.kinds import KINDS, Payload
 
+# What libyaml reads, it reads ten times faster than Python.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _COMPARISON = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
@@ -245,7 +247,7 @@ def read_tables(path: Path, faults: list[Fault]) -> list[Table]:
     """Give the rules of a file: one document each."""
     try:
         text = path.read_text(encoding="utf-8")
-        nodes = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
+        nodes = [node for node in yaml.compose_all(text, Loader=_LOADER) if node is not None]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         faults.append(Fault(file=str(path), line=line, what=f"not YAML: {error.problem}"))

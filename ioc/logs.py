@@ -18,6 +18,7 @@ def configure(*, level: str = "INFO", form: Literal["auto", "json", "console"] =
         if is_console
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
+    least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -26,10 +27,22 @@ def configure(*, level: str = "INFO", form: Literal["auto", "json", "console"] =
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=lambda *_: _StandardError(),
         cache_logger_on_first_use=True,
     )
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _Forwarding)]:
+        root.removeHandler(handler)
+    # Libraries tell their progress at INFO; of theirs only what went wrong is wanted.
+    root.addHandler(_Forwarding(max(least, logging.WARNING)))
+
+
+class _Forwarding(logging.Handler):
+    """Brings what libraries say through ``logging`` into our log, in its form and above its level."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger(record.name).log(record.levelno, "library.said", text=record.getMessage(), exc_info=record.exc_info)
 
 
 class _StandardError:

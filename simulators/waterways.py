@@ -21,6 +21,8 @@ from geo.plane import PROVINCE_PLANE
 
 CLEAR_M = 15.0
 STEP_M = 150.0
+_TILE_M = 4_000.0
+_WHOLE_POINTS = 64
 BERTH_SPACING_M = 70.0
 _BERTH_REACH_M = 900.0
 _LOOP_POINTS = 5
@@ -88,9 +90,21 @@ def land_m() -> tuple[shapely.STRtree, tuple[Polygon, ...]]:
     return shapely.STRtree(polygons), tuple(polygons)
 
 
+@cache
+def shores_m() -> shapely.STRtree:
+    """Land cut into tiles: whether a short line is near land is then asked of a few points of its coast.
+
+    For questions that any piece may answer (touches, is near, how far); a piece's own edge is not a coast.
+    """
+    tiles: list[Polygon] = []
+    for polygon in land_m()[1]:
+        tiles += [polygon] if shapely.get_num_coordinates(polygon) <= _WHOLE_POINTS else _tiles_of(polygon)
+    return shapely.STRtree(tiles)
+
+
 def is_water(points: Points, clear_m: float = 0.0) -> bool:
     """Say whether a line, or a single point, keeps off the land."""
-    tree, _ = land_m()
+    tree = shores_m()
     shape = Point(points[0]) if len(points) == 1 else LineString(points)
     if clear_m:
         return len(tree.query(shape, predicate="dwithin", distance=clear_m)) == 0
@@ -147,8 +161,7 @@ def even(lane: Lane) -> tuple[Points, Points]:
     base = shapely.get_coordinates(spread)
     if not is_water(base):
         base = shapely.get_coordinates(lane.line)
-    tree, _ = land_m()
-    return base, tree.query_nearest(shapely.points(base), all_matches=False, return_distance=True)[1]
+    return base, shores_m().query_nearest(shapely.points(base), all_matches=False, return_distance=True)[1]
 
 
 @cache
@@ -176,7 +189,7 @@ def berths(port: str) -> tuple[tuple[float, float], ...]:
     points = offsets[np.argsort(np.hypot(*offsets.T), kind="stable")] + np.array(ends[0])
     if zone is not None:
         points = points[shapely.contains_xy(zone, points[:, 0], points[:, 1])]
-    tree, _ = land_m()
+    tree = shores_m()
     near = tree.query(shapely.points(points), predicate="dwithin", distance=25.0)[0]
     sight = shapely.linestrings([[point, ends[0]] for point in points])
     hidden = tree.query(sight, predicate="intersects")[0]
@@ -249,6 +262,16 @@ def _around(entered: Point | None, left: Point, hulls: Sequence[Polygon]) -> lis
     if high - low <= ring.length - (high - low):
         return inner if here <= there else inner[::-1]
     return outer if here > there else outer[::-1]
+
+
+def _tiles_of(polygon: Polygon) -> list[Polygon]:
+    west, south, east, north = polygon.bounds
+    tiles: list[Polygon] = []
+    for left in np.arange(west, east, _TILE_M):
+        column = shapely.clip_by_rect(polygon, left, south, left + _TILE_M, north)
+        for bottom in np.arange(south, north, _TILE_M):
+            tiles += _polygons_of(shapely.clip_by_rect(column, left, bottom, left + _TILE_M, bottom + _TILE_M))
+    return tiles
 
 
 def _polygons_of(shape: shapely.Geometry) -> list[Polygon]:

@@ -153,8 +153,8 @@ async def _demo(settings: Settings, city: list[str], *, cluster: bool) -> None:
         kept_up(Launcher([*roles, city_child], random=Random())),
         bootstrap.prepared(settings),
     ):
-        passwords = await _prepare_people(settings)
         await _prepare_keys(settings, keys_file)
+        passwords = await _prepare_people(settings)
         _greet(settings.http.host, port, passwords)
         await told.wait()
 
@@ -172,13 +172,15 @@ async def _prepare_people(settings: Settings) -> dict[str, str]:
     path = settings.data_dir / "demo-people.json"
     kept = _read_kept(path)
     known = {account.name for account in await bootstrap.list_accounts(settings)}
-    for name, display_name, role in _PEOPLE:
-        if name in kept and name in known:
-            continue
-        kept[name] = kept.get(name) or secrets.token_urlsafe(9)
-        await bootstrap.add_account(
-            settings, name=name, display_name=display_name, password=kept[name], roles=[role], department=None
-        )
+    async with asyncio.TaskGroup() as group:
+        for name, display_name, role in _PEOPLE:
+            if name in kept and name in known:
+                continue
+            kept[name] = kept.get(name) or secrets.token_urlsafe(9)
+            made = bootstrap.add_account(
+                settings, name=name, display_name=display_name, password=kept[name], roles=[role], department=None
+            )
+            group.create_task(made)
     _write_private(path, kept)
     return kept
 
@@ -200,9 +202,12 @@ def _read_kept(path: Path) -> dict[str, str]:
 
 
 def _write_private(path: Path, content: Mapping[str, str]) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write a file that only we can read; whoever waits for it finds it whole."""
+    draft = path.with_suffix(".new")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(dict(content), file, indent=1)
+    draft.replace(path)
 
 
 async def _wait_for_keys(path: Path) -> dict[str, str]:

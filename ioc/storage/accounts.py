@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -81,8 +82,6 @@ class AccountStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
         self._hasher = PasswordHasher()
-        # Somebody who guesses names must wait as long for a wrong name as for a wrong password.
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(16))
         self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
         self._waiting_count = 0
 
@@ -141,12 +140,12 @@ class AccountStore:
         if _NAME.fullmatch(name):
             async with self._database.connection() as connection:
                 row = await (await connection.execute(_SQL["find_account"], (name,))).fetchone()
-        is_right = await self._check(self._nobody if row is None else row[5], password[:_MOST_PASSWORD])
+        is_right = await self._check(None if row is None else row[5], password[:_MOST_PASSWORD])
         if row is None or not is_right or row[4]:
             return None
         return _to_account(row)
 
-    async def _check(self, hashed: str, password: str) -> bool:
+    async def _check(self, hashed: str | None, password: str) -> bool:
         if self._waiting_count >= _MOST_WAITING:
             raise OverloadedError(retry_after=timedelta(seconds=2), reason="many people sign in at once")
         self._waiting_count += 1
@@ -156,9 +155,15 @@ class AccountStore:
         finally:
             self._waiting_count -= 1
 
-    def _matches(self, hashed: str, password: str) -> bool:
+    @cached_property
+    def _nobody(self) -> str:
+        """The hash of a password that nobody has; made when the first wrong name comes, as it costs what it should."""
+        return self._hasher.hash(secrets.token_urlsafe(16))
+
+    def _matches(self, hashed: str | None, password: str) -> bool:
         try:
-            return self._hasher.verify(hashed, password.encode("utf-8", "surrogatepass"))
+            # Somebody who guesses names must wait as long for a wrong name as for a wrong password.
+            return self._hasher.verify(hashed or self._nobody, password.encode("utf-8", "surrogatepass"))
         except (VerificationError, InvalidHashError):
             return False
 

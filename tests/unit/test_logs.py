@@ -1,0 +1,45 @@
+"""The program's log: one form for what we say and for what our libraries say."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from ioc import logs
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    before = list(logging.getLogger().handlers)
+    yield
+    logging.getLogger().handlers = before
+
+
+def read_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_what_a_library_warns_of_is_a_line_of_our_log(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(level="INFO", form="json")
+    logging.getLogger("psycopg.pool").warning("discarding %s", "a connection")
+    [line] = read_lines(capsys)
+    assert (line["component"], line["event"], line["text"], line["level"]) == (
+        "psycopg.pool", "library.said", "discarding a connection", "warning",
+    )  # fmt: skip
+
+
+def test_a_library_speaks_only_above_the_level_that_is_set(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(level="ERROR", form="json")
+    logging.getLogger("psycopg.pool").warning("ignored")
+    logging.getLogger("psycopg.pool").error("heard")
+    assert [line["text"] for line in read_lines(capsys)] == ["heard"]
+
+
+def test_setting_up_twice_says_things_once(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(level="INFO", form="json")
+    logs.configure(level="INFO", form="json")
+    logging.getLogger("aiokafka").error("once")
+    assert len(read_lines(capsys)) == 1
