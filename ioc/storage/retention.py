@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -24,6 +25,7 @@ _log = logger("retention")
 
 _DAYS_AHEAD = 7
 _DEADLINE = timedelta(minutes=10)
+_PASS_DEADLINE = timedelta(hours=6)
 _LATEST_MARGIN = timedelta(days=7)
 """``latest`` keeps an asset longer than its readings last: the writer takes an unknown asset for one without rows."""
 
@@ -106,12 +108,28 @@ class RetentionJob:
             await self._clock.sleep(self._period)
 
     async def enforce(self) -> int:
-        """Do one pass; give the number of partitions or chunks that were dropped.
+        """Do one pass; give the number of partitions or chunks that were dropped. Nothing, while a replica is at it.
 
         Raises:
             StoreUnavailableError: the database does not answer, or the archive's disk takes no more.
             UnreadableFileError: the archive does not hold what was written to it; nothing of that was dropped.
         """
+        async with self._turn() as is_ours:
+            return await self._enforce() if is_ours else 0
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[bool]:
+        """Say whether the pass is ours: two that make and drop partitions at once would deadlock."""
+        async with self._database.connection(deadline=_PASS_DEADLINE) as connection:
+            row = await (await connection.execute(_SQL["try_turn"])).fetchone()
+            is_ours = row is not None and bool(row[0])
+            try:
+                yield is_ours
+            finally:
+                if is_ours and not connection.closed:
+                    await connection.execute(_SQL["end_turn"])
+
+    async def _enforce(self) -> int:
         dropped = 0
         now = self._clock.now()
         for kind, table in TABLES.items():

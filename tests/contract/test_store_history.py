@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -426,3 +427,14 @@ async def test_assets_unheard_of_since_the_retention_are_forgotten_and_may_come_
 def test_a_retention_that_would_lose_history_is_refused(ages):
     with pytest.raises(ConfigurationError):
         Retention(**ages)
+
+
+async def test_two_replicas_enforce_retention_at_once_and_neither_is_put_off(address, database, record):
+    now = datetime.now(UTC)
+    await record(_air(now - timedelta(days=20), 1.0), _air(now - timedelta(days=2), 2.0))
+    jobs = [RetentionJob(database, ReplayClock(now), keep=Retention(readings=timedelta(days=10))) for _ in range(3)]
+    await asyncio.gather(*(job.enforce() for job in jobs))
+    async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
+        await _run_retention_policies(connection)
+        left = await (await connection.execute("SELECT count(*) FROM env_air_reading")).fetchone()
+    assert left == (1,)

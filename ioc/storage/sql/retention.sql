@@ -1,5 +1,11 @@
 -- Statements of retention.py.
 
+-- name: try_turn
+SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.retention', 0));
+
+-- name: end_turn
+SELECT pg_advisory_unlock(hashtextextended(current_schema() || '.retention', 0));
+
 -- name: drop_chunks
 SELECT count(*) FROM drop_chunks({table}::regclass, older_than => %s::timestamptz);
 
