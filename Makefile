@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FETCH  := $(BIN)/python deploy/dev/servers.py fetch || true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-cluster test e2e check fmt lock bench clean
+.PHONY: help setup demo demo-cluster test coverage e2e check fmt lock bench clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ demo-cluster: $(VENV)/.run ## the same on Kafka and TimescaleDB, one process per
 test: $(VENV)/.dev ## every test, on real Kafka, TimescaleDB, MQTT and Chromium
 	@$(FETCH)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+coverage: $(VENV)/.dev ## every test, and which lines none of them reaches (build/coverage)
+	@$(FETCH)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html
 
 e2e: $(VENV)/.dev ## the whole program and the wall in a real browser
 	@$(FETCH)
