@@ -14,6 +14,7 @@ from alerts.conditions.absence import read_absence
 from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
 from alerts.conditions.standing import read_standing
+from alerts.conditions.stuck import read_stuck
 from alerts.conditions.threshold import read_threshold
 from alerts.conditions.vessel_lost import read_vessel_lost
 from alerts.conditions.vessel_warned import read_vessel_warned
@@ -31,6 +32,7 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "standing": read_standing,
     "growth": read_growth,
     "absence": read_absence,
+    "stuck": read_stuck,
     "vessel_warned": read_vessel_warned,
     "vessel_lost": read_vessel_lost,
 }

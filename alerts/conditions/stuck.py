@@ -1,0 +1,144 @@
+"""Stuck: a sensor that goes on reporting, and reports the same value for longer than nature keeps one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import msgspec
+
+from alerts.announcement import asset_subject
+from alerts.conditions.leveled import LeveledEvaluator
+from alerts.conditions.watched import Watched, kinds_of, names_of, read_watched, values_of
+from alerts.memory import PartitionMemory
+from alerts.rule import Level, Rule
+from alerts.rule_files import Table
+from alerts.series import Series, Verdict
+from alerts.world import World
+from ioc.domain.events import Event
+from ioc.domain.kinds import Payload
+from ioc.domain.quantities import Quality
+
+_HOUR_S = 3_600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stillness:
+    """How long a quantity may stand still, give or take ``within``; values ``not_at`` may stand for ever: no rain."""
+
+    after: timedelta
+    within: float = 0.0
+    not_at: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck:
+    """Quantities that should move; one alert for a station, naming those that do not."""
+
+    kinds: tuple[type[Payload], ...]
+    levels: tuple[Level, ...]
+    watched: Watched[Stillness]
+    facts: frozenset[str] = field(default=frozenset({"what_vi", "what_en", "stands_at"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> StuckEvaluator:
+        """Make the evaluator."""
+        return StuckEvaluator(rule, index, world, self)
+
+
+def read_stuck(table: Table) -> Stuck:
+    """Read the keys of a stuck rule."""
+    watched = read_watched(table, _read_stillness)
+    return Stuck(kinds=kinds_of(watched), watched=watched, levels=(Level(severity=table.severity("severity")),))
+
+
+def _read_stillness(table: Table) -> Stillness:
+    not_at = table.value("not_at", [])
+    if not isinstance(not_at, list) or not all(isinstance(value, int | float) for value in not_at):
+        table.fault("not_at: must be a list of numbers")
+        not_at = []
+    after = table.duration("after")
+    if table.has("after") and after <= timedelta(0):
+        table.fault("after: must be longer than nothing")
+    return Stillness(after=after, within=table.number("within", 0.0), not_at=tuple(map(float, not_at)))
+
+
+class Still(msgspec.Struct, array_like=True):
+    """A value that has stood since an instant, up to its last report; epoch seconds."""
+
+    value: float
+    since: float
+    until: float
+
+
+class StuckState(Series, kw_only=True, omit_defaults=True):
+    """The series of a station with what stands still: at most one entry per watched quantity, ``kind:quantity``."""
+
+    still: dict[str, Still] = msgspec.field(default_factory=dict)
+
+
+class StuckEvaluator(LeveledEvaluator):
+    """Judges at readings only: a station that is silent stands neither still nor moves."""
+
+    state_type = StuckState
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: Stuck) -> None:
+        super().__init__(rule, index, world)
+        self._watched = condition.watched
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Take a reading in: what moved begins anew, what stood stands longer."""
+        if event.quality == Quality.BAD or event.received_at - event.observed_at > self.rule.lateness:
+            return
+        watched = self._watched[event.kind]
+        values = values_of(event, watched)
+        if not values:
+            return
+        mine = memory.series[self.index]
+        state = mine.get(event.asset_id)
+        if not isinstance(state, StuckState):
+            state = mine[event.asset_id] = self.new_series()
+        self._take(state, event.kind, values, event.observed_at.timestamp())
+        memory.dirty.add((self.index, event.asset_id))
+        stuck = [place for place in sorted(state.still) if self._is_stuck(place, state.still[place])]
+        if stuck or state.is_open:
+            self._say(memory, event, state, stuck)
+
+    def _take(self, state: StuckState, kind: str, values: Mapping[str, float], at: float) -> None:
+        gap_s = self.rule.gap.total_seconds()
+        for quantity, value in values.items():
+            how, place = self._watched[kind][quantity], f"{kind}:{quantity}"
+            held = state.still.get(place)
+            if value in how.not_at:
+                state.still.pop(place, None)
+            elif held is None or abs(value - held.value) > how.within or at - held.until > gap_s:
+                state.still[place] = Still(value, at, at)
+            else:
+                held.until = at
+
+    def _is_stuck(self, place: str, held: Still) -> bool:
+        kind, _, quantity = place.partition(":")
+        how = self._watched.get(kind, {}).get(quantity)
+        return how is not None and held.until - held.since >= how.after.total_seconds()
+
+    def _say(self, memory: PartitionMemory, event: Event, state: StuckState, stuck: list[str]) -> None:
+        places = [(kind, quantity) for kind, _, quantity in (place.partition(":") for place in stuck)]
+        what_vi, what_en = names_of(places)
+        held = state.still[stuck[0]] if stuck else None
+        verdict = Verdict(False, True)
+        if held is not None:
+            kind, quantity = places[0]
+            limit_h = self._watched[kind][quantity].after.total_seconds() / _HOUR_S
+            verdict = Verdict(True, False, (held.until - held.since) / _HOUR_S, limit_h)
+        facts: dict[str, str | float] = {"what_vi": what_vi, "what_en": what_en}
+        if held is not None:
+            facts["stands_at"] = held.value
+        subject = asset_subject(self.world, event, self.world.station_zones.get(event.asset_id), **facts)
+        self.judge(memory, event.asset_id, subject, [verdict], event.observed_at)
+
+    def new_series(self) -> StuckState:
+        """Make the state of a station."""
+        return StuckState(shape=self.rule.condition_name)
+
+    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
+        """Keep it: what stands still now may be stuck later."""
