@@ -18,6 +18,7 @@ import numpy as np
 from alerts.announcement import close_deleted
 from alerts.conditions.leveled import reading_key
 from alerts.memory import PartitionMemory, RuleFault
+from alerts.readings import read_part_key, to_part_key
 from alerts.rulebook import Rulebook
 from alerts.series import Series
 from alerts.world import World
@@ -88,7 +89,9 @@ class Engine:
             memory.readings("", type(event.data))[reading_key(event)] = event
             memory.clock = max(memory.clock, event.received_at)
         for key, kept in state.items():
-            if key != CLOCK:
+            if (part := read_part_key(key.key)) is not None:
+                self._restore_part(memory, key, part, kept)
+            elif key != CLOCK:
                 self._restore_series(memory, key, kept)
         if (kept_clock := state.get(CLOCK)) is not None:
             memory.clock, memory.resumed_from = msgspec.msgpack.decode(
@@ -113,6 +116,13 @@ class Engine:
         old = msgspec.msgpack.decode(kept, type=Series)
         if old.last is not None:
             memory.changes.append(close_deleted(old.last, max(memory.clock, old.last.decided_at)))
+
+    def _restore_part(self, memory: PartitionMemory, key: StateKey, part: tuple[str, int], kept: bytes) -> None:
+        """Give a rule its part of what it looked back on; a rule that does not look back any more has it deleted."""
+        index = self._index_of.get(key.rule_id)
+        restore = None if index is None else getattr(self._evaluators[index], "restore_part", None)
+        if restore is None or not restore(memory, *part, kept):
+            memory.kept[key.rule_id, key.key] = None
 
     def forget(self, partition: object) -> None:
         """Give a partition up."""
@@ -213,9 +223,12 @@ class Engine:
             series = memory.series[index].get(key)
             kept = None if series is None else _encode(series)
             state[StateKey(self._rules[index].rule_id, key)] = kept
+        for index, key, part in memory.dirty_parts:
+            kept = memory.windows[index][key].pack(part)
+            state[StateKey(self._rules[index].rule_id, to_part_key(key, part))] = kept
         step = Step(changes=memory.changes, signals=memory.signals, state=state, rule_errors=memory.faults)
         memory.changes, memory.signals, memory.faults = [], [], []
-        memory.dirty, memory.kept = set(), {}
+        memory.dirty, memory.dirty_parts, memory.kept = set(), set(), {}
         return step
 
     def _sort_by_kind(self, method: str) -> dict[type[Payload], list[Any]]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any
 
+from alerts.readings import Readings
 from alerts.series import Series
 from ioc.domain.alerts import AlertChange
 from ioc.domain.events import Event, Signal
@@ -26,7 +27,8 @@ class RuleFault:
 
 
 class PartitionMemory:
-    """Everything of one partition. ``clock`` is its log time; ``series[i]`` belongs to the rule at place i.
+    """Everything of one partition. ``clock`` is its log time; ``series[i]`` and ``windows[i]``, the readings
+    that it looks back on, belong to the rule at place i.
 
     ``seen`` holds the newest reading per scope (empty for the events' own partition), kind and reading key: it tells
     a repetition from news, and silence from speech. ``outbox`` lists fill up during a step.
@@ -37,6 +39,7 @@ class PartitionMemory:
         self.next_due = NEVER
         self.timers: list[tuple[datetime, int, str]] = []
         self.series: list[dict[str, Series]] = [{} for _ in range(rule_count)]
+        self.windows: list[dict[str, Readings]] = [{} for _ in range(rule_count)]
         self.armed: list[set[str]] = [set() for _ in range(rule_count)]
         self.seen: dict[str, dict[type[Any], dict[str, Event]]] = {}
         self.forwarded: dict[tuple[int, str], Any] = {}
@@ -44,6 +47,7 @@ class PartitionMemory:
         self.signals: list[Signal] = []
         self.faults: list[RuleFault] = []
         self.dirty: set[tuple[int, str]] = set()
+        self.dirty_parts: set[tuple[int, str, int]] = set()
         self.kept: dict[tuple[str, str], bytes | None] = {}
         self.resumed_from: datetime | None = None
 

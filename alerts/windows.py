@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import enum
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-import msgspec
-
+from alerts.readings import Readings
 from alerts.rule_files import Table
-from alerts.series import Series
 from ioc.domain.kinds import KINDS, Payload
 
 MOST_READINGS = 4_096
@@ -55,15 +53,6 @@ class Window:
     covers: float
 
 
-class WindowState(Series, kw_only=True, omit_defaults=True):
-    """The series of an asset with its readings of the longest window, oldest first: times in epoch seconds, a column
-    per quantity.
-    """
-
-    times: list[float] = msgspec.field(default_factory=list)
-    columns: list[list[float | None]] = msgspec.field(default_factory=list)
-
-
 def read_windows(table: Table, kind: type[Payload], *, optional: bool = False) -> tuple[Window, ...]:
     """Read the table ``windows`` of a rule: ``rain_12h: {of: rain_mm, sum: 12h}``."""
     part = table.table("windows", optional=optional)
@@ -100,79 +89,66 @@ def _read_window(entry: Table, name: str) -> Window:
 
 
 class Windows:
-    """The windows of one rule: takes readings into a state and says what the windows hold at an instant."""
+    """The windows of one rule: takes readings in and says what the windows hold at an instant."""
 
     def __init__(self, windows: Sequence[Window]) -> None:
-        self._windows = tuple(windows)
         self.quantities = tuple(dict.fromkeys(window.quantity for window in windows))
+        self._numbered = [(window, self.quantities.index(window.quantity)) for window in windows]
         self._longest_s = max((window.span.total_seconds() for window in windows), default=0.0)
 
-    def add(self, state: WindowState, payload: Payload, at: datetime) -> None:
-        """Take a reading in; one of the same instant takes the place of the one before."""
-        moment = at.timestamp()
-        values = [_finite(getattr(payload, quantity)) for quantity in self.quantities]
-        if len(state.columns) != len(self.quantities):
-            state.times, state.columns = [], [[] for _ in self.quantities]
-        place = bisect_left(state.times, moment)
-        is_known = place < len(state.times) and state.times[place] == moment
-        if not is_known:
-            state.times.insert(place, moment)
-        for column, value in zip(state.columns, values, strict=True):
-            if is_known:
-                column[place] = value
-            else:
-                column.insert(place, value)
-        self._forget(state)
+    def begin(self) -> Readings:
+        """Make room for the readings of an asset that nothing is known of."""
+        return Readings(self.quantities)
 
-    def _forget(self, state: WindowState) -> None:
-        gone = max(bisect_right(state.times, state.times[-1] - self._longest_s), len(state.times) - MOST_READINGS)
-        if gone > 0:
-            del state.times[:gone]
-            for column in state.columns:
-                del column[:gone]
+    def add(self, readings: Readings, payload: Payload, at: datetime) -> set[int]:
+        """Take a reading in, one of the same instant in place of the one before; give the parts it changed."""
+        changed = readings.add(at.timestamp(), [getattr(payload, quantity) for quantity in self.quantities])
+        return changed | readings.forget(self._longest_s, MOST_READINGS)
 
-    def measure(self, state: WindowState, at: datetime) -> dict[str, float]:
+    def measure(self, readings: Readings, at: datetime) -> dict[str, float]:
         """Give the value of every window that has one at an instant."""
         found = {}
-        for window in self._windows:
-            value = self._measure(state, window, at.timestamp())
+        for window, number in self._numbered:
+            value = _measure(readings, window, number, at.timestamp())
             if value is not None and math.isfinite(value):
                 found[window.name] = value
         return found
 
-    def _measure(self, state: WindowState, window: Window, moment: float) -> float | None:
-        span_s = window.span.total_seconds()
-        first, last = bisect_right(state.times, moment - span_s), bisect_right(state.times, moment)
-        column = state.columns[self.quantities.index(window.quantity)]
-        held = [(state.times[i], value) for i in range(first, last) if (value := column[i]) is not None]
-        if window.aggregate is Aggregate.COUNT:
-            return float(len(held))
-        if not held:
+
+def _measure(readings: Readings, window: Window, number: int, moment: float) -> float | None:
+    span_s = window.span.total_seconds()
+    first, last = readings.find(moment - span_s, moment)
+    count = readings.count(number, first, last)
+    match window.aggregate:
+        case Aggregate.COUNT:
+            return float(count)
+        case _ if count == 0 or not _covers(readings, window, number, moment):
             return None
-        if window.covers > 0:
-            tenths = {min(_TENTHS - 1, int((moment - time) / span_s * _TENTHS)) for time, _ in held}
-            if len(tenths) < window.covers * _TENTHS:
-                return None
-        return _aggregate(window.aggregate, [value for _, value in held])
+        case Aggregate.SUM:
+            return readings.total(number, first, last)
+        case Aggregate.MEAN:
+            return readings.total(number, first, last) / count
+        case _:
+            return _aggregate(window.aggregate, readings.values(number, first, last))
+
+
+def _covers(readings: Readings, window: Window, number: int, moment: float) -> bool:
+    """Say whether values lie in as many of the window's tenths as it asks for."""
+    if window.covers <= 0:
+        return True
+    tenth_s = window.span.total_seconds() / _TENTHS
+    edges = [readings.find(moment - tenth * tenth_s, moment)[0] for tenth in range(_TENTHS, -1, -1)]
+    filled = sum(readings.count(number, first, last) > 0 for first, last in pairwise(edges))
+    return filled >= window.covers * _TENTHS
 
 
 def _aggregate(aggregate: Aggregate, values: Sequence[float]) -> float:
     match aggregate:
-        case Aggregate.SUM:
-            return math.fsum(values)
-        case Aggregate.MEAN:
-            return math.fsum(values) / len(values)
         case Aggregate.MIN:
             return min(values)
         case Aggregate.MAX:
             return max(values)
         case Aggregate.RISE:
             return values[-1] - values[0]
-        case Aggregate.P90:
-            return sorted(values)[max(0, math.ceil(0.9 * len(values)) - 1)]
         case _:
-            return float(len(values))
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
+            return sorted(values)[max(0, math.ceil(0.9 * len(values)) - 1)]

@@ -135,7 +135,8 @@ class StandingEvaluator(LeveledEvaluator):
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Judge what stands, now that an instant has come."""
         state = memory.series[self.index].get(key)
-        if isinstance(state, StandingState) and state.event is not None:
+        # A report that stands needs no renewal: the timer of missing data says nothing here.
+        if isinstance(state, StandingState) and state.event is not None and due in self._moments(state):
             self._judge(memory, key, state.event, state)
 
     def resume(self, memory: PartitionMemory) -> None:
@@ -184,12 +185,16 @@ class StandingEvaluator(LeveledEvaluator):
         return begin is not None and end is not None and begin <= now < end
 
     def _wake(self, memory: PartitionMemory, key: str, state: StandingState) -> None:
-        due = [instant for instant in self._instants(state) if instant is not None]
-        if self._condition.within and state.event is not None:
-            due += [at for name in self._condition.within if (at := _instant(state.event, name)) is not None]
-        for instant in due:
+        for instant in self._moments(state):
             if instant > memory.clock:
                 memory.wake_at(instant, self.index, key)
+
+    def _moments(self, state: StandingState) -> list[datetime]:
+        """Give the instants at which the judgement may change though nothing is reported."""
+        moments = [instant for instant in self._instants(state) if instant is not None]
+        if self._condition.within and state.event is not None:
+            moments += [at for name in self._condition.within if (at := _instant(state.event, name)) is not None]
+        return moments
 
     def _subject(self, event: Event, state: StandingState | None, now: datetime) -> Subject:
         facts: dict[str, str | float] = {

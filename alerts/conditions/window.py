@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
+
 from alerts.announcement import asset_subject
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
 from alerts.expressions import Expression, ExpressionError, variables_of
 from alerts.memory import PartitionMemory
+from alerts.readings import Readings
 from alerts.rule import PROVINCE_TIME, Comparison, Level, Rule
 from alerts.rule_files import Table
-from alerts.series import Series, Verdict
-from alerts.windows import Window, Windows, WindowState, read_windows
+from alerts.series import Verdict
+from alerts.windows import Window, Windows, read_windows
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload
@@ -85,8 +88,6 @@ def _check(part: Table, name: str, text: str, variables: Mapping[str, type]) -> 
 class MeasuredEvaluator(LeveledEvaluator):
     """Every reading enters the windows, also a late one; only a timely one is judged."""
 
-    state_type = WindowState
-
     def __init__(self, rule: Rule, index: int, world: World, condition: Measured) -> None:
         super().__init__(rule, index, world)
         self._condition, self._windows = condition, Windows(condition.windows)
@@ -105,10 +106,10 @@ class MeasuredEvaluator(LeveledEvaluator):
         if self._condition.windows:
             if event.quality == Quality.BAD:
                 return
-            state = self._take(memory, key, event)
+            readings = self._take(memory, key, event)
             if event.received_at - event.observed_at > self.rule.lateness:
                 return
-            values |= self._windows.measure(state, event.observed_at)
+            values |= self._windows.measure(readings, event.observed_at)
         elif event.received_at - event.observed_at > self.rule.lateness:
             return
         verdicts = self._judge(values, event.observed_at.astimezone(PROVINCE_TIME).date())
@@ -125,22 +126,25 @@ class MeasuredEvaluator(LeveledEvaluator):
         if self._condition.windows and event.quality != Quality.BAD:
             self._take(memory, reading_key(event), event)
 
-    def _take(self, memory: PartitionMemory, key: str, event: Event) -> WindowState:
-        state = memory.series[self.index].get(key)
-        if not isinstance(state, WindowState):
-            state = memory.series[self.index][key] = self.new_series()
-        self._windows.add(state, event.data, event.observed_at)
-        memory.dirty.add((self.index, key))
-        return state
+    def _take(self, memory: PartitionMemory, key: str, event: Event) -> Readings:
+        readings = self._readings_of(memory, key)
+        for part in self._windows.add(readings, event.data, event.observed_at):
+            memory.dirty_parts.add((self.index, key, part))
+        return readings
 
-    def new_series(self) -> WindowState:
-        """Make the state of an asset."""
-        return WindowState(shape=self.rule.condition_name)
+    def _readings_of(self, memory: PartitionMemory, key: str) -> Readings:
+        held = memory.windows[self.index]
+        readings = held.get(key)
+        if readings is None:
+            readings = held[key] = self._windows.begin()
+        return readings
 
-    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
-        """Keep what windows hold; without windows forget what holds nothing."""
-        if not self._condition.windows:
-            super().drop_if_idle(memory, key, series)
+    def restore_part(self, memory: PartitionMemory, key: str, part: int, kept: bytes) -> bool:
+        """Take back a part of an asset's readings; False when it is of other windows."""
+        try:
+            return bool(self._condition.windows) and self._readings_of(memory, key).unpack(part, kept)
+        except msgspec.ValidationError:
+            return False
 
     def _judge(self, values: Mapping[str, Any], day: date) -> list[Verdict] | None:
         """Judge every level; None when nothing that they ask for is known."""

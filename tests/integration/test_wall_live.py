@@ -11,7 +11,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from ioc.api.wall.endpoint import ASK_BEFORE, HELLO_DEADLINE_S, MOST_SOCKETS_A_USER, TRUST
+from ioc.api.wall.conversation import ASK_BEFORE, TRUST
+from ioc.api.wall.endpoint import HELLO_DEADLINE_S, MOST_SOCKETS_A_USER
 from ioc.domain.alerts import ChangeType
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id

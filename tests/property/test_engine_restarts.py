@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from alerts.engine import Engine
 from alerts.rulebook import Rulebook
 from ioc.bootstrap.knowledge import load_world
+from ioc.domain.alerts import ChangeType
 from ioc.domain.events import Event, Signal
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import (
@@ -194,3 +195,10 @@ def test_signals_meet_in_one_place():
     engine = Engine(RULES, WORLD)
     step = engine.step(EVENTS, [_vessel(0, 0, 8.0), _warning(1, 0, 0.0)])
     assert {signal.scope for signal in step.signals if isinstance(signal, Signal)} == {"zone:ha-long-bay"}
+
+
+def test_the_timer_of_missing_data_says_nothing_of_what_stands():
+    events = [_case(3_499, 40, 0.0), _crowd(5_190, 40, 0.0), _crowd(9_000, 0, 0.0)]
+    of_case = [change.type for change in _whole(events) if change.rule_id == "tthc.case_due"]
+    assert of_case == [ChangeType.FIRED, ChangeType.SEVERITY]
+    assert [change.type for change in _play(events, frozenset({1, 2})) if change.rule_id == "tthc.case_due"] == of_case

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.windows import Aggregate, Window, Windows, WindowState
+from alerts.readings import Readings
+from alerts.windows import Aggregate, Window, Windows
 from ioc.domain.kinds import Rain
 
 BEGIN = datetime(2026, 11, 23, tzinfo=UTC)
@@ -42,27 +43,78 @@ readings = st.lists(
 
 @given(readings=readings, aggregate=st.sampled_from(list(Aggregate)))
 def test_a_window_holds_what_lies_in_it_however_it_came(readings, aggregate):
-    windows, state, known = window(aggregate), WindowState(shape="window"), {}
+    windows, known = window(aggregate), {}
+    held_readings = windows.begin()
     newest = 0
     for minute, value in readings:
-        windows.add(state, Rain(rain_mm=value), BEGIN + timedelta(minutes=minute))
+        windows.add(held_readings, Rain(rain_mm=value), BEGIN + timedelta(minutes=minute))
         newest = max(newest, minute)
         if minute > newest - 60:
             known[minute] = value
         held = [known[at] for at in sorted(known) if newest - 60 < at <= newest and known[at] is not None]
         expected = plain(aggregate, held)
-        found = windows.measure(state, BEGIN + timedelta(minutes=newest)).get("w")
+        found = windows.measure(held_readings, BEGIN + timedelta(minutes=newest)).get("w")
         assert (found is None) == (expected is None)
         if found is not None:
-            assert found == pytest.approx(expected)
-        assert len(state.times) <= 61
+            assert found == pytest.approx(expected, abs=60e-6)  # sums are of whole millionths
+        assert len(held_readings.times) <= 61
 
 
 def test_a_window_that_has_not_filled_has_no_value():
-    windows, state = window(Aggregate.MEAN, covers=0.7), WindowState(shape="window")
+    windows = window(Aggregate.MEAN, covers=0.7)
+    state = windows.begin()
     values = []
     for minute in range(0, 60, 6):
         at = BEGIN + timedelta(minutes=minute)
         windows.add(state, Rain(rain_mm=1.0), at)
         values.append(windows.measure(state, at).get("w"))
     assert values == [None] * 6 + [1.0] * 4
+
+
+@given(
+    readings=st.lists(
+        st.tuples(st.integers(0, 400), st.none() | st.floats(-1e6, 1e6, allow_nan=False)), min_size=1, max_size=300
+    ),
+    restarts=st.sets(st.integers(0, 300), max_size=4),
+    aggregate=st.sampled_from(list(Aggregate)),
+)
+def test_what_is_kept_in_parts_is_what_was_held(readings, restarts, aggregate):
+    windows = window(aggregate)
+    held, kept = windows.begin(), {}
+    for number, (minute, value) in enumerate(readings):
+        at = BEGIN + timedelta(minutes=minute)
+        for part in windows.add(held, Rain(rain_mm=value), at):
+            packed = held.pack(part)
+            if packed is None:
+                kept.pop(part, None)
+            else:
+                kept[part] = packed
+        if number in restarts:
+            again = windows.begin()
+            for part in sorted(kept, reverse=number % 2 == 0):
+                assert again.unpack(part, kept[part])
+            now = BEGIN + timedelta(minutes=max(minute for minute, _ in readings[: number + 1]))
+            assert windows.measure(again, now) == windows.measure(held, now)
+            held = again
+    assert all(len(packed) < 4_096 for packed in kept.values())
+
+
+def test_a_part_is_small_however_much_a_window_holds():
+    windows, at = window(Aggregate.MEAN), BEGIN
+    held = windows.begin()
+    sizes = set()
+    for number in range(5_000):
+        at += timedelta(milliseconds=500)
+        changed = windows.add(held, Rain(rain_mm=float(number)), at)
+        sizes |= {len(packed) for part in changed if (packed := held.pack(part)) is not None}
+    assert len(held.times) == 4_096
+    assert max(sizes) < 1_000
+
+
+def test_parts_of_other_quantities_are_refused():
+    windows, at = window(Aggregate.SUM), BEGIN
+    held = windows.begin()
+    [part] = windows.add(held, Rain(rain_mm=1.0), at)
+    packed = held.pack(part)
+    assert packed is not None
+    assert not Readings(["level_m"]).unpack(part, packed)

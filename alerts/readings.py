@@ -1,0 +1,172 @@
+"""The readings of one asset that windows look back on, with running sums, and cut into parts that are kept one by one.
+
+A window over a day of minutes holds 1,440 readings. Nothing here touches them all for one that comes: a sum is the
+difference of two running sums, and of what is kept only the part that changed is written again.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+import msgspec
+
+PART_READINGS = 32
+"""A part that holds this many is closed; late readings may make it twice as long."""
+
+_STEPS_PER_UNIT = 1_000_000
+"""Sums are of whole millionths, so that they do not depend on the order of adding, nor on a restart."""
+_MOST = 1e12
+"""Nothing that is measured here comes near it; a larger value is no reading."""
+_NOTHING = math.nan
+
+
+class _Part(msgspec.Struct, array_like=True):
+    quantities: tuple[str, ...]
+    times: bytes
+    columns: list[bytes]
+
+
+class Readings:
+    """Times in epoch seconds, oldest first, and a column per quantity; NaN where a reading had no value."""
+
+    __slots__ = ("_counts", "_quantities", "_starts", "_sums", "columns", "times")
+
+    def __init__(self, quantities: Sequence[str]) -> None:
+        self._quantities = tuple(quantities)
+        self.times = array("d")
+        self.columns = [array("d") for _ in self._quantities]
+        self._sums: list[list[int]] = [[0] for _ in self._quantities]
+        self._counts: list[list[int]] = [[0] for _ in self._quantities]
+        self._starts: list[int] = []
+
+    def add(self, moment: float, values: Sequence[float | None]) -> set[int]:
+        """Take a reading in; one of the same instant takes the place of the one before. Gives the parts it changed."""
+        place = bisect_left(self.times, moment)
+        is_known = place < len(self.times) and self.times[place] == moment
+        if not is_known:
+            self.times.insert(place, moment)
+        for number, value in enumerate(values):
+            found = _NOTHING if value is None or not abs(value) < _MOST else float(value)
+            if is_known:
+                self.columns[number][place] = found
+            else:
+                self.columns[number].insert(place, found)
+            self._sum_from(number, place)
+        return self._note(moment)
+
+    def forget(self, span_s: float, most: int) -> set[int]:
+        """Let go of what is ``span_s`` older than the newest, and the oldest beyond ``most``; give parts that went."""
+        gone = max(bisect_right(self.times, self.times[-1] - span_s), len(self.times) - most)
+        if gone <= 0:
+            return set()
+        for column in (self.times, *self.columns):
+            del column[:gone]
+        for running in (*self._sums, *self._counts):
+            del running[:gone]
+        kept = max(0, bisect_right(self._starts, int(self.times[0] * _STEPS_PER_UNIT)) - 1)
+        past, self._starts = self._starts[:kept], self._starts[kept:]
+        return set(past)
+
+    def find(self, after: float, until: float) -> tuple[int, int]:
+        """Give the places of the readings after an instant, up to and with another."""
+        return bisect_right(self.times, after), bisect_right(self.times, until)
+
+    def count(self, number: int, first: int, last: int) -> int:
+        """Count the values of a column between two places."""
+        return self._counts[number][last] - self._counts[number][first]
+
+    def total(self, number: int, first: int, last: int) -> float:
+        """Sum the values of a column between two places."""
+        return (self._sums[number][last] - self._sums[number][first]) / _STEPS_PER_UNIT
+
+    def values(self, number: int, first: int, last: int) -> list[float]:
+        """Give the values of a column between two places, oldest first."""
+        held = self.columns[number][first:last]
+        if self.count(number, first, last) == len(held):
+            return held.tolist()
+        return [value for value in held if not math.isnan(value)]
+
+    def pack(self, part: int) -> bytes | None:
+        """Give what must be kept of a part; None when it is empty or there is none any more."""
+        place = bisect_left(self._starts, part)
+        if place == len(self._starts) or self._starts[place] != part:
+            return None
+        first = 0 if place == 0 else self._place_of(part)
+        is_last = place + 1 == len(self._starts)
+        last = len(self.times) if is_last else self._place_of(self._starts[place + 1])
+        if first == last:
+            return None
+        columns = [column[first:last].tobytes() for column in self.columns]
+        return msgspec.msgpack.encode(_Part(self._quantities, self.times[first:last].tobytes(), columns))
+
+    def unpack(self, part: int, kept: bytes) -> bool:
+        """Take back a part that was kept, in any order of parts; False if it is of other quantities.
+
+        Raises:
+            msgspec.ValidationError: it is no part.
+        """
+        found = msgspec.msgpack.decode(kept, type=_Part)
+        if found.quantities != self._quantities:
+            return False
+        times, columns = array("d"), [array("d") for _ in found.columns]
+        times.frombytes(found.times)
+        place = bisect_left(self.times, times[0])
+        self.times[place:place] = times
+        for number, (column, packed) in enumerate(zip(columns, found.columns, strict=True)):
+            column.frombytes(packed)
+            self.columns[number][place:place] = column
+            self._sum_from(number, place)
+        self._starts.insert(bisect_left(self._starts, part), part)
+        return True
+
+    def _sum_from(self, number: int, place: int) -> None:
+        """Bring the running sums of a column up to date from a place on; nearly always the last one."""
+        sums, counts = self._sums[number], self._counts[number]
+        del sums[place + 1 :], counts[place + 1 :]
+        total, count = sums[place], counts[place]
+        column = self.columns[number]
+        for index in range(place, len(column)):
+            value = column[index]
+            if value == value:
+                total += round(value * _STEPS_PER_UNIT)
+                count += 1
+            sums.append(total)
+            counts.append(count)
+
+    def _note(self, moment: float) -> set[int]:
+        """Find the part that a reading went to; begin one when the last is full, halve what late ones fill."""
+        start = int(moment * _STEPS_PER_UNIT)
+        if not self._starts:
+            self._starts.append(start)
+            return {start}
+        place = max(0, bisect_right(self._starts, start) - 1)
+        part = self._starts[place]
+        is_last = place + 1 == len(self._starts)
+        first = 0 if place == 0 else self._place_of(part)
+        last = len(self.times) if is_last else self._place_of(self._starts[place + 1])
+        if is_last and last - first > PART_READINGS and self.times[-1] == moment and start > part:
+            self._starts.append(start)
+            return {start}
+        if last - first > 2 * PART_READINGS:
+            middle = int(self.times[(first + last) // 2] * _STEPS_PER_UNIT)
+            if part < middle:
+                self._starts.insert(place + 1, middle)
+                return {part, middle}
+        return {part}
+
+    def _place_of(self, start: int) -> int:
+        return bisect_left(self.times, start, key=lambda time: int(time * _STEPS_PER_UNIT))
+
+
+def to_part_key(key: str, part: int) -> str:
+    """Name a part of a series among what is kept."""
+    return f"{key}\x1e{part}"
+
+
+def read_part_key(key: str) -> tuple[str, int] | None:
+    """Give series and part of such a name, None where it is a series' own."""
+    series, mark, part = key.rpartition("\x1e")
+    return (series, int(part)) if mark else None
