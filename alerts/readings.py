@@ -74,6 +74,15 @@ class Readings:
         """Give the places of the readings after an instant, up to and with another."""
         return bisect_right(self.times, after), bisect_right(self.times, until)
 
+    def cut(self, after: float, until: float, pieces: int) -> list[int]:
+        """Give the places that cut the time between two instants into equal pieces."""
+        step, place, places = (until - after) / pieces, 0, []
+        for piece in range(pieces):
+            place = bisect_right(self.times, after + piece * step, place)
+            places.append(place)
+        places.append(bisect_right(self.times, until, place))
+        return places
+
     def count(self, number: int, first: int, last: int) -> int:
         """Count the values of a column between two places."""
         return self._counts[number][last] - self._counts[number][first]

@@ -93,7 +93,10 @@ class Windows:
 
     def __init__(self, windows: Sequence[Window]) -> None:
         self.quantities = tuple(dict.fromkeys(window.quantity for window in windows))
-        self._numbered = [(window, self.quantities.index(window.quantity)) for window in windows]
+        self._by_span: dict[float, list[tuple[Window, int]]] = {}
+        for window in windows:
+            numbered = self._by_span.setdefault(window.span.total_seconds(), [])
+            numbered.append((window, self.quantities.index(window.quantity)))
         self._longest_s = max((window.span.total_seconds() for window in windows), default=0.0)
 
     def begin(self) -> Readings:
@@ -107,22 +110,44 @@ class Windows:
 
     def measure(self, readings: Readings, at: datetime) -> dict[str, float]:
         """Give the value of every window that has one at an instant."""
-        found = {}
-        for window, number in self._numbered:
-            value = _measure(readings, window, number, at.timestamp())
-            if value is not None and math.isfinite(value):
-                found[window.name] = value
+        moment, found = at.timestamp(), {}
+        for span_s, numbered in self._by_span.items():
+            stretch = _Stretch(readings, moment, span_s)
+            for window, number in numbered:
+                value = _measure(stretch, window, number)
+                if value is not None and math.isfinite(value):
+                    found[window.name] = value
         return found
 
 
-def _measure(readings: Readings, window: Window, number: int, moment: float) -> float | None:
-    span_s = window.span.total_seconds()
-    first, last = readings.find(moment - span_s, moment)
+class _Stretch:
+    """The readings of one span before an instant, which several windows may ask for."""
+
+    def __init__(self, readings: Readings, moment: float, span_s: float) -> None:
+        self.readings, self._moment, self._span_s = readings, moment, span_s
+        self.first, self.last = readings.find(moment - span_s, moment)
+        self._places: list[int] = []
+
+    def covers(self, number: int, share: float) -> bool:
+        """Say whether values lie in that share of the span's tenths."""
+        needed = math.ceil(share * _TENTHS)
+        # Windows that have only begun are the many: what lies within too few tenths of now cannot fill enough of them.
+        oldest = self.readings.times[self.first]
+        if oldest > self._moment - self._span_s * (needed - 1) / _TENTHS:
+            return False
+        if not self._places:
+            self._places = self.readings.cut(self._moment - self._span_s, self._moment, _TENTHS)
+        count = self.readings.count
+        return sum(count(number, first, last) > 0 for first, last in pairwise(self._places)) >= needed
+
+
+def _measure(stretch: _Stretch, window: Window, number: int) -> float | None:
+    readings, first, last = stretch.readings, stretch.first, stretch.last
     count = readings.count(number, first, last)
     match window.aggregate:
         case Aggregate.COUNT:
             return float(count)
-        case _ if count == 0 or not _covers(readings, window, number, moment):
+        case _ if count == 0 or (window.covers > 0 and not stretch.covers(number, window.covers)):
             return None
         case Aggregate.SUM:
             return readings.total(number, first, last)
@@ -130,16 +155,6 @@ def _measure(readings: Readings, window: Window, number: int, moment: float) -> 
             return readings.total(number, first, last) / count
         case _:
             return _aggregate(window.aggregate, readings.values(number, first, last))
-
-
-def _covers(readings: Readings, window: Window, number: int, moment: float) -> bool:
-    """Say whether values lie in as many of the window's tenths as it asks for."""
-    if window.covers <= 0:
-        return True
-    tenth_s = window.span.total_seconds() / _TENTHS
-    edges = [readings.find(moment - tenth * tenth_s, moment)[0] for tenth in range(_TENTHS, -1, -1)]
-    filled = sum(readings.count(number, first, last) > 0 for first, last in pairwise(edges))
-    return filled >= window.covers * _TENTHS
 
 
 def _aggregate(aggregate: Aggregate, values: Sequence[float]) -> float:

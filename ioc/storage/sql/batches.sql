@@ -40,7 +40,7 @@ WHERE consumer_group = %s;
 -- name: save_state
 INSERT INTO engine_state (consumer_group, topic, partition, rule_id, key, state)
 SELECT %s, topic, partition, rule_id, key, state
-FROM unnest(%s::text[], %s::int[], %s::text[], %s::text[], %s::bytea[]) AS saved (topic, partition, rule_id, key, state)
+FROM unnest(%b::text[], %b::int[], %b::text[], %b::text[], %b::bytea[]) AS saved (topic, partition, rule_id, key, state)
 ON CONFLICT (consumer_group, topic, partition, rule_id, key) DO UPDATE SET state = excluded.state;
 
 -- name: delete_state
