@@ -13,6 +13,7 @@ from alerts.announcement import FACT_NAMES
 from alerts.conditions.absence import read_absence
 from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
+from alerts.conditions.spike import read_spike
 from alerts.conditions.standing import read_standing
 from alerts.conditions.stuck import read_stuck
 from alerts.conditions.threshold import read_threshold
@@ -33,6 +34,7 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "growth": read_growth,
     "absence": read_absence,
     "stuck": read_stuck,
+    "spike": read_spike,
     "vessel_warned": read_vessel_warned,
     "vessel_lost": read_vessel_lost,
 }

@@ -1,0 +1,125 @@
+"""Leaps: readings far from what their station has just reported, noticed where its own readings are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+
+import msgspec
+
+from alerts.conditions.watched import Watched, values_of
+from alerts.memory import PartitionMemory
+from alerts.readings import Readings
+from alerts.rule import Rule
+from alerts.series import Series
+from ioc.domain.events import Event, Signal
+from ioc.domain.quantities import Quality
+
+SCOPE = "spike"
+IN = "\x1f"
+
+
+class Leaping(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="leaping"):
+    """A station's quantities that are off now, with the direction (+1, −1)."""
+
+    signs: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class LeapFinder:
+    """Compares each reading with the ``of`` before it; sends a signal when a quantity leaps and when it has come back.
+
+    A leap is more than ``mads`` median absolute deviations, and more than the quantity's own least, from their median.
+    The signal of a leap is of uncertain quality, that of the return is good.
+    """
+
+    def __init__(self, rule: Rule, index: int, watched: Watched[float], *, mads: float, of: int, enough: int) -> None:
+        self._rule, self._index, self._watched = rule, index, watched
+        self._mads, self._of, self._enough = mads, of, enough
+
+    def take(self, memory: PartitionMemory, event: Event) -> None:
+        """Compare a reading with those before it; send on what leaps and what has come back."""
+        if event.quality == Quality.BAD:
+            return
+        watched = self._watched[event.kind]
+        values = values_of(event, watched)
+        if not values:
+            return
+        key = f"{event.asset_id}{IN}{event.kind}"
+        readings = memory.windows[self._index].get(key)
+        if readings is None:
+            readings = memory.windows[self._index][key] = Readings(tuple(watched))
+        if event.received_at - event.observed_at <= self._rule.lateness:
+            self._compare(memory, key, event, values, readings)
+        changed = readings.add(event.observed_at.timestamp(), [values.get(name) for name in watched])
+        for part in changed | readings.forget(self._span_s(), self._of):
+            memory.dirty_parts.add((self._index, key, part))
+
+    def _span_s(self) -> float:
+        return self._rule.gap.total_seconds() * self._of
+
+    def _compare(
+        self, memory: PartitionMemory, key: str, event: Event, values: Mapping[str, float], readings: Readings
+    ) -> None:
+        state = memory.series[self._index].get(key)
+        signs = state.signs if isinstance(state, Leaping) else {}
+        for number, quantity in enumerate(self._watched[event.kind]):
+            value = values.get(quantity)
+            if value is None:
+                continue
+            before, now = signs.get(quantity, 0), self._leaps(event, quantity, value, readings, number)
+            if before == now:
+                continue
+            if not isinstance(state, Leaping):
+                state = memory.series[self._index][key] = Leaping(shape=self._rule.condition_name)
+                signs = state.signs
+            memory.dirty.add((self._index, key))
+            for sign, quality in ((before, Quality.GOOD), (now, Quality.UNCERTAIN)):
+                if sign:
+                    told = msgspec.structs.replace(event, quality=quality)
+                    memory.signals.append(Signal(scope=to_scope(event.kind, quantity, sign), event=told))
+            signs[quantity] = now
+            if not now:
+                del signs[quantity]
+        if isinstance(state, Leaping) and not signs:
+            memory.series[self._index].pop(key, None)
+
+    def _leaps(self, event: Event, quantity: str, value: float, readings: Readings, number: int) -> int:
+        """Say whether a value is off, and in which direction."""
+        count = len(readings.times)
+        gap_s = self._rule.gap.total_seconds()
+        if not count or event.observed_at.timestamp() - readings.times[-1] > gap_s:
+            return 0
+        held = readings.values(number, max(0, count - self._of), count)
+        if len(held) < self._enough:
+            return 0
+        middle = median(held)
+        off = value - middle
+        if abs(off) <= self._watched[event.kind][quantity]:
+            return 0
+        if abs(off) <= self._mads * median(abs(item - middle) for item in held):
+            return 0
+        return 1 if off > 0 else -1
+
+    def restore_part(self, memory: PartitionMemory, key: str, part: int, kept: bytes) -> bool:
+        """Take back a part of a station's readings; False when it is of other quantities."""
+        kind = key.rpartition(IN)[2]
+        if kind not in self._watched:
+            return False
+        readings = memory.windows[self._index].get(key)
+        if readings is None:
+            readings = memory.windows[self._index][key] = Readings(tuple(self._watched[kind]))
+        try:
+            return readings.unpack(part, kept)
+        except msgspec.ValidationError:
+            return False
+
+
+def to_scope(kind: str, quantity: str, sign: int) -> str:
+    """Name where leaps of one quantity in one direction meet."""
+    return f"{SCOPE}:{kind}:{quantity}:{'up' if sign > 0 else 'down'}"
+
+
+def read_scope(scope: str) -> tuple[str, str, str] | None:
+    """Give kind, quantity and direction of such a name, None for another."""
+    name, _, rest = scope.partition(":")
+    return tuple(rest.split(":")) if name == SCOPE else None  # type: ignore[return-value]
