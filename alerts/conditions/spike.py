@@ -67,11 +67,12 @@ def read_spike(table: Table) -> Spike:
 
 
 class Leap(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="leap"):
-    """Where leaps meet: the reading that leapt, from what, and the reading with which the station came back."""
+    """Where leaps meet: the reading that leapt, whether it was judged, the reading with which the station came back."""
 
     event: Event | None = None
     back: Event | None = None
     clears_at: datetime | None = None
+    is_judged: bool = False
 
 
 class SpikeEvaluator:
@@ -110,7 +111,7 @@ class SpikeEvaluator:
         if event.quality == Quality.UNCERTAIN:
             if not isinstance(leap, Leap):
                 leap = memory.series[self._index][key] = Leap(shape=self.rule.condition_name)
-            leap.event, leap.back, leap.clears_at = event, None, None
+            leap.event, leap.back, leap.clears_at, leap.is_judged = event, None, None, False
             memory.wake_at(memory.clock + self._condition.settle, self._index, key)
             self._settle_neighbours(memory, key, leap)
         elif isinstance(leap, Leap):
@@ -128,15 +129,19 @@ class SpikeEvaluator:
         if leap.clears_at is not None and leap.clears_at <= memory.clock:
             self._end(memory, key, leap)
             return
-        is_due = leap.last is None and leap.event.received_at + self._condition.settle <= memory.clock
-        if is_due and not self._shown_by(memory, key, leap):
+        if leap.is_judged or leap.event.received_at + self._condition.settle > memory.clock:
+            return
+        leap.is_judged = True
+        memory.dirty.add((self._index, key))
+        if leap.last is None and not self._shown_by(memory, key, leap):
             self._announce(memory, key, leap, ChangeType.FIRED, leap.event)
 
     def resume(self, memory: PartitionMemory) -> None:
         """Set the timers of leaps that were being looked at before a restart."""
         for key, leap in memory.series[self._index].items():
             if isinstance(leap, Leap) and leap.event is not None:
-                memory.wake_at(leap.event.received_at + self._condition.settle, self._index, key)
+                if not leap.is_judged:
+                    memory.wake_at(leap.event.received_at + self._condition.settle, self._index, key)
                 if leap.clears_at is not None:
                     memory.wake_at(leap.clears_at, self._index, key)
 
