@@ -32,7 +32,7 @@ class _Part(msgspec.Struct, array_like=True):
 class Readings:
     """Times in epoch seconds, oldest first, and a column per quantity; NaN where a reading had no value."""
 
-    __slots__ = ("_counts", "_quantities", "_starts", "_sums", "columns", "times")
+    __slots__ = ("_counts", "_open_count", "_quantities", "_starts", "_sums", "columns", "times")
 
     def __init__(self, quantities: Sequence[str]) -> None:
         self._quantities = tuple(quantities)
@@ -41,10 +41,14 @@ class Readings:
         self._sums: list[list[int]] = [[0] for _ in self._quantities]
         self._counts: list[list[int]] = [[0] for _ in self._quantities]
         self._starts: list[int] = []
+        self._open_count = 0
 
     def add(self, moment: float, values: Sequence[float | None]) -> set[int]:
         """Take a reading in; one of the same instant takes the place of the one before. Gives the parts it changed."""
-        place = bisect_left(self.times, moment)
+        times = self.times
+        if times and times[-1] < moment:
+            return self._append(moment, values)
+        place = bisect_left(times, moment)
         is_known = place < len(self.times) and self.times[place] == moment
         if not is_known:
             self.times.insert(place, moment)
@@ -55,10 +59,36 @@ class Readings:
             else:
                 self.columns[number].insert(place, found)
             self._sum_from(number, place)
-        return self._note(moment)
+        changed = self._note(moment)
+        self._open_count = self._count_open()
+        return changed
+
+    def _append(self, moment: float, values: Sequence[float | None]) -> set[int]:
+        """Take in a reading that is newer than all others, as nearly every one is."""
+        self.times.append(moment)
+        for column, sums, counts, value in zip(self.columns, self._sums, self._counts, values, strict=True):
+            if value is None or not abs(value) < _MOST:
+                column.append(_NOTHING)
+                sums.append(sums[-1])
+                counts.append(counts[-1])
+            else:
+                column.append(value)
+                sums.append(sums[-1] + round(value * _STEPS_PER_UNIT))
+                counts.append(counts[-1] + 1)
+        self._open_count += 1
+        if self._open_count > PART_READINGS and (start := int(moment * _STEPS_PER_UNIT)) > self._starts[-1]:
+            self._starts.append(start)
+            self._open_count = 1
+        return {self._starts[-1]}
+
+    def _count_open(self) -> int:
+        """Count the readings of the last part, to which the next is added."""
+        return len(self.times) - (0 if len(self._starts) == 1 else self._place_of(self._starts[-1]))
 
     def forget(self, span_s: float, most: int) -> set[int]:
         """Let go of what is ``span_s`` older than the newest, and the oldest beyond ``most``; give parts that went."""
+        if self.times[0] > self.times[-1] - span_s and len(self.times) <= most:
+            return set()
         gone = max(bisect_right(self.times, self.times[-1] - span_s), len(self.times) - most)
         if gone <= 0:
             return set()
@@ -68,11 +98,15 @@ class Readings:
             del running[:gone]
         kept = max(0, bisect_right(self._starts, int(self.times[0] * _STEPS_PER_UNIT)) - 1)
         past, self._starts = self._starts[:kept], self._starts[kept:]
+        if len(self._starts) == 1:
+            self._open_count = len(self.times)
         return set(past)
 
     def find(self, after: float, until: float) -> tuple[int, int]:
         """Give the places of the readings after an instant, up to and with another."""
-        return bisect_right(self.times, after), bisect_right(self.times, until)
+        times = self.times
+        last = len(times) if times[-1] <= until else bisect_right(times, until)
+        return bisect_right(times, after), last
 
     def cut(self, after: float, until: float, pieces: int) -> list[int]:
         """Give the places that cut the time between two instants into equal pieces."""
@@ -129,6 +163,7 @@ class Readings:
             self.columns[number][place:place] = column
             self._sum_from(number, place)
         self._starts.insert(bisect_left(self._starts, part), part)
+        self._open_count = self._count_open()
         return True
 
     def _sum_from(self, number: int, place: int) -> None:
@@ -146,7 +181,7 @@ class Readings:
             counts.append(count)
 
     def _note(self, moment: float) -> set[int]:
-        """Find the part that a reading went to; begin one when the last is full, halve what late ones fill."""
+        """Find the part that a reading went to; halve one that late ones fill."""
         start = int(moment * _STEPS_PER_UNIT)
         if not self._starts:
             self._starts.append(start)
@@ -156,9 +191,6 @@ class Readings:
         is_last = place + 1 == len(self._starts)
         first = 0 if place == 0 else self._place_of(part)
         last = len(self.times) if is_last else self._place_of(self._starts[place + 1])
-        if is_last and last - first > PART_READINGS and self.times[-1] == moment and start > part:
-            self._starts.append(start)
-            return {start}
         if last - first > 2 * PART_READINGS:
             middle = int(self.times[(first + last) // 2] * _STEPS_PER_UNIT)
             if part < middle:

@@ -18,6 +18,7 @@ from ioc.domain.kinds import AirReading
 
 INDEX = (0, 50, 100, 150, 200, 300, 400, 500)
 HOURS = 12
+_NEWEST, _LEAST_OF_NEWEST = 3, 2
 
 
 class Pollutant(enum.StrEnum):
@@ -95,7 +96,7 @@ def nowcast(newest_first: Sequence[float | None]) -> float | None:
     With w = min/max over the hours: above one half the weighted mean, else the plain sum of halves, as in the decree.
     """
     hours = newest_first[:HOURS]
-    if sum(value is not None for value in hours[:3]) < 2:
+    if sum(value is not None for value in hours[:_NEWEST]) < _LEAST_OF_NEWEST:
         return None
     known = [value for value in hours if value is not None]
     highest = max(known)
@@ -170,7 +171,10 @@ class HourlyWindow(msgspec.Struct):
         hour = _hour_of(at)
         parts: dict[Pollutant, float] = {}
         for pollutant, place in _PARTICULATES:
-            value = nowcast([self._mean(hour - back, place) for back in range(HOURS)])
+            newest = [self._mean(hour - back, place) for back in range(_NEWEST)]
+            if sum(value is not None for value in newest) < _LEAST_OF_NEWEST:
+                continue
+            value = nowcast([*newest, *(self._mean(hour - back, place) for back in range(_NEWEST, HOURS))])
             if value is not None and (part := sub_index(pollutant, value)) is not None:
                 parts[pollutant] = part
         for pollutant, place in _GASES:

@@ -106,7 +106,8 @@ class Windows:
     def add(self, readings: Readings, payload: Payload, at: datetime) -> set[int]:
         """Take a reading in, one of the same instant in place of the one before; give the parts it changed."""
         changed = readings.add(at.timestamp(), [getattr(payload, quantity) for quantity in self.quantities])
-        return changed | readings.forget(self._longest_s, MOST_READINGS)
+        gone = readings.forget(self._longest_s, MOST_READINGS)
+        return changed | gone if gone else changed
 
     def measure(self, readings: Readings, at: datetime) -> dict[str, float]:
         """Give the value of every window that has one at an instant."""

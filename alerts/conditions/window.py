@@ -94,6 +94,11 @@ class MeasuredEvaluator(LeveledEvaluator):
         kind = KINDS[condition.kinds[0].KIND]
         self._fields = tuple(field.name for field in kind.fields)
         variables = variables_of(kind, [window.name for window in condition.windows])
+        self._comparisons = [
+            (item, item.is_over, None if item.limit.from_on else item.limit.values[0])
+            for level in condition.levels
+            for item in level.when
+        ]
         self._formulas = [
             (Expression(when, variables), Expression(clear, variables) if clear else None)
             for when, clear in condition.formulas
@@ -101,18 +106,18 @@ class MeasuredEvaluator(LeveledEvaluator):
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Take a reading in and judge the levels."""
-        key = reading_key(event)
-        values = {name: value for name in self._fields if (value := getattr(event.data, name)) is not None}
+        key, windows = reading_key(event), {}
         if self._condition.windows:
             if event.quality == Quality.BAD:
                 return
             readings = self._take(memory, key, event)
-            if event.received_at - event.observed_at > self.rule.lateness:
-                return
-            values |= self._windows.measure(readings, event.observed_at)
-        elif event.received_at - event.observed_at > self.rule.lateness:
+            windows = self._windows.measure(readings, event.observed_at)
+        if event.received_at - event.observed_at > self.rule.lateness:
             return
-        verdicts = self._judge(values, event.observed_at.astimezone(PROVINCE_TIME).date())
+        if not self._formulas and not self._concerns(memory, key, event, windows):
+            return
+        values = {name: value for name in self._fields if (value := getattr(event.data, name)) is not None} | windows
+        verdicts = self._judge(values, _day_of(event))
         if verdicts is None:
             return
         if not any(verdict.holds for verdict in verdicts) and key not in memory.series[self.index]:
@@ -120,6 +125,19 @@ class MeasuredEvaluator(LeveledEvaluator):
         zone_id = self.world.station_zones.get(event.asset_id) or (zones[0] if zones else None)
         subject = asset_subject(self.world, event, zone_id, **_to_facts(values))
         self.judge(memory, key, subject, verdicts, event.observed_at)
+
+    def _concerns(self, memory: PartitionMemory, key: str, event: Event, windows: Mapping[str, float]) -> bool:
+        """Say whether there is anything to judge: most readings are over no limit, and of nothing that is watched."""
+        if key in memory.series[self.index]:
+            return True
+        for item, is_over, fixed in self._comparisons:
+            name = item.quantity
+            value = windows[name] if name in windows else getattr(event.data, name, None)
+            if value is not None:
+                limit = item.limit.on(_day_of(event)) if fixed is None else fixed
+                if limit is not None and is_over(value, limit):
+                    return True
+        return False
 
     def on_late(self, memory: PartitionMemory, event: Event) -> None:
         """Take a reading that came out of order into its place; the next one in order is judged with it."""
@@ -179,6 +197,10 @@ def _over(item: Comparison, values: Mapping[str, Any], day: date) -> tuple[float
     if value is None or limit is None or not math.isfinite(value) or not item.is_over(value, limit):
         return None
     return float(value), limit
+
+
+def _day_of(event: Event) -> date:
+    return event.observed_at.astimezone(PROVINCE_TIME).date()
 
 
 def _to_number(value: Any) -> float | None:
