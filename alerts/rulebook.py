@@ -13,10 +13,13 @@ from alerts.announcement import FACT_NAMES
 from alerts.conditions.absence import read_absence
 from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
+from alerts.conditions.passage import read_passage
 from alerts.conditions.spike import read_spike
 from alerts.conditions.standing import read_standing
 from alerts.conditions.stuck import read_stuck
 from alerts.conditions.threshold import read_threshold
+from alerts.conditions.trip_manifest import read_trip_manifest
+from alerts.conditions.trip_unseen import read_trip_unseen
 from alerts.conditions.vessel_lost import read_vessel_lost
 from alerts.conditions.vessel_warned import read_vessel_warned
 from alerts.conditions.window import read_expression, read_window
@@ -33,8 +36,11 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "standing": read_standing,
     "growth": read_growth,
     "absence": read_absence,
+    "passage": read_passage,
     "stuck": read_stuck,
     "spike": read_spike,
+    "trip_manifest": read_trip_manifest,
+    "trip_unseen": read_trip_unseen,
     "vessel_warned": read_vessel_warned,
     "vessel_lost": read_vessel_lost,
 }

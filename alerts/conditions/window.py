@@ -167,7 +167,7 @@ class MeasuredEvaluator(LeveledEvaluator):
     def _judge(self, values: Mapping[str, Any], day: date) -> list[Verdict] | None:
         """Judge every level; None when nothing that they ask for is known."""
         if not self._formulas:
-            return _compare(self._condition.levels, values, day)
+            return compare_levels(self._condition.levels, values, day)
         verdicts, is_known = [], False
         value = _to_number(values.get(self._condition.shown))
         for when, clear in self._formulas:
@@ -178,7 +178,8 @@ class MeasuredEvaluator(LeveledEvaluator):
         return verdicts if is_known else None
 
 
-def _compare(levels: Sequence[Level], values: Mapping[str, Any], day: date) -> list[Verdict] | None:
+def compare_levels(levels: Sequence[Level], values: Mapping[str, Any], day: date) -> list[Verdict] | None:
+    """Judge every level by what is known on a day; None when nothing that they ask for is."""
     verdicts, is_known = [], False
     for level in levels:
         holding = next((found for item in level.when if (found := _over(item, values, day)) is not None), None)

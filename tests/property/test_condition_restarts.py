@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from alerts.rulebook import Rulebook
 from ioc.bootstrap.knowledge import load_world
-from ioc.domain.kinds import AirReading
+from ioc.domain.kinds import AirReading, TruckStep, VesselArrival, VesselDeparture, VesselManifest, VesselPosition
 from tests.support.engine_runs import make_event, run
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -37,11 +37,59 @@ def _stations(values):
     ]
 
 
+def _trips(rows):
+    """Boats that leave with and without lists and positions, and some that arrive."""
+    events = []
+    for number, (boat, what, minute, count) in enumerate(rows):
+        at, asset_id = START + timedelta(minutes=minute, seconds=number), f"vessel.57400000{boat}"
+        trip = {"trip": f"T{boat}", "port": "tuan-chau"}
+        data = {
+            "left": VesselDeparture(pax_count=count, **trip),
+            "list": VesselManifest(pax_count=count, **trip),
+            "seen": VesselPosition(sog_kn=float(count)),
+            "back": VesselArrival(**trip),
+        }[what]
+        events.append(make_event(asset_id, data, at, delay_s=count % 5, lon_deg=107.0, lat_deg=20.9))
+    return sorted(events, key=lambda event: event.received_at)
+
+
+def _trucks(rows):
+    """Trucks that come into two yards and leave them."""
+    steps = [
+        (minute, truck, step)
+        for truck, (came, stayed) in enumerate(rows)
+        for minute, step in ((came, "arrive_yard"), (came + stayed // 2, "scan"), (came + stayed, "cross"))
+    ]
+    return [
+        make_event(
+            f"truck.{truck}",
+            TruckStep(step=step, gate=("bac-luan-2", "km3-4")[truck % 2], direction="export"),
+            START + timedelta(minutes=minute, seconds=truck),
+        )
+        for minute, truck, step in sorted(steps)
+    ]
+
+
 STREAMS = {
     "07-stuck": st.lists(st.tuples(*[st.sampled_from([30.0, 30.0, 30.0, 31.0])] * 3), min_size=20, max_size=30),
     "08-spike": st.lists(st.tuples(*[st.sampled_from([30.0, 30.0, 30.0, 31.0, 500.0])] * 3), min_size=20, max_size=30),
+    "26-manifest": st.lists(
+        st.tuples(
+            st.integers(1, 2), st.sampled_from(["left", "list", "seen", "back"]), st.integers(0, 40), st.integers(3, 5)
+        ),
+        min_size=3,
+        max_size=25,
+    ),
+    "30-truck-dwell": st.lists(st.tuples(st.integers(0, 200), st.integers(300, 900)), min_size=8, max_size=20),
 }
-MAKERS = {"07-stuck": _stations, "08-spike": _stations}
+STREAMS["27-departure-unseen"] = STREAMS["26-manifest"]
+MAKERS = {
+    "07-stuck": _stations,
+    "08-spike": _stations,
+    "26-manifest": _trips,
+    "27-departure-unseen": _trips,
+    "30-truck-dwell": _trucks,
+}
 
 
 @pytest.mark.parametrize("name", STREAMS)

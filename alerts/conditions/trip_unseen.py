@@ -1,0 +1,86 @@
+"""A boat that has left and shows no position: its transponder is off, or it is not where it is thought to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from alerts.conditions.trips import FACTS, TripEvaluator, TripState
+from alerts.memory import BEGINNING, PartitionMemory
+from alerts.rule import Level, Rule
+from alerts.rule_files import Table
+from alerts.series import Verdict
+from alerts.world import World
+from ioc.domain.events import Event
+from ioc.domain.kinds import Payload, VesselArrival, VesselDeparture, VesselPosition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripUnseen:
+    """No position of the boat ``within`` a time of its departure, while others are heard."""
+
+    levels: tuple[Level, ...]
+    within: timedelta
+    kinds: tuple[type[Payload], ...] = (VesselDeparture, VesselPosition, VesselArrival)
+    facts: frozenset[str] = field(default=FACTS)
+
+    def bind(self, rule: Rule, index: int, world: World) -> UnseenEvaluator:
+        """Make the evaluator."""
+        return UnseenEvaluator(rule, index, world, self.within)
+
+
+def read_trip_unseen(table: Table) -> TripUnseen:
+    """Read the keys of a rule about departures without a position."""
+    return TripUnseen(levels=(Level(severity=table.severity("severity")),), within=table.duration("within"))
+
+
+class UnseenEvaluator(TripEvaluator):
+    """Keeps a departure until the boat shows itself or arrives: the many positions of others cost a look-up each."""
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Take a departure in; let it go at the boat's first position after it."""
+        key = event.asset_id
+        if isinstance(event.data, VesselPosition):
+            memory.forwarded[self.index, ""] = event.received_at
+            state = memory.series[self.index].get(key)
+            if isinstance(state, TripState) and self._is_seen(state, event):
+                self._end(memory, key, state, event)
+            return
+        if isinstance(event.data, VesselArrival):
+            state = memory.series[self.index].get(key)
+            if isinstance(state, TripState):
+                self._end(memory, key, state, event)
+            return
+        known = memory.readings("", VesselPosition).get(key)
+        state = self._take_departure(memory, key, event)
+        if state is not None and known is not None and self._is_seen(state, known):
+            self._end(memory, key, state, known)
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Set the timers again, and remember when the receiver was heard last."""
+        super().resume(memory)
+        heard = [event.received_at for event in memory.readings("", VesselPosition).values()]
+        if heard:
+            memory.forwarded[self.index, ""] = max(heard)
+        for key, state in memory.series[self.index].items():
+            if isinstance(state, TripState) and state.departure is not None and not state.is_open:
+                # The same instants as without a restart: every so often since the departure.
+                turns = max(0, (memory.clock - state.departure.observed_at) // self._within) + 1
+                memory.wake_at(state.departure.observed_at + turns * self._within, self.index, key)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        """Judge a departure, unless no boat at all is heard: then the receiver is silent, and later is soon enough."""
+        state = memory.series[self.index].get(key)
+        heard_at = memory.forwarded.get((self.index, ""), BEGINNING)
+        if isinstance(state, TripState) and not state.is_open and heard_at < due - self._within:
+            memory.wake_at(due + self._within, self.index, key)
+            return
+        super().on_timer(memory, key, due)
+
+    def _is_seen(self, state: TripState, position: Event) -> bool:
+        return state.departure is not None and position.observed_at >= state.departure.observed_at
+
+    def _judge(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> None:
+        minutes = (memory.clock - event.observed_at) / timedelta(minutes=1)
+        limit = self._within / timedelta(minutes=1)
+        self._say(memory, key, state, event, [Verdict(True, False, minutes, limit)])

@@ -1,0 +1,115 @@
+"""What rules about trips of boats share: departures after which something should follow, until the boat arrives.
+
+Departure, list, positions and arrival are events of one boat, so they meet where its own events are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from alerts.announcement import Subject, asset_subject
+from alerts.conditions.leveled import LeveledEvaluator
+from alerts.memory import PartitionMemory
+from alerts.rule import Rule
+from alerts.series import Series, Verdict
+from alerts.world import World
+from ioc.domain.events import Event
+from ioc.domain.kinds import VesselDeparture, VesselManifest
+
+_LONGEST_TRIP = timedelta(days=4)
+"""Cruises last three days; a trip of which no arrival is told is forgotten after four."""
+IN = "\x1f"
+FACTS = frozenset({"trip", "port", "minutes", "departed", "declared"})
+
+
+class TripState(Series, kw_only=True, omit_defaults=True):
+    """A trip: its departure and its list, as far as they are known."""
+
+    departure: Event | None = None
+    manifest: Event | None = None
+
+
+class TripEvaluator(LeveledEvaluator):
+    """Keeps trips from the first that is told of them to their arrival."""
+
+    state_type = TripState
+
+    def __init__(self, rule: Rule, index: int, world: World, within: timedelta) -> None:
+        super().__init__(rule, index, world)
+        self._within = within
+
+    def new_series(self) -> TripState:
+        """Make the state of a trip."""
+        return TripState(shape=self.rule.condition_name)
+
+    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
+        """Keep it until the boat arrives."""
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Set the timers of the trips that were under way before a restart."""
+        for key, state in memory.series[self.index].items():
+            if isinstance(state, TripState):
+                self._wake(memory, key, state)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        """Judge a trip when its time to be complete is over; forget one of which no arrival was told."""
+        state = memory.series[self.index].get(key)
+        if not isinstance(state, TripState) or (told := state.departure or state.manifest) is None:
+            return
+        if told.observed_at + _LONGEST_TRIP <= due:
+            self._end(memory, key, state, told)
+        elif state.departure is not None and state.departure.observed_at + self._within <= due:
+            self._judge(memory, key, state, state.departure)
+
+    def _take_departure(self, memory: PartitionMemory, key: str, event: Event) -> TripState | None:
+        if event.received_at - event.observed_at > self.rule.lateness:
+            return None
+        state = self._trip(memory, key)
+        state.departure = event
+        self._wake(memory, key, state)
+        return state
+
+    def _trip(self, memory: PartitionMemory, key: str) -> TripState:
+        state = memory.series[self.index].get(key)
+        if not isinstance(state, TripState):
+            state = memory.series[self.index][key] = self.new_series()
+        memory.dirty.add((self.index, key))
+        return state
+
+    def _wake(self, memory: PartitionMemory, key: str, state: TripState) -> None:
+        if state.departure is not None and (due := state.departure.observed_at + self._within) > memory.clock:
+            memory.wake_at(due, self.index, key)
+        if (told := state.departure or state.manifest) is not None:
+            memory.wake_at(max(memory.clock, told.observed_at + _LONGEST_TRIP), self.index, key)
+
+    def _end(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> None:
+        if state.is_open:
+            nothing = [Verdict(False, True)] * len(self.rule.condition.levels)
+            self.judge(memory, key, self._subject(memory, key, state, event), nothing, memory.clock)
+        memory.series[self.index].pop(key, None)
+        memory.dirty.add((self.index, key))
+
+    def _say(
+        self, memory: PartitionMemory, key: str, state: TripState, event: Event, verdicts: Sequence[Verdict]
+    ) -> None:
+        if state.is_open or any(verdict.holds for verdict in verdicts):
+            self.judge(memory, key, self._subject(memory, key, state, event), verdicts, memory.clock)
+
+    def _judge(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> None:
+        """Judge a trip that has departed."""
+        raise NotImplementedError
+
+    def _subject(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> Subject:
+        facts: dict[str, str | float] = {"trip": key.partition(IN)[2] or "–"}
+        if state.departure is not None and isinstance(left := state.departure.data, VesselDeparture):
+            facts |= {
+                "trip": left.trip,
+                "port": left.port,
+                "minutes": float((memory.clock - state.departure.observed_at) // timedelta(minutes=1)),
+            }
+            if left.pax_count is not None:
+                facts["departed"] = float(left.pax_count)
+        if state.manifest is not None and isinstance(declared := state.manifest.data, VesselManifest):
+            facts["declared"] = float(declared.pax_count)
+        return asset_subject(self.world, event, None, **facts)
