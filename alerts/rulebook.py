@@ -21,6 +21,8 @@ from alerts.conditions.threshold import read_threshold
 from alerts.conditions.trip_manifest import read_trip_manifest
 from alerts.conditions.trip_unseen import read_trip_unseen
 from alerts.conditions.vessel_lost import read_vessel_lost
+from alerts.conditions.vessel_squall import read_vessel_squall
+from alerts.conditions.vessel_unsheltered import read_vessel_unsheltered
 from alerts.conditions.vessel_warned import read_vessel_warned
 from alerts.conditions.window import read_expression, read_window
 from alerts.rule import Bindable, NoData, NoDataPolicy, Rule, Texts
@@ -41,6 +43,8 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "spike": read_spike,
     "trip_manifest": read_trip_manifest,
     "trip_unseen": read_trip_unseen,
+    "vessel_squall": read_vessel_squall,
+    "vessel_unsheltered": read_vessel_unsheltered,
     "vessel_warned": read_vessel_warned,
     "vessel_lost": read_vessel_lost,
 }

@@ -55,6 +55,12 @@ class VesselState(Series, kw_only=True, omit_defaults=True, tag_field="is", tag=
     out_since: datetime | None = None
 
 
+class SquallCells(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="cells"):
+    """The squall cells that a water knows of, by name."""
+
+    cells: dict[str, Event] = msgspec.field(default_factory=dict)
+
+
 class SeaPlaces:
     """Tells whereabouts from zone ids."""
 
@@ -74,6 +80,25 @@ class SeaPlaces:
             is_in_hole=any(zone in self._holes for zone in zones),
             is_under_way=speed is not None and speed >= UNDER_WAY_KN,
         )
+
+
+_SEA = -1
+"""Rules about vessels share what they send: each of them would send the same."""
+
+
+def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zones: tuple[str, ...]) -> list[str]:
+    """Say which waters must hear of a position now: at a change the old and the new, under way once a minute."""
+    now = places.find(event, zones)
+    key, state = (_SEA, event.asset_id), (now.scope, now.is_sheltered, now.is_under_way)
+    known = memory.forwarded.get(key)
+    old_scope = now.scope
+    if known is not None:
+        (old_scope, *_), sent_at = known
+        is_due = now.is_under_way and event.observed_at - sent_at >= AGAIN
+        if known[0] == state and not is_due:
+            return []
+    memory.forwarded[key] = (state, event.observed_at)
+    return [now.scope] if old_scope == now.scope else [old_scope, now.scope]
 
 
 def weather_scopes(world: World, event: Event) -> list[str]:

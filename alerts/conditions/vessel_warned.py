@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from alerts.announcement import Announcer, Subject
 from alerts.conditions.sea_state import (
-    AGAIN,
     IN,
     OPEN_SEA,
     SeaPlaces,
@@ -15,6 +14,7 @@ from alerts.conditions.sea_state import (
     ZoneWeather,
     active_warning,
     take_weather,
+    vessel_scopes,
     weather_of,
     weather_scopes,
 )
@@ -92,19 +92,7 @@ class VesselWarnedEvaluator:
         """Say which waters must hear of an event."""
         if not isinstance(event.data, VesselPosition):
             return weather_scopes(self._world, event)
-        now = self._places.find(event, zones)
-        key = (self._index, event.asset_id)
-        known = memory.forwarded.get(key)
-        state = (now.scope, now.is_sheltered, now.is_under_way)
-        if known is not None:
-            (old_scope, *_), sent_at = known
-            is_due = now.is_under_way and event.observed_at - sent_at >= AGAIN
-            if known[0] == state and not is_due:
-                return []
-            memory.forwarded[key] = (state, event.observed_at)
-            return [now.scope] if old_scope == now.scope else [old_scope, now.scope]
-        memory.forwarded[key] = (state, event.observed_at)
-        return [now.scope]
+        return vessel_scopes(memory, self._places, event, zones)
 
     def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
         """Judge a vessel, or every vessel of a water whose weather has changed."""

@@ -1,0 +1,139 @@
+"""What rules share that judge every vessel of a water whenever the vessel or the water's weather changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from alerts.announcement import Announcer, Subject
+from alerts.conditions.sea_state import (
+    IN,
+    OPEN_SEA,
+    SeaPlaces,
+    SquallCells,
+    VesselState,
+    ZoneWeather,
+    vessel_scopes,
+)
+from alerts.memory import PartitionMemory
+from alerts.rule import Rule
+from alerts.series import Policy, Verdict, evaluate
+from alerts.world import World
+from ioc.domain.events import Event
+from ioc.domain.kinds import VesselPosition
+
+_FRESH = timedelta(minutes=15)
+_FRESH_AT_REST = timedelta(hours=12)
+"""A vessel at rest is sent on when something about it changes only."""
+
+
+class Danger(NamedTuple):
+    """Why a vessel is told of: a value and a limit to show, facts for the texts, and the events it rests on."""
+
+    value: float | None
+    limit: float | None
+    facts: Mapping[str, str | float]
+    input_ids: tuple[bytes, ...] = ()
+
+
+class AfloatEvaluator:
+    """Keeps the vessels of each water and judges them. A rule says what it takes in, and finds the danger."""
+
+    uses_zones = True
+    state_type = VesselState | ZoneWeather | SquallCells
+
+    def __init__(self, rule: Rule, index: int, world: World) -> None:
+        self.rule, self._index, self._world = rule, index, world
+        self._places = SeaPlaces(world)
+        self._policy = Policy(rule.condition.levels, rule.keep_firing_for, rule.gap)
+        self._announcer = Announcer(rule, index, world)
+
+    def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> list[str]:
+        """Say which waters must hear of an event."""
+        if isinstance(event.data, VesselPosition):
+            return vessel_scopes(memory, self._places, event, zones)
+        return self._scopes_of(event)
+
+    def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        """Judge a vessel, or every vessel of a water whose weather has changed."""
+        if scope != OPEN_SEA and not scope.startswith("zone:"):
+            return
+        if isinstance(event.data, VesselPosition):
+            self._take_vessel(memory, scope, event)
+        elif event.received_at - event.observed_at <= self.rule.lateness and self._take(memory, scope, event):
+            memory.dirty.add((self._index, scope))
+            self._judge_all(memory, scope)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        """Judge a water again when its weather begins or ends."""
+        if IN not in key:
+            self._judge_all(memory, key)
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Set the timers of weather that begins or ends."""
+        for key in list(memory.series[self._index]):
+            if IN not in key:
+                self._wake(memory, key)
+
+    def _scopes_of(self, event: Event) -> list[str]:
+        raise NotImplementedError
+
+    def _take(self, memory: PartitionMemory, scope: str, event: Event) -> bool:
+        raise NotImplementedError
+
+    def _wake(self, memory: PartitionMemory, scope: str) -> None:
+        raise NotImplementedError
+
+    def _find(self, memory: PartitionMemory, scope: str, vessel: VesselState, at: datetime) -> Danger | None:
+        raise NotImplementedError
+
+    def _take_vessel(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        key = f"{scope}{IN}{event.asset_id}"
+        state = memory.series[self._index].get(key)
+        if isinstance(state, VesselState) and state.event is not None and event.observed_at <= state.event.observed_at:
+            return
+        zones = self._world.zones_at(event.position) if event.position is not None else ()
+        place = self._places.find(event, zones)
+        if not isinstance(state, VesselState):
+            if place.is_sheltered or place.scope != scope:
+                return
+            state = memory.series[self._index][key] = VesselState(shape=self.rule.condition_name)
+        state.event, state.is_under_way = event, place.is_under_way
+        state.is_sheltered = place.is_sheltered or place.scope != scope
+        self._judge(memory, scope, key, state, event.observed_at)
+
+    def _judge_all(self, memory: PartitionMemory, scope: str) -> None:
+        for key, state in sorted(memory.series[self._index].items()):
+            if isinstance(state, VesselState) and key.startswith(scope + IN) and state.event is not None:
+                self._judge(memory, scope, key, state, max(memory.clock, state.event.observed_at))
+
+    def _judge(self, memory: PartitionMemory, scope: str, key: str, state: VesselState, at: datetime) -> None:
+        event = state.event
+        if event is None:
+            return
+        memory.dirty.add((self._index, key))
+        is_old = at - event.observed_at > (_FRESH if state.is_under_way else _FRESH_AT_REST)
+        is_late = event.received_at - event.observed_at > self.rule.lateness
+        danger = None
+        if not (state.is_sheltered or is_late or (is_old and state.last is None)):
+            danger = self._find(memory, scope, state, at)
+        if danger is not None or state.last is not None:
+            value, limit = (danger.value, danger.limit) if danger is not None else (None, None)
+            decision = evaluate(state, self._policy, [Verdict(danger is not None, danger is None, value, limit)], at)
+            if decision is not None:
+                self._announcer.announce(memory, key, decision, self._subject(scope, event, danger))
+        if state.last is None and (state.is_sheltered or is_old):
+            # It is sent again when it comes out or is heard again.
+            memory.series[self._index].pop(key, None)
+        elif state.last is not None and danger is None and self.rule.keep_firing_for:
+            memory.wake_at(at + self.rule.keep_firing_for, self._index, scope)
+
+    def _subject(self, scope: str, event: Event, danger: Danger | None) -> Subject:
+        zone_id = scope.removeprefix("zone:") if scope != OPEN_SEA else None
+        return Subject(
+            labels=(("asset", event.asset_id), ("zone", zone_id or OPEN_SEA)), event=event, asset_id=event.asset_id,
+            zone_id=zone_id, lon_deg=event.lon_deg, lat_deg=event.lat_deg,
+            input_ids=(bytes(event.event_id), *(danger.input_ids if danger is not None else ())),
+            facts=danger.facts if danger is not None else {},
+        )  # fmt: skip

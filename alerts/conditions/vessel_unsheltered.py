@@ -1,0 +1,74 @@
+"""A vessel that lies outside ports and shelters when the time is over by which it should have been in one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from alerts.conditions.afloat import AfloatEvaluator, Danger
+from alerts.conditions.sea_state import VesselState, take_weather, weather_of, weather_scopes
+from alerts.memory import PartitionMemory
+from alerts.rule import PROVINCE_TIME, Level, Rule
+from alerts.rule_files import Table
+from alerts.world import World
+from ioc.domain.events import Event
+from ioc.domain.kinds import Payload, VesselPosition, WeatherWarning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VesselUnsheltered:
+    """At rest outside harbours after the onset of a warning of one of the hazards: the onset is the stop time.
+
+    Vessels under way are ``vessel_warned``'s: one situation, one alert.
+    """
+
+    levels: tuple[Level, ...]
+    hazards: frozenset[str]
+    kinds: tuple[type[Payload], ...] = (VesselPosition, WeatherWarning)
+    facts: frozenset[str] = field(default=frozenset({"stop_at"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> UnshelteredEvaluator:
+        """Make the evaluator."""
+        return UnshelteredEvaluator(rule, index, world, self)
+
+
+def read_vessel_unsheltered(table: Table) -> VesselUnsheltered:
+    """Read the keys of the rule."""
+    return VesselUnsheltered(
+        levels=(Level(severity=table.severity("severity")),), hazards=frozenset(table.words("hazards"))
+    )
+
+
+class UnshelteredEvaluator(AfloatEvaluator):
+    """Judges the vessels of a water at the stop time, and each that is heard of later."""
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: VesselUnsheltered) -> None:
+        super().__init__(rule, index, world)
+        self._hazards = condition.hazards
+
+    def _scopes_of(self, event: Event) -> list[str]:
+        return weather_scopes(self._world, event)
+
+    def _take(self, memory: PartitionMemory, scope: str, event: Event) -> bool:
+        weather = weather_of(memory, self.rule, self._index, scope)
+        taken = take_weather(weather, event, memory.clock)
+        self._wake(memory, scope)
+        return taken
+
+    def _wake(self, memory: PartitionMemory, scope: str) -> None:
+        for warning in weather_of(memory, self.rule, self._index, scope).warnings.values():
+            for instant in (warning.onset_at, warning.expires_at):
+                if instant > memory.clock:
+                    memory.wake_at(instant, self._index, scope)
+
+    def _find(self, memory: PartitionMemory, scope: str, vessel: VesselState, at: datetime) -> Danger | None:
+        if vessel.is_under_way:
+            return None
+        stops = [
+            warning.onset_at
+            for warning in weather_of(memory, self.rule, self._index, scope).warnings.values()
+            if warning.hazard in self._hazards and warning.onset_at <= at < warning.expires_at
+        ]
+        if not stops:
+            return None
+        return Danger(None, None, {"stop_at": min(stops).astimezone(PROVINCE_TIME).strftime("%H:%M %d/%m")})
