@@ -13,6 +13,7 @@ from alerts.announcement import FACT_NAMES
 from alerts.conditions.absence import read_absence
 from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
+from alerts.conditions.mooring import read_mooring
 from alerts.conditions.passage import read_passage
 from alerts.conditions.spike import read_spike
 from alerts.conditions.standing import read_standing
@@ -45,6 +46,7 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "trip_unseen": read_trip_unseen,
     "vessel_squall": read_vessel_squall,
     "vessel_unsheltered": read_vessel_unsheltered,
+    "mooring": read_mooring,
     "vessel_warned": read_vessel_warned,
     "vessel_lost": read_vessel_lost,
 }

@@ -1,0 +1,243 @@
+"""A moored boat that moves in a gale: its anchor drags, or its lines have parted.
+
+Where a boat's own positions are, it is known where it lay down and how far it is from there; where winds and boats that
+move meet (one partition of ``signals``), the nearest weather station decides. Both are rare: few signals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from alerts.announcement import Announcer, Subject
+from alerts.conditions.sea_state import IN
+from alerts.memory import PartitionMemory
+from alerts.rule import Level, Rule
+from alerts.rule_files import Table
+from alerts.series import Policy, Series, Verdict, evaluate
+from alerts.world import World
+from geo.distance import distance_m
+from geo.position import Position
+from ioc.domain.events import Event, Signal
+from ioc.domain.kinds import Observation, Payload, VesselPosition, WeatherObservation
+
+MOVED = "moved_m"
+_AT_REST_KN = 1.0
+_SAILS_KN = 3.0
+"""A boat that makes more has its engine on; a dragging one makes one or two knots."""
+_MOORED = frozenset({1, 5})
+"""AIS navigational status: at anchor, moored (ITU-R M.1371)."""
+_SETTLED = timedelta(hours=6)
+_TELL_EVERY = timedelta(minutes=1)
+_AGAIN = timedelta(minutes=10)
+_WIND_GOOD_FOR = timedelta(minutes=40)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mooring:
+    """Further than ``moved_m`` from where it lay down and stayed for ``rest``, while the wind or the gusts at the
+    nearest station within ``near_km`` reach ``wind_m_s``.
+    """
+
+    levels: tuple[Level, ...]
+    moved_m: float
+    rest: timedelta
+    wind_m_s: float
+    near_km: float
+    kinds: tuple[type[Payload], ...] = (VesselPosition, WeatherObservation, Observation)
+    facts: frozenset[str] = field(default=frozenset({"wind", "station_vi", "station_en"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> MooringEvaluator:
+        """Make the evaluator."""
+        return MooringEvaluator(rule, index, world, self)
+
+
+def read_mooring(table: Table) -> Mooring:
+    """Read the keys of a mooring rule."""
+    return Mooring(
+        levels=(Level(severity=table.severity("severity")),),
+        moved_m=table.number("moved_m"),
+        rest=table.duration("rest", timedelta(minutes=10)),
+        wind_m_s=table.number("wind_m_s"),
+        near_km=table.number("near_km"),
+    )
+
+
+class Berth(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="berth"):
+    """Of a boat, among its own positions: where and since when it lies, whether it was told to have moved."""
+
+    lon_deg: float = 0.0
+    lat_deg: float = 0.0
+    since: datetime | None = None
+    off_since: datetime | None = None
+    told_at: datetime | None = None
+
+
+class Adrift(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="adrift"):
+    """Where winds and boats meet: the last that was told of a boat or of a station."""
+
+    event: Event | None = None
+
+
+class MooringEvaluator:
+    """Keeps berths where the boats are, and judges those that left them by the wind."""
+
+    uses_zones = False
+    state_type = Berth | Adrift
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: Mooring) -> None:
+        self.rule, self._index, self._world, self._condition = rule, index, world, condition
+        self._policy = Policy(condition.levels, rule.keep_firing_for, rule.gap)
+        self._announcer = Announcer(rule, index, world)
+        self._scope = f"mooring:{rule.rule_id}"
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Set the timers of alerts that were about to end."""
+        for key, state in memory.series[self._index].items():
+            if isinstance(state, Adrift) and state.keep_since is not None:
+                memory.wake_at(state.keep_since + self.rule.keep_firing_for, self._index, key)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        """End an alert that has been over for long enough, though nothing new is told."""
+        state = memory.series[self._index].get(key)
+        if isinstance(state, Adrift) and state.last is not None:
+            self._judge(memory, key, state, due)
+
+    # Where the boat's own positions are
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Follow a boat from lying down to sailing; send on where a gale blows, and when it is over."""
+        data = event.data
+        if isinstance(data, WeatherObservation):
+            self._send_wind(memory, event, data)
+            return
+        if not isinstance(data, VesselPosition) or event.lon_deg is None or event.lat_deg is None:
+            return
+        mine = memory.series[self._index]
+        berth = mine.get(event.asset_id)
+        speed = data.sog_kn or 0.0
+        if not isinstance(berth, Berth):
+            if data.sog_kn is not None and speed < _AT_REST_KN:
+                mine[event.asset_id] = Berth(
+                    shape=self.rule.condition_name,
+                    lon_deg=event.lon_deg,
+                    lat_deg=event.lat_deg,
+                    since=event.observed_at,
+                )
+                memory.dirty.add((self._index, event.asset_id))
+            return
+        moved_m = distance_m(Position(lon_deg=berth.lon_deg, lat_deg=berth.lat_deg), _place(event))
+        has_rested = berth.since is not None and event.observed_at - berth.since >= self._condition.rest
+        is_off, at = berth.off_since is not None, event.observed_at
+        sails = speed >= _SAILS_KN and data.nav_status not in _MOORED
+        has_settled = berth.off_since is not None and at - berth.off_since >= _SETTLED and speed < _AT_REST_KN
+        is_away = moved_m > self._condition.moved_m
+        if sails or has_settled or (is_away and not has_rested and not is_off):
+            self._leave(memory, berth, event)
+        elif is_away and (berth.told_at is None or at - berth.told_at >= _TELL_EVERY):
+            berth.off_since, berth.told_at = berth.off_since or at, at
+            memory.dirty.add((self._index, event.asset_id))
+            self._send(memory, event, moved_m)
+
+    def _leave(self, memory: PartitionMemory, berth: Berth, event: Event) -> None:
+        """Forget a berth: the boat sails, has long lain elsewhere, or only passed slowly."""
+        if berth.off_since is not None:
+            self._send(memory, event, 0.0)
+        del memory.series[self._index][event.asset_id]
+        memory.dirty.add((self._index, event.asset_id))
+
+    def _send(self, memory: PartitionMemory, event: Event, moved_m: float) -> None:
+        told = msgspec.structs.replace(event, data=Observation(quantity=MOVED, value=moved_m))
+        memory.signals.append(Signal(scope=self._scope, event=told))
+
+    def _send_wind(self, memory: PartitionMemory, event: Event, data: WeatherObservation) -> None:
+        if event.position is None or event.received_at - event.observed_at > self.rule.lateness:
+            return
+        blows = max(data.wind_m_s or 0.0, data.gust_m_s or 0.0) >= self._condition.wind_m_s
+        key = (self._index, event.asset_id)
+        known = memory.forwarded.get(key)
+        if known is None or known[0] is not blows or (blows and event.observed_at - known[1] >= _AGAIN):
+            memory.forwarded[key] = (blows, event.observed_at)
+            memory.signals.append(Signal(scope=self._scope, event=event))
+
+    # Where winds and boats meet
+
+    def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        """Judge a boat, or all that are off their berths when the wind at a station changes."""
+        if scope != self._scope:
+            return
+        mine, key = memory.series[self._index], f"{scope}{IN}{event.asset_id}"
+        state = mine.get(key)
+        known = state.event if isinstance(state, Adrift) else None
+        if known is not None and event.observed_at <= known.observed_at:
+            return
+        if not isinstance(state, Adrift):
+            state = mine[key] = Adrift(shape=self.rule.condition_name)
+        state.event = event
+        memory.dirty.add((self._index, key))
+        if isinstance(event.data, Observation):
+            self._judge(memory, key, state, event.observed_at)
+            return
+        for boat_key, boat in sorted(mine.items()):
+            if isinstance(boat, Adrift) and boat.event is not None and isinstance(boat.event.data, Observation):
+                self._judge(memory, boat_key, boat, max(event.observed_at, boat.event.observed_at))
+
+    def _judge(self, memory: PartitionMemory, key: str, boat: Adrift, at: datetime) -> None:
+        event = boat.event
+        if event is None or not isinstance(event.data, Observation):
+            return
+        moved_m, station = event.data.value, self._nearest_wind(memory, event, at)
+        wind = _wind(station) if station is not None else None
+        is_late = event.received_at - event.observed_at > self.rule.lateness
+        holds = moved_m > 0 and wind is not None and wind >= self._condition.wind_m_s and not is_late
+        # Without a wind nothing is known: an alert that holds is not ended by that.
+        clears = moved_m == 0 or wind is not None
+        if holds or boat.last is not None:
+            verdict = Verdict(holds, clears and not holds, moved_m, self._condition.moved_m)
+            decision = evaluate(boat, self._policy, [verdict], at)
+            memory.dirty.add((self._index, key))
+            if decision is not None:
+                self._announcer.announce(memory, key, decision, self._subject(event, station, wind))
+            if boat.last is not None and boat.keep_since == at:
+                memory.wake_at(at + self.rule.keep_firing_for, self._index, key)
+        if moved_m == 0 and boat.last is None:
+            memory.series[self._index].pop(key, None)
+            memory.dirty.add((self._index, key))
+
+    def _nearest_wind(self, memory: PartitionMemory, event: Event, at: datetime) -> Event | None:
+        stations = [
+            state.event
+            for state in memory.series[self._index].values()
+            if isinstance(state, Adrift)
+            and state.event is not None
+            and isinstance(state.event.data, WeatherObservation)
+            if at - state.event.observed_at <= _WIND_GOOD_FOR
+        ]
+        near = [(distance_m(_place(event), _place(station)), station.asset_id, station) for station in stations]
+        near = [item for item in near if item[0] <= self._condition.near_km * 1_000]
+        return min(near)[2] if near else None
+
+    def _subject(self, event: Event, station: Event | None, wind: float | None) -> Subject:
+        facts: dict[str, str | float] = {}
+        inputs = [bytes(event.event_id)]
+        if station is not None and wind is not None:
+            names = self._world.name_of(station.asset_id)
+            facts = {"wind": wind, "station_vi": names[0], "station_en": names[1]}
+            inputs.append(bytes(station.event_id))
+        zones = self._world.zones_at(_place(event))
+        return Subject(
+            labels=(("asset", event.asset_id),), event=event, asset_id=event.asset_id,
+            zone_id=zones[0] if zones else None, lon_deg=event.lon_deg, lat_deg=event.lat_deg,
+            input_ids=tuple(inputs), facts=facts,
+        )  # fmt: skip
+
+
+def _place(event: Event) -> Position:
+    return Position(lon_deg=event.lon_deg or 0.0, lat_deg=event.lat_deg or 0.0)
+
+
+def _wind(event: Event) -> float:
+    data = event.data
+    return max(data.wind_m_s or 0.0, data.gust_m_s or 0.0) if isinstance(data, WeatherObservation) else 0.0
