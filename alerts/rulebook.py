@@ -15,6 +15,7 @@ from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
 from alerts.conditions.mooring import read_mooring
 from alerts.conditions.passage import read_passage
+from alerts.conditions.share import read_share
 from alerts.conditions.spike import read_spike
 from alerts.conditions.standing import read_standing
 from alerts.conditions.stuck import read_stuck
@@ -40,6 +41,7 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "growth": read_growth,
     "absence": read_absence,
     "passage": read_passage,
+    "share": read_share,
     "stuck": read_stuck,
     "spike": read_spike,
     "trip_manifest": read_trip_manifest,
