@@ -11,6 +11,7 @@ from string import Formatter
 
 from alerts.announcement import FACT_NAMES
 from alerts.conditions.absence import read_absence
+from alerts.conditions.cluster import read_cluster
 from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
 from alerts.conditions.mooring import read_mooring
@@ -42,6 +43,7 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "absence": read_absence,
     "passage": read_passage,
     "share": read_share,
+    "cluster": read_cluster,
     "stuck": read_stuck,
     "spike": read_spike,
     "trip_manifest": read_trip_manifest,

@@ -71,10 +71,12 @@ class AfloatEvaluator:
             self._judge_all(memory, key)
 
     def resume(self, memory: PartitionMemory) -> None:
-        """Set the timers of weather that begins or ends."""
-        for key in list(memory.series[self._index]):
+        """Set the timers of weather that begins or ends, and of alerts that were about to end."""
+        for key, state in list(memory.series[self._index].items()):
             if IN not in key:
                 self._wake(memory, key)
+            elif state.keep_since is not None:
+                memory.wake_at(state.keep_since + self.rule.keep_firing_for, self._index, key.partition(IN)[0])
 
     def _scopes_of(self, event: Event) -> list[str]:
         raise NotImplementedError

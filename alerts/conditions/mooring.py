@@ -13,6 +13,7 @@ import msgspec
 
 from alerts.announcement import Announcer, Subject
 from alerts.conditions.sea_state import IN
+from alerts.conditions.winds import nearest_wind, send_wind, wind_of
 from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule
 from alerts.rule_files import Table
@@ -31,8 +32,6 @@ _MOORED = frozenset({1, 5})
 """AIS navigational status: at anchor, moored (ITU-R M.1371)."""
 _SETTLED = timedelta(hours=6)
 _TELL_EVERY = timedelta(minutes=1)
-_AGAIN = timedelta(minutes=10)
-_WIND_GOOD_FOR = timedelta(minutes=40)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +110,8 @@ class MooringEvaluator:
         """Follow a boat from lying down to sailing; send on where a gale blows, and when it is over."""
         data = event.data
         if isinstance(data, WeatherObservation):
-            self._send_wind(memory, event, data)
+            limit = self._condition.wind_m_s
+            send_wind(memory, self.rule, self._index, self._scope, event, lambda wind: wind >= limit, gusts=True)
             return
         if not isinstance(data, VesselPosition) or event.lon_deg is None or event.lat_deg is None:
             return
@@ -152,16 +152,6 @@ class MooringEvaluator:
         told = msgspec.structs.replace(event, data=Observation(quantity=MOVED, value=moved_m))
         memory.signals.append(Signal(scope=self._scope, event=told))
 
-    def _send_wind(self, memory: PartitionMemory, event: Event, data: WeatherObservation) -> None:
-        if event.position is None or event.received_at - event.observed_at > self.rule.lateness:
-            return
-        blows = max(data.wind_m_s or 0.0, data.gust_m_s or 0.0) >= self._condition.wind_m_s
-        key = (self._index, event.asset_id)
-        known = memory.forwarded.get(key)
-        if known is None or known[0] is not blows or (blows and event.observed_at - known[1] >= _AGAIN):
-            memory.forwarded[key] = (blows, event.observed_at)
-            memory.signals.append(Signal(scope=self._scope, event=event))
-
     # Where winds and boats meet
 
     def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
@@ -189,7 +179,7 @@ class MooringEvaluator:
         if event is None or not isinstance(event.data, Observation):
             return
         moved_m, station = event.data.value, self._nearest_wind(memory, event, at)
-        wind = _wind(station) if station is not None else None
+        wind = wind_of(station, gusts=True) if station is not None else None
         is_late = event.received_at - event.observed_at > self.rule.lateness
         holds = moved_m > 0 and wind is not None and wind >= self._condition.wind_m_s and not is_late
         # Without a wind nothing is known: an alert that holds is not ended by that.
@@ -207,17 +197,8 @@ class MooringEvaluator:
             memory.dirty.add((self._index, key))
 
     def _nearest_wind(self, memory: PartitionMemory, event: Event, at: datetime) -> Event | None:
-        stations = [
-            state.event
-            for state in memory.series[self._index].values()
-            if isinstance(state, Adrift)
-            and state.event is not None
-            and isinstance(state.event.data, WeatherObservation)
-            if at - state.event.observed_at <= _WIND_GOOD_FOR
-        ]
-        near = [(distance_m(_place(event), _place(station)), station.asset_id, station) for station in stations]
-        near = [item for item in near if item[0] <= self._condition.near_km * 1_000]
-        return min(near)[2] if near else None
+        told = (state.event for state in memory.series[self._index].values() if isinstance(state, Adrift))
+        return nearest_wind((item for item in told if item is not None), _place(event), at, self._condition.near_km)
 
     def _subject(self, event: Event, station: Event | None, wind: float | None) -> Subject:
         facts: dict[str, str | float] = {}
@@ -236,8 +217,3 @@ class MooringEvaluator:
 
 def _place(event: Event) -> Position:
     return Position(lon_deg=event.lon_deg or 0.0, lat_deg=event.lat_deg or 0.0)
-
-
-def _wind(event: Event) -> float:
-    data = event.data
-    return max(data.wind_m_s or 0.0, data.gust_m_s or 0.0) if isinstance(data, WeatherObservation) else 0.0

@@ -1,0 +1,210 @@
+"""Cluster: several stations near each other over a limit together, while the wind is too weak to clear it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import msgspec
+
+from alerts.announcement import asset_subject
+from alerts.conditions.leveled import LeveledEvaluator
+from alerts.conditions.winds import nearest_wind, send_wind, wind_of
+from alerts.memory import PartitionMemory
+from alerts.rule import OPERATORS, PROVINCE_TIME, Comparison, Level, Limit, Rule
+from alerts.rule_files import Table
+from alerts.series import Series, Verdict
+from alerts.world import World
+from geo.distance import distance_m
+from ioc.domain.events import Event, Signal
+from ioc.domain.kinds import KINDS, Payload, WeatherObservation
+from ioc.domain.quantities import Quality
+
+_AGAIN = timedelta(minutes=10)
+_GOOD_FOR = timedelta(minutes=40)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """``when`` holds at ``stations`` of them within ``near_km`` of one of these, with the mean wind at the nearest
+    weather station within ``wind_near_km`` below ``wind_below_m_s``. One alert for the province, naming them.
+    """
+
+    kinds: tuple[type[Payload], ...]
+    levels: tuple[Level, ...]
+    when: Comparison
+    stations: int
+    near_km: float
+    wind_below_m_s: float
+    wind_near_km: float
+    facts: frozenset[str] = field(default=frozenset({"stations_vi", "stations_en", "count", "wind"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> ClusterEvaluator:
+        """Make the evaluator."""
+        return ClusterEvaluator(rule, index, world, self)
+
+
+def read_cluster(table: Table) -> Cluster:
+    """Read the keys of a cluster rule."""
+    kind = table.kind("on")
+    when = table.comparisons("when", KINDS[kind.KIND].quantities)
+    if len(when) != 1:
+        table.fault("when: one comparison")
+    return Cluster(
+        kinds=(kind, WeatherObservation),
+        levels=(Level(severity=table.severity("severity"), hold_for=table.duration("for", timedelta(0))),),
+        when=when[0] if when else Comparison(quantity="", operator=next(iter(OPERATORS)), limit=Limit(values=(0.0,))),
+        stations=int(table.number("stations")),
+        near_km=table.number("near_km"),
+        wind_below_m_s=table.number("wind_below_m_s"),
+        wind_near_km=table.number("wind_near_km"),
+    )
+
+
+class ClusterState(Series, kw_only=True, omit_defaults=True):
+    """The stations that are over the limit and the winds that were told of, by asset."""
+
+    over: dict[str, Event] = msgspec.field(default_factory=dict)
+    winds: dict[str, Event] = msgspec.field(default_factory=dict)
+
+
+class ClusterEvaluator(LeveledEvaluator):
+    """Sends stations that are over and calms to one place, and looks for neighbours there."""
+
+    state_type = ClusterState
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: Cluster) -> None:
+        super().__init__(rule, index, world)
+        self._condition = condition
+        self._scope = f"cluster:{rule.rule_id}"
+
+    # Where each station's own readings are
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Send a station on when it comes over or below the limit, and every ten minutes while it is over."""
+        if isinstance(event.data, WeatherObservation):
+            calm = self._condition.wind_below_m_s
+            send_wind(memory, self.rule, self.index, self._scope, event, lambda wind: wind < calm, gusts=False)
+            return
+        is_over = self._is_over(event)
+        if is_over is None or event.quality == Quality.BAD or event.position is None:
+            return
+        if event.received_at - event.observed_at > self.rule.lateness:
+            return
+        key = (self.index, event.asset_id)
+        sent_at: datetime | None = memory.forwarded.get(key)
+        if is_over and (sent_at is None or event.observed_at - sent_at >= _AGAIN):
+            memory.forwarded[key] = event.observed_at
+        elif not is_over and sent_at is not None:
+            memory.forwarded[key] = None
+        else:
+            return
+        memory.signals.append(Signal(scope=self._scope, event=event))
+
+    def _is_over(self, event: Event) -> bool | None:
+        when = self._condition.when
+        value = getattr(event.data, when.quantity, None)
+        limit = when.limit.on(event.observed_at.astimezone(PROVINCE_TIME).date())
+        return None if value is None or limit is None else when.is_over(float(value), limit)
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Remember what was over before a restart, so that its end is told; set the timers of alerts."""
+        super().resume(memory)
+        for key, state in memory.series[self.index].items():
+            if state.keep_since is not None:
+                memory.wake_at(state.keep_since + self.rule.keep_firing_for, self.index, key)
+        for event in memory.readings("", self._condition.kinds[0]).values():
+            if self._is_over(event):
+                memory.forwarded[self.index, event.asset_id] = event.observed_at
+
+    # Where they meet
+
+    def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        """Take a station or a wind in and look for a cluster."""
+        if scope != self._scope:
+            return
+        state = memory.series[self.index].get(scope)
+        if not isinstance(state, ClusterState):
+            state = memory.series[self.index][scope] = self.new_series()
+        held = state.winds if isinstance(event.data, WeatherObservation) else state.over
+        known = held.get(event.asset_id)
+        if known is not None and event.observed_at <= known.observed_at:
+            return
+        held[event.asset_id] = event
+        memory.dirty.add((self.index, scope))
+        at = max(item.observed_at for item in (*state.over.values(), *state.winds.values()))
+        self._judge(memory, state, event, at)
+        if held is state.over and not self._is_over(event):
+            del state.over[event.asset_id]
+
+    def _judge(self, memory: PartitionMemory, state: ClusterState, event: Event, at: datetime) -> None:
+        over = [item for _, item in sorted(state.over.items()) if self._is_over(item)]
+        together = self._find(over, at, fresh_only=True, state=state)
+        # Stations of which nothing more is heard begin nothing, and end nothing either.
+        is_over = not together and not self._find(over, at, fresh_only=False, state=state)
+        if not together and not state.is_open:
+            self._settle(state)
+            return
+        worst = max(together, key=self._value, default=event)
+        wind = self._wind_at(state, worst, at)
+        verdict = Verdict(bool(together), is_over, self._value(worst), self._condition.when.limit.values[-1])
+        facts: dict[str, str | float] = {"count": float(len(together))}
+        for number, language in enumerate(("vi", "en")):
+            facts[f"stations_{language}"] = ", ".join(self.world.name_of(item.asset_id)[number] for item in together)
+        if wind is not None:
+            facts["wind"] = wind
+        subject = replace(
+            asset_subject(self.world, worst, None, **facts),
+            labels=(("scope", "province"),),
+            asset_id=None,
+            input_ids=tuple(bytes(item.event_id) for item in together) or (bytes(event.event_id),),
+        )
+        self.judge(memory, self._scope, subject, [verdict], at)
+        if state.is_open and state.keep_since == at:
+            memory.wake_at(at + self.rule.keep_firing_for, self.index, self._scope)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        """End an alert that has been over for long enough: stations below the limit are not told of again."""
+        state = memory.series[self.index].get(key)
+        if not isinstance(state, ClusterState) or state.keep_since is None:
+            super().on_timer(memory, key, due)
+        elif due >= state.keep_since + self.rule.keep_firing_for:
+            told = (*state.over.values(), *state.winds.values())
+            self._judge(memory, state, max(told, key=lambda event: event.observed_at), due)
+
+    def _settle(self, state: ClusterState) -> None:
+        """Let a waiting that came to nothing begin anew next time."""
+        state.active_at = [None] * len(state.active_at)
+
+    def _find(self, over: list[Event], at: datetime, *, fresh_only: bool, state: ClusterState) -> list[Event]:
+        """Give the stations of the largest cluster: one with its neighbours, in weak wind."""
+        if fresh_only:
+            over = [item for item in over if at - item.observed_at <= _GOOD_FOR]
+        best: list[Event] = []
+        for item in over:
+            wind = self._wind_at(state, item, at)
+            if (wind is None and fresh_only) or (wind is not None and wind >= self._condition.wind_below_m_s):
+                continue
+            near = [other for other in over if self._are_near(item, other)]
+            best = max(best, near, key=len)
+        return best if len(best) >= self._condition.stations else []
+
+    def _are_near(self, one: Event, other: Event) -> bool:
+        here, there = one.position, other.position
+        return here is not None and there is not None and distance_m(here, there) <= self._condition.near_km * 1_000
+
+    def _wind_at(self, state: ClusterState, station: Event, at: datetime) -> float | None:
+        if station.position is None:
+            return None
+        found = nearest_wind(state.winds.values(), station.position, at, self._condition.wind_near_km)
+        return None if found is None else wind_of(found, gusts=False)
+
+    def _value(self, event: Event) -> float:
+        return float(getattr(event.data, self._condition.when.quantity, None) or 0.0)
+
+    def new_series(self) -> ClusterState:
+        """Make the state of the province."""
+        return ClusterState(shape=self.rule.condition_name)
+
+    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
+        """Keep it: what each told is needed later."""
