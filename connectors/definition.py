@@ -40,3 +40,5 @@ class FeedDefinition:
     make_parse: Callable[[FeedConfig], Parse]
     make_connector: Callable[[Feed, FeedConfig, Surroundings], Connector] | None = None
     redact: Redact = keep_raw
+    settled: FeedConfig | None = None
+    """The configuration that came with the definition: a mapping file is both."""

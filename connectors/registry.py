@@ -27,7 +27,7 @@ from connectors.feeds.units.definition import DEFINITION as UNITS
 from connectors.feeds.vessels.definition import DEFINITION as VESSELS
 from connectors.feeds.water.definition import DEFINITION as WATER
 from connectors.feeds.weather.definition import DEFINITION as WEATHER
-from connectors.quality import load_quality
+from connectors.quality import QualityTable, load_quality
 from connectors.status import FeedBoard, FeedMonitor
 from ioc.domain.events import Parsed
 from ioc.errors import ConfigurationError, NotFoundError
@@ -58,27 +58,33 @@ DEFINITIONS: dict[str, FeedDefinition] = {
 """Every feed by its id."""
 
 
-def find(feed_id: str) -> FeedDefinition:
-    """Give the definition of a feed.
+def find(feed_id: str, definitions: Mapping[str, FeedDefinition] = DEFINITIONS) -> FeedDefinition:
+    """Give the definition of a feed; ``definitions`` may hold this deployment's mapped feeds beside the shipped ones.
 
     Raises:
         NotFoundError: there is no such feed.
     """
-    definition = DEFINITIONS.get(feed_id)
+    definition = definitions.get(feed_id)
     if definition is None:
         raise NotFoundError("feed", feed_id)
     return definition
 
 
-def configure(feed_id: str, values: Mapping[str, object] | None = None) -> FeedConfig:
+def configure(
+    feed_id: str,
+    values: Mapping[str, object] | None = None,
+    definitions: Mapping[str, FeedDefinition] = DEFINITIONS,
+) -> FeedConfig:
     """Check a feed's configuration, for example the content of its YAML file.
 
     Raises:
         ConfigurationError: with every fault of it.
     """
-    definition = find(feed_id)
+    definition = find(feed_id, definitions)
     try:
-        config = definition.config.model_validate(dict(values or {}))
+        config = (
+            definition.config.model_validate(dict(values or {})) if definition.settled is None else definition.settled
+        )
     except ValidationError as error:
         faults = [f"feed {feed_id}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise ConfigurationError(faults) from error
@@ -93,6 +99,7 @@ def open_feed(
     stations: Mapping[str, Station] | None = None,
     pseudonym_key: bytes = b"",
     config: FeedConfig | None = None,
+    definitions: Mapping[str, FeedDefinition] = DEFINITIONS,
 ) -> Feed:
     """Make a feed ready to parse.
 
@@ -100,8 +107,8 @@ def open_feed(
         NotFoundError: there is no such feed.
         ConfigurationError: its quality table has faults.
     """
-    definition = find(feed_id)
-    settled = configure(feed_id) if config is None else config
+    definition = find(feed_id, definitions)
+    settled = configure(feed_id, definitions=definitions) if config is None else config
     return Feed(
         feed_id,
         parse=definition.make_parse(settled),
@@ -112,7 +119,7 @@ def open_feed(
         pseudonym_key=pseudonym_key,
         redact=definition.redact,
         csv=settled.csv,
-        quality=load_quality(feed_id, definition.kinds),
+        quality=_load_quality(definition),
     )
 
 
@@ -122,17 +129,28 @@ def open_feeds(
     stations: Mapping[str, Station],
     pseudonym_key: bytes,
     configs: Mapping[str, FeedConfig] | None = None,
+    definitions: Mapping[str, FeedDefinition] = DEFINITIONS,
 ) -> dict[str, Feed]:
     """Make several feeds ready; those without an entry in ``configs`` take their defaults."""
     settled = {} if configs is None else configs
     return {
-        feed_id: open_feed(feed_id, stations=stations, pseudonym_key=pseudonym_key, config=settled.get(feed_id))
+        feed_id: open_feed(
+            feed_id,
+            stations=stations,
+            pseudonym_key=pseudonym_key,
+            config=settled.get(feed_id),
+            definitions=definitions,
+        )
         for feed_id in feed_ids
     }
 
 
 def make_connectors(
-    feeds: Mapping[str, Feed], around: Surroundings, *, configs: Mapping[str, FeedConfig] | None = None
+    feeds: Mapping[str, Feed],
+    around: Surroundings,
+    *,
+    configs: Mapping[str, FeedConfig] | None = None,
+    definitions: Mapping[str, FeedDefinition] = DEFINITIONS,
 ) -> list[Connector]:
     """Make the connectors of those feeds that we fetch ourselves; the others are pushed to us.
 
@@ -142,11 +160,25 @@ def make_connectors(
     settled = {} if configs is None else configs
     connectors: list[Connector] = []
     for feed_id, feed in feeds.items():
-        definition, config = find(feed_id), settled.get(feed_id) or configure(feed_id)
+        definition = find(feed_id, definitions)
+        config = settled.get(feed_id) or configure(feed_id, definitions=definitions)
         if definition.make_connector is not None:
             connectors.append(definition.make_connector(feed, config, around))
         connectors += make_configured(feed, config, around)
     return connectors
+
+
+def _load_quality(definition: FeedDefinition) -> QualityTable:
+    """Give a feed's own table; a mapped feed, which has none, takes what the shipped feeds say of its kinds."""
+    if definition.settled is None:
+        return load_quality(definition.feed_id, definition.kinds)
+    tables = (
+        (kind, load_quality(shipped.feed_id, shipped.kinds))
+        for kind in definition.kinds
+        for shipped in DEFINITIONS.values()
+        if kind in shipped.kinds
+    )
+    return QualityTable({kind: table.kinds[kind] for kind, table in tables if kind in table.kinds})
 
 
 def make_board(feeds: Iterable[Feed]) -> FeedBoard:
