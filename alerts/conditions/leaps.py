@@ -17,10 +17,13 @@ from ioc.domain.quantities import Quality
 
 SCOPE = "spike"
 IN = "\x1f"
+STIR = 1 / 3
+"""Part of a quantity's least that a neighbour must show to confirm a leap."""
+_QUALITIES = (Quality.GOOD, Quality.UNCERTAIN, Quality.BAD)
 
 
 class Leaping(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="leaping"):
-    """A station's quantities that are off now, with the direction (+1, −1)."""
+    """A station's quantities that are off now, with the direction: ±1 a stir, ±2 a leap."""
 
     signs: dict[str, int] = msgspec.field(default_factory=dict)
 
@@ -28,8 +31,9 @@ class Leaping(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="lea
 class LeapFinder:
     """Compares each reading with the ``of`` before it; sends a signal when a quantity leaps and when it has come back.
 
-    A leap is more than ``mads`` median absolute deviations, and more than the quantity's own least, from their median.
-    The signal of a leap is of uncertain quality, that of the return is good.
+    A leap is more than ``mads`` median absolute deviations, and more than the quantity's own least, from their median;
+    a stir is a third of that least, and enough to confirm a neighbour's leap. The signal of a leap is of bad quality,
+    that of a stir uncertain, that of the return good.
     """
 
     def __init__(self, rule: Rule, index: int, watched: Watched[float], *, mads: float, of: int, enough: int) -> None:
@@ -66,14 +70,15 @@ class LeapFinder:
             value = values.get(quantity)
             if value is None:
                 continue
-            before, now = signs.get(quantity, 0), self._leaps(event, quantity, value, readings, number)
-            if before == now:
-                continue
+            before, now = signs.get(quantity, 0), self._find(event, quantity, value, readings, number)
+            if before == now or (before * now > 0 and abs(before) == 2):
+                continue  # also a leap that has become a stir: it is not back yet
             if not isinstance(state, Leaping):
                 state = memory.series[self._index][key] = Leaping(shape=self._rule.condition_name)
                 signs = state.signs
             memory.dirty.add((self._index, key))
-            for sign, quality in ((before, Quality.GOOD), (now, Quality.UNCERTAIN)):
+            is_same_way = before * now > 0
+            for sign, quality in ((0 if is_same_way else before, Quality.GOOD), (now, _QUALITIES[abs(now)])):
                 if sign:
                     told = msgspec.structs.replace(event, quality=quality)
                     memory.signals.append(Signal(scope=to_scope(event.kind, quantity, sign), event=told))
@@ -83,8 +88,8 @@ class LeapFinder:
         if isinstance(state, Leaping) and not signs:
             memory.series[self._index].pop(key, None)
 
-    def _leaps(self, event: Event, quantity: str, value: float, readings: Readings, number: int) -> int:
-        """Say whether a value is off, and in which direction."""
+    def _find(self, event: Event, quantity: str, value: float, readings: Readings, number: int) -> int:
+        """Say whether a value is off, how far, and in which direction."""
         count = len(readings.times)
         gap_s = self._rule.gap.total_seconds()
         if not count or event.observed_at.timestamp() - readings.times[-1] > gap_s:
@@ -92,13 +97,12 @@ class LeapFinder:
         held = readings.values(number, max(0, count - self._of), count)
         if len(held) < self._enough:
             return 0
-        middle = median(held)
+        middle, least = median(held), self._watched[event.kind][quantity]
         off = value - middle
-        if abs(off) <= self._watched[event.kind][quantity]:
+        if abs(off) <= least * STIR or abs(off) <= self._mads * median(abs(item - middle) for item in held):
             return 0
-        if abs(off) <= self._mads * median(abs(item - middle) for item in held):
-            return 0
-        return 1 if off > 0 else -1
+        size = 2 if abs(off) > least else 1
+        return size if off > 0 else -size
 
     def restore_part(self, memory: PartitionMemory, key: str, part: int, kept: bytes) -> bool:
         """Take back a part of a station's readings; False when it is of other quantities."""

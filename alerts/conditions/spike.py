@@ -67,7 +67,7 @@ def read_spike(table: Table) -> Spike:
 
 
 class Leap(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="leap"):
-    """Where leaps meet: the reading that leapt, whether it was judged, the reading with which the station came back."""
+    """Where leaps meet: what leapt or stirred, whether it was judged, the reading with which it came back."""
 
     event: Event | None = None
     back: Event | None = None
@@ -108,10 +108,12 @@ class SpikeEvaluator:
         newest = None if not isinstance(leap, Leap) else leap.back or leap.event
         if newest is not None and event.observed_at <= newest.observed_at:
             return
-        if event.quality == Quality.UNCERTAIN:
+        if event.quality != Quality.GOOD:
             if not isinstance(leap, Leap):
                 leap = memory.series[self._index][key] = Leap(shape=self.rule.condition_name)
-            leap.event, leap.back, leap.clears_at, leap.is_judged = event, None, None, False
+            # A stir is never suspect: it only confirms.
+            is_stir = event.quality == Quality.UNCERTAIN
+            leap.event, leap.back, leap.clears_at, leap.is_judged = event, None, None, is_stir
             memory.wake_at(memory.clock + self._condition.settle, self._index, key)
             self._settle_neighbours(memory, key, leap)
         elif isinstance(leap, Leap):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from alerts.conditions.trips import FACTS, TripEvaluator, TripState
+from alerts.conditions.trips import FACTS, LONGEST_TRIP, TripEvaluator, TripState
 from alerts.memory import BEGINNING, PartitionMemory
 from alerts.rule import Level, Rule
 from alerts.rule_files import Table
@@ -71,10 +71,13 @@ class UnseenEvaluator(TripEvaluator):
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Judge a departure, unless no boat at all is heard: then the receiver is silent, and later is soon enough."""
         state = memory.series[self.index].get(key)
-        heard_at = memory.forwarded.get((self.index, ""), BEGINNING)
-        if isinstance(state, TripState) and not state.is_open and heard_at < due - self._within:
-            memory.wake_at(due + self._within, self.index, key)
-            return
+        if isinstance(state, TripState) and state.departure is not None and not state.is_open:
+            passed = due - state.departure.observed_at
+            if passed % self._within and passed < LONGEST_TRIP:
+                return  # the timer of a departure that was told again with another time
+            if memory.forwarded.get((self.index, ""), BEGINNING) < due - self._within:
+                memory.wake_at(due + self._within, self.index, key)
+                return
         super().on_timer(memory, key, due)
 
     def _is_seen(self, state: TripState, position: Event) -> bool:

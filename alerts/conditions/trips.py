@@ -17,7 +17,7 @@ from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import VesselDeparture, VesselManifest
 
-_LONGEST_TRIP = timedelta(days=4)
+LONGEST_TRIP = timedelta(days=4)
 """Cruises last three days; a trip of which no arrival is told is forgotten after four."""
 IN = "\x1f"
 FACTS = frozenset({"trip", "port", "minutes", "departed", "declared"})
@@ -57,7 +57,7 @@ class TripEvaluator(LeveledEvaluator):
         state = memory.series[self.index].get(key)
         if not isinstance(state, TripState) or (told := state.departure or state.manifest) is None:
             return
-        if told.observed_at + _LONGEST_TRIP <= due:
+        if told.observed_at + LONGEST_TRIP <= due:
             self._end(memory, key, state, told)
         elif state.departure is not None and state.departure.observed_at + self._within <= due:
             self._judge(memory, key, state, state.departure)
@@ -81,7 +81,7 @@ class TripEvaluator(LeveledEvaluator):
         if state.departure is not None and (due := state.departure.observed_at + self._within) > memory.clock:
             memory.wake_at(due, self.index, key)
         if (told := state.departure or state.manifest) is not None:
-            memory.wake_at(max(memory.clock, told.observed_at + _LONGEST_TRIP), self.index, key)
+            memory.wake_at(max(memory.clock, told.observed_at + LONGEST_TRIP), self.index, key)
 
     def _end(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> None:
         if state.is_open:
