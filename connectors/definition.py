@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from connectors.feed import Feed, FeedConfig, Form, Parse, Redact, keep_raw
+from connectors.transports.mqtt_topics import Prepare, keep_payload
 from ioc.ports import Clock, Connector
 
 JSON_FORMS = frozenset({Form.JSON, Form.NDJSON, Form.CSV})
@@ -40,5 +41,7 @@ class FeedDefinition:
     make_parse: Callable[[FeedConfig], Parse]
     make_connector: Callable[[Feed, FeedConfig, Surroundings], Connector] | None = None
     redact: Redact = keep_raw
+    prepare_message: Prepare = keep_payload
+    """Puts into an MQTT message what its topic says, where the feed's messages need it."""
     settled: FeedConfig | None = None
     """The configuration that came with the definition: a mapping file is both."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.quality import QualityTable
 from connectors.tables import CsvMapping
-from connectors.ways import PollConfig, WebSocketConfig
+from connectors.ways import MqttConfig, PollConfig, WebSocketConfig
 from geo.position import Position
 from ioc.domain.events import Event, Parsed, Rejected
 from ioc.domain.ids import event_id
@@ -44,6 +44,7 @@ class FeedConfig(BaseModel):
     csv: CsvMapping = Field(default_factory=CsvMapping, description="columns of CSV files")
     poll: PollConfig | None = Field(None, description="an address that is asked again and again")
     websocket: WebSocketConfig | None = Field(None, description="a WebSocket that is listened to")
+    mqtt: MqttConfig | None = Field(None, description="topics of an MQTT broker that are listened to")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

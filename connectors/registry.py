@@ -164,7 +164,7 @@ def make_connectors(
         config = settled.get(feed_id) or configure(feed_id, definitions=definitions)
         if definition.make_connector is not None:
             connectors.append(definition.make_connector(feed, config, around))
-        connectors += make_configured(feed, config, around)
+        connectors += make_configured(feed, config, around, definition)
     return connectors
 
 

@@ -1,4 +1,4 @@
-"""Ways in that any feed can be given by its configuration file: what may stand in ``poll:`` and ``websocket:``.
+"""Ways in that any feed gets by its configuration file: what may stand in ``poll:``, ``websocket:`` and ``mqtt:``.
 
 No secret stands in a configuration file: a header's value comes from the environment or from a file, by name.
 """
@@ -155,6 +155,34 @@ class WebSocketConfig(Way):
         if self.first_message_from_env not in known:
             raise ConfigurationError([f"first message: environment variable {self.first_message_from_env} is not set"])
         return known[self.first_message_from_env]
+
+
+class MqttConfig(BaseModel):
+    """Topics of an MQTT broker that are listened to, at QoS 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form: str = Field("json", description="how the payloads are laid out; one of the feed's forms")
+    topics: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] = Field(min_length=1, max_length=64)
+    topic_as: str | None = Field(
+        None, min_length=1, max_length=64, description="key under which each message gets the levels of its topic"
+    )
+    url_from_env: str | None = Field(
+        None, description="environment variable with the broker's address; unset: the deployment's broker"
+    )
+
+    def find_url(self, deployment_url: str, environment: Mapping[str, str] | None = None) -> str:
+        """Give the broker's address.
+
+        Raises:
+            ConfigurationError: the environment variable is not set.
+        """
+        if self.url_from_env is None:
+            return deployment_url
+        known = os.environ if environment is None else environment
+        if self.url_from_env not in known:
+            raise ConfigurationError([f"MQTT broker: environment variable {self.url_from_env} is not set"])
+        return known[self.url_from_env]
 
 
 def _breaks(value: str) -> bool:

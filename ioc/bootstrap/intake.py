@@ -15,7 +15,7 @@ from connectors.supervisor import Supervisor
 from connectors.transports.http_push import HttpPush
 from ioc.api.services import IngestServices
 from ioc.bootstrap.foundations import Foundations
-from ioc.bootstrap.knowledge import load_feed_configs, load_feeds
+from ioc.bootstrap.knowledge import load_definitions, load_feed_configs, load_feeds
 from ioc.bootstrap.processing import GROUP
 from ioc.errors import IocError
 from ioc.logs import logger
@@ -103,6 +103,6 @@ def make_ingest(base: Foundations) -> Ingest:
         nmea_url=settings.feeds.nmea_url,
         client_id=f"qn-ioc-{socket.gethostname()[:40]}",
     )
-    connectors = make_connectors(feeds, around, configs=configs)
+    connectors = make_connectors(feeds, around, configs=configs, definitions=load_definitions(settings))
     supervisor = Supervisor(connectors, intake, board, base.clock, random=base.random)
     return Ingest(base, supervisor, board, lag, HttpPush(feeds, intake, base.clock))

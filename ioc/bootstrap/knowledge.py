@@ -10,9 +10,11 @@ import yaml
 
 from alerts.rulebook import Rulebook
 from alerts.world import World
+from connectors.definition import FeedDefinition
 from connectors.feed import Feed, FeedConfig
 from connectors.inventory import load_inventory
-from connectors.registry import configure, find, open_feeds
+from connectors.mapping.definition import load_mappings
+from connectors.registry import DEFINITIONS, configure, find, open_feeds
 from geo.catalogue import load_places, load_stations, load_units, load_zone_index
 from geo.installations import load_installations
 from ioc.errors import ConfigurationError, NotFoundError
@@ -53,6 +55,15 @@ def load_world(geo_directory: Path | None = None) -> World:
     )
 
 
+def load_definitions(settings: Settings) -> dict[str, FeedDefinition]:
+    """Give every feed that this deployment could run: the shipped ones and those of its mapping files.
+
+    Raises:
+        ConfigurationError: with every fault of every mapping file, each with its line.
+    """
+    return {**DEFINITIONS, **load_mappings(settings.feeds.config_dir, taken=DEFINITIONS)}
+
+
 def load_feed_configs(settings: Settings) -> dict[str, FeedConfig]:
     """Read the feeds' configurations: the shipped ones, or ``<feed>.yaml`` of the folder that is set.
 
@@ -61,11 +72,12 @@ def load_feed_configs(settings: Settings) -> dict[str, FeedConfig]:
     """
     faults: list[str] = []
     configs: dict[str, FeedConfig] = {}
+    definitions = load_definitions(settings)
     for feed_id in settings.feeds.enabled:
         try:
-            find(feed_id)
+            find(feed_id, definitions)
             values = {**_find_addresses(settings, feed_id), **_read_overrides(settings.feeds.config_dir, feed_id)}
-            configs[feed_id] = configure(feed_id, values)
+            configs[feed_id] = configure(feed_id, values, definitions)
         except ConfigurationError as error:
             faults += error.faults
         except NotFoundError as error:
@@ -82,6 +94,7 @@ def load_feeds(settings: Settings, keys: Keys, geo_directory: Path | None = None
         stations=load_inventory(geo_directory),
         pseudonym_key=keys.pseudonym_key,
         configs=load_feed_configs(settings),
+        definitions=load_definitions(settings),
     )
 
 

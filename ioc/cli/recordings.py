@@ -14,7 +14,9 @@ import typer
 from connectors.feed import Form
 from connectors.registry import DEFINITIONS
 from connectors.transports.lines import LineTimes
+from ioc import settings
 from ioc.bootstrap import open_foundations, scratch
+from ioc.bootstrap.knowledge import load_definitions
 from ioc.cli.playing import Bars, print_summary, to_json
 from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
@@ -156,16 +158,24 @@ def to_sources(path: Path, feed: str | None, form: Form | None, start: datetime 
     Raises:
         ConfigurationError: nothing, or it cannot be told which feed it belongs to.
     """
-    if feed is not None and feed not in DEFINITIONS:
-        raise ConfigurationError([f"no feed {feed!r}; there are {', '.join(DEFINITIONS)}"])
+    definitions = DEFINITIONS if feed is None or feed in DEFINITIONS else load_definitions(settings.load())
+    if feed is not None and feed not in definitions:
+        raise ConfigurationError([f"no feed {feed!r}; there are {', '.join(definitions)}"])
     if not path.exists():
         raise ConfigurationError([f"{path}: no such file or folder"])
     if is_recording(path):
         return list(find_recordings(path))
     feed_id, known_form = recognise(path, feed_id=feed, form=form)
     times = None if start is None else LineTimes(start_at=start.replace(tzinfo=UTC), interval=timedelta(seconds=1))
-    wire = Recording(path=path, feed_id=feed_id, form=known_form, line_times=times if known_form is Form.NMEA else None)
-    return [wire]
+    return [
+        Recording(
+            path=path,
+            feed_id=feed_id,
+            form=known_form,
+            line_times=times if known_form is Form.NMEA else None,
+            definition=definitions[feed_id],
+        )
+    ]
 
 
 def _to_speed(text: str) -> float | None:

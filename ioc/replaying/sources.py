@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.definition import FeedDefinition
 from connectors.feed import Form
 from connectors.transports.lines import LineTimes
 from ioc.errors import ConfigurationError
@@ -16,12 +17,15 @@ from ioc.recordings.manifest import NAME, RecordedFile, read_manifest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """One wire file to play: the feed whose parser reads it, and its form. ``line_times`` serve files without times."""
+    """One wire file to play: the feed whose parser reads it, and its form. ``line_times`` serve files without times,
+    ``definition`` comes with a feed of this deployment's own mapping files.
+    """
 
     path: Path
     feed_id: str
     form: Form
     line_times: LineTimes | None = None
+    definition: FeedDefinition | None = None
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from connectors.intake import make_letters
 from connectors.inventory import load_inventory
-from connectors.registry import open_feed
+from connectors.registry import find, open_feed
 from connectors.transports.files import FileImport, FileProgress
 from ioc.clocks import SystemClock
 from ioc.domain.events import DeadLetter, Event, Parsed, Rejected
@@ -65,8 +65,12 @@ class WireTrack:
         self.begins_at: datetime | None = None
         self._recording, self._is_over = recording, False
         self._queue: asyncio.Queue[tuple[Parsed, datetime] | None] = asyncio.Queue(_QUEUE_PAYLOADS)
+        definition = recording.definition or find(recording.feed_id)
         feed = open_feed(
-            recording.feed_id, stations=load_inventory(base.geo_directory), pseudonym_key=base.keys.pseudonym_key
+            recording.feed_id,
+            stations=load_inventory(base.geo_directory),
+            pseudonym_key=base.keys.pseudonym_key,
+            definitions={recording.feed_id: definition},
         )
         self._import = FileImport(
             feed, self._take, SystemClock(), form=recording.form, follows_event_time=True,
