@@ -10,7 +10,7 @@ from alerts.conditions.sea_state import VesselState, take_weather, weather_of, w
 from alerts.memory import PartitionMemory
 from alerts.rule import PROVINCE_TIME, Level, Rule
 from alerts.rule_files import Table
-from alerts.world import World
+from alerts.world import HARBOUR_KINDS, World
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselPosition, WeatherWarning
 
@@ -19,11 +19,13 @@ from ioc.domain.kinds import Payload, VesselPosition, WeatherWarning
 class VesselUnsheltered:
     """At rest outside harbours after the onset of a warning of one of the hazards: the onset is the stop time.
 
-    Vessels under way are ``vessel_warned``'s: one situation, one alert.
+    Vessels under way are ``vessel_warned``'s: one situation, one alert. One that lies within ``near_m`` of a harbour is
+    in it: fixes jitter, and outlines are drawn by hand.
     """
 
     levels: tuple[Level, ...]
     hazards: frozenset[str]
+    near_m: float
     kinds: tuple[type[Payload], ...] = (VesselPosition, WeatherWarning)
     facts: frozenset[str] = field(default=frozenset({"stop_at"}))
 
@@ -35,7 +37,9 @@ class VesselUnsheltered:
 def read_vessel_unsheltered(table: Table) -> VesselUnsheltered:
     """Read the keys of the rule."""
     return VesselUnsheltered(
-        levels=(Level(severity=table.severity("severity")),), hazards=frozenset(table.words("hazards"))
+        levels=(Level(severity=table.severity("severity")),),
+        hazards=frozenset(table.words("hazards")),
+        near_m=table.number("near_m", 0.0),
     )
 
 
@@ -44,7 +48,8 @@ class UnshelteredEvaluator(AfloatEvaluator):
 
     def __init__(self, rule: Rule, index: int, world: World, condition: VesselUnsheltered) -> None:
         super().__init__(rule, index, world)
-        self._hazards = condition.hazards
+        self._hazards, self._near_m = condition.hazards, condition.near_m
+        self._harbours = sorted(world.zone_ids(HARBOUR_KINDS))
 
     def _scopes_of(self, event: Event) -> list[str]:
         return weather_scopes(self._world, event)
@@ -69,6 +74,12 @@ class UnshelteredEvaluator(AfloatEvaluator):
             for warning in weather_of(memory, self.rule, self._index, scope).warnings.values()
             if warning.hazard in self._hazards and warning.onset_at <= at < warning.expires_at
         ]
-        if not stops:
+        if not stops or self._lies_by_a_harbour(vessel.event):
             return None
         return Danger(None, None, {"stop_at": min(stops).astimezone(PROVINCE_TIME).strftime("%H:%M %d/%m")})
+
+    def _lies_by_a_harbour(self, event: Event | None) -> bool:
+        position = event.position if event is not None else None
+        return position is not None and any(
+            self._world.zones.distance_outside_m(zone_id, position) <= self._near_m for zone_id in self._harbours
+        )
