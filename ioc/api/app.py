@@ -16,6 +16,7 @@ from ioc.api.routes import (
     features,
     health,
     history,
+    indicators,
     ingest,
     subscriptions,
     twin,
@@ -38,7 +39,17 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(ingest.router(services.ingest))
     if (api := services.api) is not None:
         app.include_router(auth.router(services, api))
-        for routes in (administration, alerts, catalogue, dead_letters, features, history, subscriptions, twin):
+        for routes in (
+            administration,
+            alerts,
+            catalogue,
+            dead_letters,
+            features,
+            history,
+            indicators,
+            subscriptions,
+            twin,
+        ):
             app.include_router(routes.router(services, api))
         app.include_router(endpoint.router(services, api))
         pages.mount(app)

@@ -16,6 +16,7 @@ from ioc.ports import Clock
 from ioc.storage.accounts import AccountStore
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.audit import AuditLog
+from ioc.storage.indicators import IndicatorStore
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
@@ -43,6 +44,7 @@ class ApiServices:
     audit: AuditLog
     alerts: PostgresAlertStore
     history: HistoryStore
+    indicators: IndicatorStore
     twin: TwinStore
     letters: DeadLetterStore
     retry_letters: Callable[[Sequence[Any]], Awaitable[tuple[int, int]]]

@@ -14,7 +14,7 @@ from connectors.registry import find
 from ioc.api.services import ApiServices
 from ioc.api.wall.hub import WallHub
 from ioc.bootstrap.foundations import Foundations
-from ioc.bootstrap.knowledge import load_feed_configs, load_feeds, load_rulebook, load_world
+from ioc.bootstrap.knowledge import load_definitions, load_feed_configs, load_feeds, load_rulebook, load_world
 from ioc.bootstrap.letters import retry_letters
 from ioc.delivery.destination import AllowedNetwork, DestinationPolicy
 from ioc.delivery.signing import make_secret
@@ -28,6 +28,7 @@ from ioc.storage.archive_reads import ArchiveReader
 from ioc.storage.archived_history import ArchivedHistory
 from ioc.storage.audit import AuditLog
 from ioc.storage.feed_status import FeedStatusStore
+from ioc.storage.indicators import IndicatorStore
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.retention import Retention
@@ -53,10 +54,12 @@ def make_api(base: Foundations) -> ApiServices:
     history = HistoryStore(database, make_archived_history(base))
     alerts = PostgresAlertStore(database, enqueue)
     statuses = FeedStatusStore(database, clock)
+    indicators = IndicatorStore(database)
     hub = WallHub(
         log=base.log,
         history=history,
         alerts=alerts,
+        indicators=indicators,
         feed_statuses=statuses.statuses,
         zones=world.zones,
         stale_after=find_stale_after(settings),
@@ -70,6 +73,7 @@ def make_api(base: Foundations) -> ApiServices:
         audit=AuditLog(database, clock),
         alerts=alerts,
         history=history,
+        indicators=indicators,
         twin=TwinStore(database),
         letters=DeadLetterStore(database),
         retry_letters=partial(_retry_letters, base),
@@ -112,8 +116,9 @@ def make_destinations(settings: Settings) -> DestinationPolicy:
 def find_stale_after(settings: Settings) -> Mapping[type[Payload], timedelta]:
     """Say after which silence a reading of each kind no longer speaks for the present; registers never go stale."""
     found: dict[type[Payload], timedelta] = {}
+    definitions = load_definitions(settings)
     for feed_id, config in load_feed_configs(settings).items():
-        for name in find(feed_id).kinds:
+        for name in find(feed_id, definitions).kinds:
             found[KINDS[name].payload] = _PERIODS_UNTIL_STALE * config.expected_period
     if VesselPosition in found:
         found[VesselPosition] = max(_VESSEL_STALE, found[VesselPosition])

@@ -109,6 +109,11 @@ class PostgresAlertStore:
         async with self._database.connection() as connection:
             return await fetch_alerts(connection, "open", {"limit": limit})
 
+    async def alerts_touched_since(self, since: datetime, *, limit: int = 50_000) -> list[Alert]:
+        """Give the alerts that were acknowledged, or ended, since an instant."""
+        async with self._database.connection() as connection:
+            return await fetch_alerts(connection, "touched_since", {"since": since, "limit": limit})
+
     async def page(self, which: AlertFilter, *, limit: int, cursor: str | None = None) -> AlertPage:
         """Give one page.
 

@@ -106,6 +106,15 @@ class _Nothing:
     async def open_alerts(self) -> list[object]:
         return []
 
+    async def alerts_touched_since(self, since: datetime) -> list[object]:
+        return []
+
+    async def courses(self, **_: object) -> dict[str, list[float]]:
+        return {}
+
+    async def record(self, *_: object) -> None:
+        return None
+
     async def follow(self, after: int) -> AsyncIterator[list[object]]:
         await asyncio.Event().wait()
         yield []
@@ -136,7 +145,8 @@ async def _serve(walls: int) -> Run:
         path = Path(folder) / "events.sqlite3"
         async with EmbeddedLog(path, retention=timedelta(hours=1), retention_bytes=10**9, clock=clock) as log:
             hub = WallHub(
-                log=log, history=cast(Any, nothing), alerts=cast(Any, nothing), feed_statuses=nothing.statuses,
+                log=log, history=cast(Any, nothing), alerts=cast(Any, nothing), indicators=cast(Any, nothing),
+                feed_statuses=nothing.statuses,
                 zones=load_world().zones, stale_after={VesselPosition: timedelta(minutes=6)}, name_of=lambda _: None,
                 clock=clock, random=Random(1),
             )  # fmt: skip

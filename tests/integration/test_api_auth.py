@@ -174,6 +174,7 @@ WHO = {
     "/api/v1/tracks": {"GET": EVERYBODY},
     "/api/v1/ogc": {"GET": EVERYBODY},
     "/api/v1/indicators": {"GET": EVERYBODY},
+    "/api/v1/indicators/{indicator_id}": {"GET": EVERYBODY},
     "/api/v1/kinds": {"GET": EVERYBODY},
     "/api/v1/feeds": {"GET": EVERYBODY},
     "/api/v1/rules": {"GET": EVERYBODY},

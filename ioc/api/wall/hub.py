@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from alerts import vn_aqi
 from geo.zones import ZoneIndex
 from ioc import telemetry
-from ioc.api.views import ALERT_FIELDS, to_alert_event, to_alert_row
-from ioc.api.wall import kpi
+from ioc.api.views import ALERT_FIELDS, to_alert_event, to_alert_row, to_ms
 from ioc.api.wall.channels import LogChannel, StateChannel
 from ioc.api.wall.picture import FIELDS, KEPT, LATEST_KINDS, Names, Picture
 from ioc.api.wall.session import Session
 from ioc.domain.alerts import Alert, AlertEvent
 from ioc.domain.events import Event
-from ioc.domain.kinds import AirReading, Payload
+from ioc.domain.kinds import Payload, VesselPosition
 from ioc.errors import IocError
+from ioc.indicators.board import COURSE_MINUTES, Board, Shown, Surroundings, make_indicators
 from ioc.logs import logger
 from ioc.ports import Batch, Clock, EventLog, Topic
 from ioc.retry import Backoff
 from ioc.storage.alerts import PostgresAlertStore
+from ioc.storage.indicators import IndicatorStore, Sample
 from ioc.storage.series import HistoryStore
 
 _log = logger("wall.hub")
@@ -43,6 +44,9 @@ FEED_FIELDS = (
     "id", "state", "last_at", "received_at", "rate_per_min", "expected_period_s", "assets", "dead_letters",
 )  # fmt: skip
 
+INDICATOR_FIELDS = ("id", "value", "unit", "limit", "at", "q", "spark")
+_TOUCHED = timedelta(hours=24)
+
 FeedStatuses = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
@@ -53,6 +57,7 @@ class WallHub:
         log: events come from its end.
         history: the newest readings at start.
         alerts: the alert journal.
+        indicators: what the indicators were before our start, and where they are kept.
         feed_statuses: every feed's status, as on the wire.
         zones: for the zone that a vessel is in.
         stale_after: silence after which a kind's reading is stale.
@@ -69,6 +74,7 @@ class WallHub:
         alerts: PostgresAlertStore,
         feed_statuses: FeedStatuses,
         zones: ZoneIndex,
+        indicators: IndicatorStore,
         stale_after: Mapping[type[Payload], timedelta],
         name_of: Names,
         clock: Clock,
@@ -78,13 +84,20 @@ class WallHub:
         self._log, self._history, self._alerts, self._feed_statuses = log, history, alerts, feed_statuses
         self._clock, self._random, self._tick = clock, random, tick
         epoch = self.now_ms()
-        fields = {**FIELDS, "kpi:province": kpi.FIELDS, "feeds": FEED_FIELDS}
+        fields = {**FIELDS, "kpi:province": INDICATOR_FIELDS, "feeds": FEED_FIELDS}
         self.states = {name: StateChannel(name, names, epoch=epoch) for name, names in fields.items()}
         self.alert_channel = LogChannel("alerts", ALERT_FIELDS)
         self._picture = Picture(
             {name: self.states[name] for name in FIELDS}, zones=zones, stale_after=stale_after, name_of=name_of
         )
-        self._figures = kpi.KeyFigures(self._picture)
+        self._indicators = indicators
+        around = Surroundings(
+            feeds=lambda: self._feeds,
+            vessels=lambda doing: self._picture.tally.counts[doing],
+            vessels_heard=lambda now: self._picture.heard(VesselPosition, now),
+        )
+        self.board = Board(make_indicators(around, stale_after))
+        self.shown: Sequence[Shown] = ()
         self._open: dict[str, Alert] = {}
         self._sessions: set[Session] = set()
         self._feeds: Sequence[Mapping[str, Any]] = ()
@@ -123,6 +136,7 @@ class WallHub:
             group.create_task(self._keep(self._follow_alerts), name="wall:alerts")
             group.create_task(self._keep(self._look_again), name="wall:look-again")
             group.create_task(self._keep(self._watch_feeds), name="wall:feeds")
+            group.create_task(self._keep(self._record_indicators), name="wall:indicators")
             group.create_task(self._beat(), name="wall:ticks")
 
     async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -152,11 +166,13 @@ class WallHub:
 
     async def _fill(self) -> None:
         now = self._clock.now()
-        self._picture.take(
-            [event for event in await self._history.latest_events(since=now - KEPT) if _is_kept(event)], now
-        )
-        async for readings in self._history.events_since(AirReading.KIND, now - timedelta(hours=vn_aqi.HOURS)):
-            self._picture.learn_air(readings)
+        newest, look_back = await self._history.latest_events(since=now - KEPT), self.board.look_back
+        self._picture.take([event for event in newest if _is_kept(event)], now)
+        self.board.take(event for event in newest if type(event.data) not in look_back)
+        for kind, span in look_back.items():
+            async for readings in self._history.events_since(kind.KIND, now - span):
+                self.board.take(readings)
+                self._picture.learn_air(readings)
         self._picture.show_air(now)
 
     async def _look_again(self) -> None:
@@ -169,9 +185,10 @@ class WallHub:
     def _take(self, batch: Batch) -> None:
         now = self._clock.now()
         for part in batch.slices:
-            events = [item for item in part.items if isinstance(item, Event) and _is_kept(item)]
+            events = [item for item in part.items if isinstance(item, Event)]
+            self.board.take(events)
+            self._picture.take([event for event in events if _is_kept(event)], now)
             if events:
-                self._picture.take(events, now)
                 self._lag_ms = max(self._lag_ms, _to_lag_ms(now, events[-1].received_at))
 
     async def _follow_alerts(self) -> None:
@@ -190,7 +207,11 @@ class WallHub:
         """Begin with what is open, and the newest entries for walls that come from another process."""
         channel, floor = self.alert_channel, max(0, last - PRELUDE)
         entries = await self._alerts.events_after(floor, limit=PRELUDE)
+        for alert in await self._alerts.alerts_touched_since(self._clock.now() - _TOUCHED):
+            self.board.take_alert(alert)
         self._open = {str(alert.alert_id): alert for alert in await self._alerts.open_alerts() if not alert.shadow}
+        for alert in self._open.values():
+            self.board.take_alert(alert)
         channel.begin(last, ((key, to_alert_row(alert)) for key, alert in self._open.items()), floor=floor)
         for entry in entries:
             if entry.event_id <= last and not entry.alert.shadow:
@@ -202,6 +223,7 @@ class WallHub:
     def _take_alert(self, event: AlertEvent) -> None:
         if event.alert.shadow:
             return
+        self.board.take_alert(event.alert)
         key = str(event.alert_id)
         known = self._open.get(key)
         if known is None or known.revision <= event.alert.revision:
@@ -242,8 +264,26 @@ class WallHub:
 
     def _show_figures(self, now: datetime) -> None:
         channel = self.states["kpi:province"]
-        for row in self._figures.rows(now, feeds=self._feeds, open_alert_count=len(self._open)):
-            channel.put(row[0], row)
+        self.shown = self.board.show(now)
+        for definition, figure, course in self.shown:
+            name, limit = definition.indicator_id, definition.limit if figure.limit is None else figure.limit
+            row = [name, figure.value, definition.unit, limit, to_ms(figure.at), int(figure.quality), course]
+            channel.put(name, row)
+            telemetry.indicator.labels(name).set(math.nan if figure.value is None else figure.value)
+
+    async def _record_indicators(self) -> None:
+        """Keep a sample a minute; before the first, take up the courses that are there."""
+        minute = _to_minute(self._clock.now())
+        self.board.recall(await self._indicators.courses(until=minute, minutes=COURSE_MINUTES), minute)
+        while True:
+            await self._clock.sleep(minute + timedelta(minutes=1) - self._clock.now())
+            minute = _to_minute(self._clock.now())
+            samples = [
+                Sample(definition.indicator_id, figure.value, int(figure.quality), figure.at)
+                for definition, figure, _ in self.shown
+            ]
+            if samples and self.is_following:
+                await self._indicators.record(minute, samples)
 
     def _send_deltas(self) -> None:
         at_ms = self.now_ms()
@@ -270,6 +310,10 @@ def judge_feed(status: Mapping[str, Any], now_ms: int) -> Mapping[str, Any]:
     if periods > FEED_LOST_PERIODS:
         return {**status, "state": "lost"}
     return {**status, "state": "late"} if periods > FEED_LATE_PERIODS else status
+
+
+def _to_minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
 
 
 def _is_kept(event: Event) -> bool:

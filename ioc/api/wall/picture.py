@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from geo.zones import ZoneIndex
+from geo.zones import ZoneIndex, ZoneKind
 from ioc.api.views import to_ms
-from ioc.api.wall.air import AirIndex
 from ioc.api.wall.channels import MOST_KEYS, Row, StateChannel
 from ioc.domain.events import Event
 from ioc.domain.kinds import (
@@ -26,6 +25,7 @@ from ioc.domain.kinds import (
     WeatherObservation,
 )
 from ioc.domain.quantities import Quality
+from ioc.indicators.air import AirIndex
 
 FIELDS: Mapping[str, Sequence[str]] = {
     "map:vessels": ("id", "lon", "lat", "sog_kn", "cog_deg", "name", "pax_count", "zone", "at", "q"),
@@ -50,8 +50,8 @@ TRUCK_GONE_AFTER = timedelta(minutes=10)
 KEPT = timedelta(days=7)
 """What stands still stays for a week: a dead sensor must be seen, one that was taken down must go."""
 _LAST_STEPS = frozenset({"cross", "exit"})
-_YARD_STEPS = frozenset({"arrive_yard", "anpr_gate", "weigh", "quarantine", "customs_lane", "scan", "handover"})
 _MOVING_KN = 0.5
+_SHELTERING = frozenset({ZoneKind.PORT, ZoneKind.SHELTER})
 _SILENT_STATES = frozenset({Quality.STALE, Quality.BAD})
 
 Names = Callable[[str], str | None]
@@ -97,15 +97,9 @@ class Picture:
         self._newest: dict[type[Payload], dict[str, Event]] = {kind: {} for kind in LATEST_KINDS}
         self._newest_at: dict[type[Payload], datetime] = {}
         self._air = AirIndex()
+        self._shelters = frozenset(zone.zone_id for zone in zones.zones.values() if zone.kind in _SHELTERING)
+        self._in_shelter: dict[str, bool] = {}
         self.tally = Tally()
-
-    def newest(self, kind: type[Payload]) -> list[Event]:
-        """Give the newest event of every asset that reports this kind."""
-        return list(self._newest[kind].values())
-
-    def newest_at(self, kind: type[Payload]) -> datetime | None:
-        """Give the source time of the newest event of this kind."""
-        return self._newest_at.get(kind)
 
     def quality_of(self, event: Event, now: datetime) -> int:
         """Judge how far an event still speaks for the present."""
@@ -115,20 +109,15 @@ class Picture:
         is_stale = limit is not None and now - event.observed_at > limit
         return Quality.STALE.value if is_stale else event.quality
 
+    def heard(self, kind: type[Payload], now: datetime) -> tuple[datetime | None, Quality]:
+        """Say when a kind was heard of last, and whether its counts still speak for the present."""
+        return self._newest_at.get(kind), self.quality_at(kind, now)
+
     def quality_at(self, kind: type[Payload], now: datetime) -> Quality:
         """Judge a kind as a whole: when nothing of it comes any more, a count of zero says nothing."""
         newest, limit = self._newest_at.get(kind), self._stale_after.get(kind)
         is_silent = newest is not None and limit is not None and now - newest > limit
         return Quality.STALE if is_silent else Quality.GOOD
-
-    def aqi_values(self) -> list[tuple[int, datetime]]:
-        """Give the hourly VN_AQI of every station that has one and still speaks, with its time."""
-        found = []
-        for event in self._newest[AirReading].values():
-            row = self._channels["map:sensors"].rows.get(event.asset_id)
-            if row is not None and row[-1] < Quality.STALE and (aqi := row[6].get("vn_aqi")) is not None:
-                found.append((aqi, event.observed_at))
-        return found
 
     def take(self, events: Iterable[Event], now: datetime) -> None:
         """Take events in; one that is older than what is known changes nothing on the map."""
@@ -179,6 +168,7 @@ class Picture:
     def _forget(self, kind: type[Payload], asset_id: str) -> None:
         del self._newest[kind][asset_id]
         self.tally.set(asset_id, None)
+        self._in_shelter.pop(asset_id, None)
         if (name := MAP_KINDS.get(kind)) is not None:
             self._channels[name].drop(asset_id)
 
@@ -198,14 +188,13 @@ class Picture:
         lon_deg = np.array([event.lon_deg for event in placed], dtype=np.float64)
         lat_deg = np.array([event.lat_deg for event in placed], dtype=np.float64)
         for event, zones in zip(placed, self._zones.locate(lon_deg, lat_deg), strict=True):
+            self._in_shelter[event.asset_id] = not self._shelters.isdisjoint(zones)
             self._show(event, now, zone=zones[0] if zones else None)
 
     def _show(self, event: Event, now: datetime, *, zone: str | None = None) -> None:
         """Put an event's row on its channel, and count what it does."""
         name = MAP_KINDS[type(event.data)]
         quality = self.quality_of(self._speaker(event), now)
-        if isinstance(event.data, TruckStep):
-            self.tally.set(event.asset_id, "in_yard" if event.data.step in _YARD_STEPS else None)
         if event.lon_deg is None or event.lat_deg is None:
             return
         if isinstance(event.data, VesselPosition):
@@ -213,8 +202,8 @@ class Picture:
             is_same = known is not None and (known[1], known[2]) == _to_place(event)
             zone = known[7] if zone is None and is_same and known is not None else zone
             is_moving = (event.data.sog_kn or 0.0) >= _MOVING_KN
-            doing = "silent" if quality in _SILENT_STATES else "moving" if is_moving else None
-            self.tally.set(event.asset_id, doing)
+            still = "sheltered" if self._in_shelter.get(event.asset_id) else None
+            self.tally.set(event.asset_id, "silent" if quality in _SILENT_STATES else "moving" if is_moving else still)
         self._channels[name].put(event.asset_id, self._to_row(event, zone, quality))
 
     def _speaker(self, event: Event) -> Event:

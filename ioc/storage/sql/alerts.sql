@@ -36,6 +36,10 @@ SELECT * FROM alert WHERE (ended_at IS NULL OR operator <> 'normal') AND NOT sha
 ORDER BY started_at DESC, alert_id
 LIMIT %(limit)s
 
+-- name: touched_since
+SELECT * FROM alert WHERE (acked_at >= %(since)s OR ended_at >= %(since)s) AND NOT shadow
+LIMIT %(limit)s
+
 -- name: page
 SELECT * FROM alert
 WHERE (NOT %(open_only)s OR ended_at IS NULL OR operator <> 'normal')

@@ -11,8 +11,7 @@ import yaml
 
 from ioc.api.views import ALERT_FIELDS
 from ioc.api.wall import protocol
-from ioc.api.wall.hub import FEED_FIELDS
-from ioc.api.wall.kpi import FIELDS as KPI_FIELDS
+from ioc.api.wall.hub import FEED_FIELDS, INDICATOR_FIELDS
 from ioc.api.wall.picture import FIELDS
 
 DOCUMENT = yaml.safe_load((Path(__file__).resolve().parents[3] / "docs" / "asyncapi.yaml").read_text("utf-8"))
@@ -47,7 +46,7 @@ def test_every_close_code_is_described():
 
 def test_every_channel_is_described_with_its_fields_in_order():
     text = " ".join(DOCUMENT["components"]["schemas"]["Row"]["description"].split())
-    channels = {**FIELDS, "kpi:province": KPI_FIELDS, "feeds": FEED_FIELDS}
+    channels = {**FIELDS, "kpi:province": INDICATOR_FIELDS, "feeds": FEED_FIELDS}
     for name, fields in channels.items():
         assert f"`{name}` {' '.join(fields)}" in text, name
     assert set(DOCUMENT["components"]["schemas"]["Channel"]["enum"]) == {*channels, "alerts"}

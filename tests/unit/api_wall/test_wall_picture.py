@@ -9,12 +9,12 @@ import pytest
 from geo.zones import ZoneIndex
 from ioc.api.wall.channels import StateChannel
 from ioc.api.wall.hub import judge_feed
-from ioc.api.wall.kpi import KeyFigures
 from ioc.api.wall.picture import FIELDS, Picture
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import AirReading, Crowd, GateCount, Payload, TruckStep, UnitReport, VesselPosition
+from ioc.indicators.board import Board, Surroundings, make_indicators
 
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 STALE_AFTER = {AirReading: timedelta(minutes=15), VesselPosition: timedelta(minutes=6), Crowd: timedelta(minutes=3)}
@@ -32,6 +32,28 @@ def at(minute: float) -> datetime:
     return START + timedelta(minutes=minute)
 
 
+class Province(Picture):
+    """The live picture with the indicators beside it, as the hub feeds both."""
+
+    def __init__(self, *arguments, **named) -> None:
+        super().__init__(*arguments, **named)
+        around = Surroundings(
+            feeds=lambda: (),
+            vessels=lambda doing: self.tally.counts[doing],
+            vessels_heard=lambda now: self.heard(VesselPosition, now),
+        )
+        self.board = Board(make_indicators(around, STALE_AFTER))
+
+    def take(self, events, now) -> None:
+        events = list(events)
+        super().take(events, now)
+        self.board.take(events)
+
+    def learn_air(self, events) -> None:
+        super().learn_air(events)
+        self.board.take(events)
+
+
 @pytest.fixture(scope="module")
 def zones() -> ZoneIndex:
     return load_world().zones
@@ -44,16 +66,21 @@ def channels():
 
 @pytest.fixture
 def picture(channels, zones):
-    return Picture(channels, zones=zones, stale_after=STALE_AFTER, name_of={"site.beach": "Bãi Cháy"}.get)
+    return Province(channels, zones=zones, stale_after=STALE_AFTER, name_of={"site.beach": "Bãi Cháy"}.get)
 
 
 def shown(channels, name: str, asset_id: str) -> dict:
     return dict(zip(FIELDS[name], channels[name].rows[asset_id], strict=True))
 
 
-def figures(picture, minute: float, **given) -> dict:
-    rows = KeyFigures(picture).rows(at(minute), feeds=given.get("feeds", ()), open_alert_count=given.get("alerts", 0))
-    return {row[0]: row for row in rows}
+def figures(picture, minute: float) -> dict:
+    """Rows as the channel has them, by indicator."""
+    return {
+        definition.indicator_id: [
+            definition.indicator_id, figure.value, definition.unit, figure.limit, figure.at, figure.quality, course
+        ]
+        for definition, figure, course in picture.board.show(at(minute))
+    }  # fmt: skip
 
 
 def test_an_older_event_never_overwrites_a_newer_one(picture, channels):
@@ -160,11 +187,11 @@ def test_units_count_once_for_the_province_s_own_day(picture):
 
 
 def test_a_figure_keeps_one_value_a_minute_of_the_last_hour(picture):
-    keeper = KeyFigures(picture)
     for second in range(0, 7_200, 20):
-        rows = keeper.rows(START + timedelta(seconds=second), feeds=(), open_alert_count=second // 60)
-    alerts = next(row for row in rows if row[0] == "kpi.alerts_open")
-    assert alerts[6] == list(range(60, 120))
+        step = TruckStep(step="weigh", gate="bac-luan-2", direction="export")
+        picture.take([event(f"truck.{second // 60}", step, second / 60)], at(second / 60))
+        rows = figures(picture, second / 60)
+    assert rows["kpi.trucks_in_yard"][6] == list(range(61, 121))
 
 
 def test_a_feed_whose_intake_died_is_not_live_for_ever():
