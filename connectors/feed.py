@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
@@ -127,6 +127,29 @@ class Parse(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one record became: events, a ``refusal``, or neither: then ``unlike`` says what nobody wanted of it."""
+
+    index: int
+    raw: bytes
+    events: Sequence[Event] = ()
+    refusal: str | None = None
+    unlike: str | None = None
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A parser that can say of each record what it becomes, and why not."""
+
+    def explain(self, payload: bytes, context: ParseContext) -> Iterator[Outcome]:
+        """Go through a payload record by record.
+
+        Raises:
+            MalformedPayloadError: nothing in the payload can be read.
+        """
+
+
 class Redact(Protocol):
     """Takes personal data out of bytes that are about to be kept as a dead letter."""
 
@@ -175,17 +198,7 @@ class Feed:
         """
         if form not in self.forms:
             raise MalformedPayloadError(f"feed {self.feed_id} does not speak {form}")
-        parsed = self._parse(
-            payload,
-            ParseContext(
-                feed_id=self.feed_id,
-                received_at=received_at,
-                stations=self._stations,
-                pseudonym_key=self._pseudonym_key,
-                form=form,
-                csv=self._csv,
-            ),
-        )
+        parsed = self._parse(payload, self._make_context(received_at, form))
         self.quality.judge(parsed.events)
         if parsed.rejected and self._redact is not keep_raw:
             kept = [
@@ -194,6 +207,28 @@ class Feed:
             ]
             return Parsed(events=parsed.events, rejected=kept, ignored_count=parsed.ignored_count)
         return parsed
+
+    def explain(self, payload: bytes, *, received_at: datetime, form: Form = Form.JSON) -> Iterator[Outcome] | None:
+        """Say of each record what it becomes; None where the feed's parser cannot say it by itself.
+
+        Raises:
+            MalformedPayloadError: nothing in the payload can be read, or the feed does not speak this form.
+        """
+        if form not in self.forms:
+            raise MalformedPayloadError(f"feed {self.feed_id} does not speak {form}")
+        if not isinstance(self._parse, Explains):
+            return None
+        return self._parse.explain(payload, self._make_context(received_at, form))
+
+    def _make_context(self, received_at: datetime, form: Form) -> ParseContext:
+        return ParseContext(
+            feed_id=self.feed_id,
+            received_at=received_at,
+            stations=self._stations,
+            pseudonym_key=self._pseudonym_key,
+            form=form,
+            csv=self._csv,
+        )
 
     def flush(self) -> Parsed:
         """Give up half records that still wait for their rest: at the end of a file."""

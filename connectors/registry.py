@@ -81,6 +81,8 @@ def configure(
         ConfigurationError: with every fault of it.
     """
     definition = find(feed_id, definitions)
+    if definition.settled is not None and values:
+        raise ConfigurationError([f"feed {feed_id}: its mapping file is its configuration; it takes no other"])
     try:
         config = (
             definition.config.model_validate(dict(values or {})) if definition.settled is None else definition.settled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from connectors.definition import JSON_FORMS, FeedDefinition
 from connectors.feed import FeedConfig, Parse
@@ -41,19 +41,28 @@ def load_mappings(folder: pathlib.Path | None, *, taken: Iterable[str]) -> dict[
     known = frozenset(taken)
     for path in [] if folder is None or not folder.is_dir() else sorted(folder.glob(f"*{SUFFIX}")):
         try:
-            config = read_mapping(path)
+            definition = load_mapping(path, taken=known)
         except ConfigurationError as error:
             faults += error.faults
-            continue
-        if config.feed != path.name.removesuffix(SUFFIX):
-            faults.append(f"{path}:1: feed is {config.feed!r}; the file must be named {config.feed}{SUFFIX}")
-        elif config.feed in known:
-            faults.append(f"{path}:1: there is a feed {config.feed!r} already")
         else:
-            found[config.feed] = make_definition(config)
+            found[definition.feed_id] = definition
     if faults:
         raise ConfigurationError(faults)
     return found
+
+
+def load_mapping(path: pathlib.Path, *, taken: Container[str]) -> FeedDefinition:
+    """Read one ``<feed>.mapping.yaml``.
+
+    Raises:
+        ConfigurationError: it has faults, its name is another than its feed's, or the feed's id is ``taken``.
+    """
+    config = read_mapping(path)
+    if config.feed != path.name.removesuffix(SUFFIX):
+        raise ConfigurationError([f"{path}:1: feed is {config.feed!r}; the file must be named {config.feed}{SUFFIX}"])
+    if config.feed in taken:
+        raise ConfigurationError([f"{path}:1: there is a feed {config.feed!r} already"])
+    return make_definition(config)
 
 
 def _make_parse(config: FeedConfig) -> Parse:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from connectors.feed import ParseContext
+from connectors.feed import Outcome, ParseContext
 from connectors.mapping.bodies import Item, cut
 from connectors.mapping.config import MappingConfig
 from connectors.mapping.paths import AmbiguousError, Path
 from connectors.mapping.rules import Rule, SourceRecord
 from connectors.values import RefusedRecordError
 from ioc.domain.events import Event, Parsed, Rejected
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What one record became: events, a ``refusal``, or nothing, with what was ``unlike`` the rules' conditions."""
-
-    item: Item
-    events: Sequence[Event] = ()
-    refusal: str | None = None
-    unlike: str | None = None
 
 
 class MappingParser:
@@ -44,7 +33,7 @@ class MappingParser:
         for outcome in self.explain(payload, context):
             events += outcome.events
             if outcome.refusal is not None:
-                rejected.append(Rejected(raw=outcome.item.raw, reason=outcome.refusal, index=outcome.item.index))
+                rejected.append(Rejected(raw=outcome.raw, reason=outcome.refusal, index=outcome.index))
             ignored_count += outcome.unlike is not None
         return Parsed(events=events, rejected=rejected, ignored_count=ignored_count)
 
@@ -60,14 +49,20 @@ class MappingParser:
                     raise RefusedRecordError(item.fault)
                 yield self._judge(item, context)
             except RefusedRecordError as refusal:
-                yield Outcome(item=item, refusal=str(refusal))
+                yield Outcome(index=item.index, raw=item.raw, refusal=str(refusal))
             except AmbiguousError:
-                yield Outcome(item=item, refusal="a key that the mapping reads came twice")
+                yield Outcome(index=item.index, raw=item.raw, refusal="a key that the mapping reads came twice")
 
     def _judge(self, item: Item, context: ParseContext) -> Outcome:
         source = SourceRecord(item.record, item.root, context.pseudonym_key)
         differences = [(rule, rule.find_difference(source)) for rule in self._rules]
         fitting = [rule for rule, difference in differences if difference is None]
         if not fitting:
-            return Outcome(item=item, unlike="; ".join(dict.fromkeys(text for _, text in differences if text)))
-        return Outcome(item=item, events=[event for rule in fitting for event in rule.make_events(source, context)])
+            return Outcome(
+                index=item.index, raw=item.raw, unlike="; ".join(dict.fromkeys(text for _, text in differences if text))
+            )
+        return Outcome(
+            index=item.index,
+            raw=item.raw,
+            events=[event for rule in fitting for event in rule.make_events(source, context)],
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from alerts.world import World
 from connectors.definition import FeedDefinition
 from connectors.feed import Feed, FeedConfig
 from connectors.inventory import load_inventory
-from connectors.mapping.definition import load_mappings
+from connectors.mapping.definition import load_mapping, load_mappings
+from connectors.mapping.file import SUFFIX as MAPPING_SUFFIX
 from connectors.registry import DEFINITIONS, configure, find, open_feeds
 from geo.catalogue import load_places, load_stations, load_units, load_zone_index
 from geo.installations import load_installations
@@ -64,8 +65,8 @@ def load_definitions(settings: Settings) -> dict[str, FeedDefinition]:
     return {**DEFINITIONS, **load_mappings(settings.feeds.config_dir, taken=DEFINITIONS)}
 
 
-def load_feed_configs(settings: Settings) -> dict[str, FeedConfig]:
-    """Read the feeds' configurations: the shipped ones, or ``<feed>.yaml`` of the folder that is set.
+def load_feed_configs(settings: Settings, feed_ids: Iterable[str] | None = None) -> dict[str, FeedConfig]:
+    """Read the configurations of feeds, the enabled ones if none are named: ``<feed>.yaml`` of the folder that is set.
 
     Raises:
         ConfigurationError: with every fault of every file, unknown feeds included.
@@ -73,7 +74,7 @@ def load_feed_configs(settings: Settings) -> dict[str, FeedConfig]:
     faults: list[str] = []
     configs: dict[str, FeedConfig] = {}
     definitions = load_definitions(settings)
-    for feed_id in settings.feeds.enabled:
+    for feed_id in settings.feeds.enabled if feed_ids is None else feed_ids:
         try:
             find(feed_id, definitions)
             values = {**_find_addresses(settings, feed_id), **_read_overrides(settings.feeds.config_dir, feed_id)}
@@ -85,6 +86,37 @@ def load_feed_configs(settings: Settings) -> dict[str, FeedConfig]:
     if faults:
         raise ConfigurationError(faults)
     return configs
+
+
+def find_feed_faults(settings: Settings, files: Sequence[Path] | None = None) -> list[str]:
+    """Give every fault of feeds' files: those named, else all in the folder that is set and the list of the enabled."""
+    folder = settings.feeds.config_dir
+    faults: list[str] = []
+    if files is None and folder is not None and not folder.is_dir():
+        return [f"IOC_FEEDS__CONFIG_DIR: {folder} is no folder"]
+    found = (sorted(folder.glob("*.yaml")) if folder is not None else []) if files is None else files
+    definitions = dict(DEFINITIONS)
+    for path in sorted(found, key=lambda path: not path.name.endswith(MAPPING_SUFFIX)):
+        feed_id = path.name.removesuffix(MAPPING_SUFFIX).removesuffix(".yaml")
+        if not path.is_file():
+            faults.append(f"{path}: no such file")
+            continue
+        try:
+            if not path.name.endswith(MAPPING_SUFFIX):
+                configure(feed_id, _read_overrides(path.parent, feed_id), definitions)
+                continue
+            mapped = load_mapping(path, taken=DEFINITIONS)
+            definitions[feed_id] = mapped
+            configure(feed_id, definitions=definitions)
+        except ConfigurationError as error:
+            faults += error.faults
+        except NotFoundError:
+            faults.append(f"{path}: there is no feed {feed_id!r}")
+    if files is None:
+        faults += [
+            f"IOC_FEEDS__ENABLED: no feed {name!r}" for name in settings.feeds.enabled if name not in definitions
+        ]
+    return faults
 
 
 def load_feeds(settings: Settings, keys: Keys, geo_directory: Path | None = None) -> dict[str, Feed]:

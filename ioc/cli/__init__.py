@@ -22,6 +22,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "dead_letters": ("dead-letters",),
     "people": ("accounts", "keys"),
     "geodata": ("geo",),
+    "feeds": ("feeds",),
     "inspection": ("settings", "doctor"),
 }
 """Where each command lives."""
