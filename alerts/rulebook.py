@@ -11,6 +11,7 @@ from string import Formatter
 
 from alerts.announcement import FACT_NAMES
 from alerts.conditions.absence import read_absence
+from alerts.conditions.asset_limits import read_asset_limits
 from alerts.conditions.cluster import read_cluster
 from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
@@ -35,6 +36,7 @@ from ioc.errors import ConfigurationError
 
 CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "threshold": read_threshold,
+    "asset_limits": read_asset_limits,
     "index": read_index,
     "window": read_window,
     "expression": read_expression,

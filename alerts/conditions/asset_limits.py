@@ -1,0 +1,93 @@
+"""Limits that each asset has of its own: a reservoir's crest, a river's alarm levels. Others are not judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from alerts.announcement import asset_subject
+from alerts.conditions.leveled import LeveledEvaluator
+from alerts.memory import PartitionMemory
+from alerts.rule import Level, Rule
+from alerts.rule_files import Table
+from alerts.series import Verdict
+from alerts.world import World
+from ioc.domain.alerts import Severity
+from ioc.domain.events import Event
+from ioc.domain.kinds import KINDS, Payload
+from ioc.domain.quantities import Quality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetLimits:
+    """``quantity`` at or above an asset's limit of a severity; left when it is ``back`` below that."""
+
+    kinds: tuple[type[Payload], ...]
+    levels: tuple[Level, ...]
+    quantity: str
+    limits: Mapping[str, Mapping[Severity, float]]
+    back: float
+    facts: frozenset[str] = field(default=frozenset())
+
+    def bind(self, rule: Rule, index: int, world: World) -> AssetLimitsEvaluator:
+        """Make the evaluator."""
+        return AssetLimitsEvaluator(rule, index, world, self)
+
+
+def read_asset_limits(table: Table) -> AssetLimits:
+    """Read the keys of a rule with limits by asset."""
+    kind = table.kind("on")
+    quantity = table.text("quantity")
+    if quantity and quantity not in KINDS[kind.KIND].quantities:
+        table.fault(f"no quantity {quantity!r}; there are {', '.join(KINDS[kind.KIND].quantities)}")
+    limits: dict[str, dict[Severity, float]] = {}
+    part = table.table("limits")
+    for asset_id in part.names if part is not None else ():
+        own = part.table(asset_id) if part is not None else None
+        if own is not None:
+            limits[asset_id] = {
+                severity: own.number(severity.value) for severity in Severity if own.has(severity.value)
+            }
+            if not limits[asset_id]:
+                own.fault(f"{asset_id}: at least one of {', '.join(Severity)}")
+            own.finish()
+    used = sorted({severity for own in limits.values() for severity in own}, key=lambda severity: severity.rank)
+    hold_for = table.duration("for", timedelta(0))
+    return AssetLimits(
+        kinds=(kind,),
+        levels=tuple(Level(severity=severity, hold_for=hold_for) for severity in used),
+        quantity=quantity,
+        limits=limits,
+        back=table.number("back", 0.0),
+    )
+
+
+class AssetLimitsEvaluator(LeveledEvaluator):
+    """Looks at the assets that have limits."""
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: AssetLimits) -> None:
+        super().__init__(rule, index, world)
+        self._condition = condition
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Judge a reading by its asset's limits."""
+        limits = self._condition.limits.get(event.asset_id)
+        if limits is None or event.quality == Quality.BAD:
+            return
+        value = getattr(event.data, self._condition.quantity)
+        if value is None or event.received_at - event.observed_at > self.rule.lateness:
+            return
+        if not math.isfinite(value):
+            memory.add_fault(self.rule.rule_id, event.asset_id, f"a value is not a finite number: {value}")
+            return
+        verdicts = [self._judge(float(value), limits.get(level.severity)) for level in self._condition.levels]
+        if event.asset_id in memory.series[self.index] or any(verdict.holds for verdict in verdicts):
+            subject = asset_subject(self.world, event, None, **{self._condition.quantity: float(value)})
+            self.judge(memory, event.asset_id, subject, verdicts, event.observed_at)
+
+    def _judge(self, value: float, limit: float | None) -> Verdict:
+        if limit is None:
+            return Verdict(False, True, value, None)
+        return Verdict(value >= limit, value < limit - self._condition.back, value, limit)
