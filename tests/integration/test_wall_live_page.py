@@ -18,7 +18,7 @@ from tests.support.wall_live import PASSWORD, open_wall, prepare
 pytestmark = pytest.mark.chromium
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
-ALL_THERE = "() => window.__wall?.connection().state === 'live' && window.__wall.counts()['kpi:province'] === 8"
+ALL_THERE = "() => window.__wall?.connection().state === 'live' && window.__wall.counts()['kpi:province'] === 21"
 TWO_HEARTBEATS_LATER = "(since) => performance.now() - since > 21_000"
 
 
@@ -80,6 +80,24 @@ async def test_the_page_shows_what_the_hub_sends_and_acknowledges_over_the_journ
     assert await page.evaluate("() => window.__wall.missingKeys()") == []
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=SCREENSHOTS / "wall-on-the-real-hub.png")
+
+
+async def test_every_figure_can_be_reached_with_its_method_by_keyboard(wall, page):
+    await sign_in(page, wall.port)
+    await page.locator("[data-kpi='kpi.alerts_open'] .tile-method:not(:empty)").wait_for(state="attached")
+    seen: list[str] = []
+    for number in (1, 2, 3):
+        await page.locator(".pager-count", has_text=f"{number}/3").wait_for()
+        for tile in await page.locator(".tile").all():
+            await tile.focus()
+            await page.keyboard.press("Shift")
+            assert (await tile.locator(".tile-method").inner_text()).endswith(".")
+            assert await tile.locator(".tile-method").is_visible()
+            seen.append(str(await tile.get_attribute("data-kpi")))
+        await page.get_by_role("button", name="Chỉ số tiếp").press("Enter")
+    await page.locator(".pager-count", has_text="1/3").wait_for()
+    assert seen == [definition.indicator_id for definition in wall.api.hub.board.definitions]
+    await page.screenshot(path=SCREENSHOTS / "wall-figures.png")
 
 
 async def test_the_page_comes_back_after_a_restart_without_losing_an_alert(

@@ -385,6 +385,12 @@ class WallServer:
                 {"items": [{"id": "air.vn_aqi_hour", "procedure_vi": steps_vi, "procedure_en": steps_en}]}
             )
 
+        @app.get("/api/v1/indicators")
+        async def indicators() -> Response:
+            floors = {"kpi.feeds_fresh_pct", "kpi.units_reporting"}
+            items = [{"id": name, "is_floor": name in floors} for name, *_ in wall_world.KPIS]
+            return JSONResponse({"items": items})
+
     def _add_readings(self, app: FastAPI) -> None:
         @app.get("/api/v1/history/{kind}/{asset_id}")
         async def history(kind: str, asset_id: str, quantity: str) -> Response:

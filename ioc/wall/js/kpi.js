@@ -1,21 +1,36 @@
-// The eight figures of the province: value, unit, limit, the last hour, and the time of the data.
+// The province's figures, eight to a page: value, unit, limit, the last hour, the time of the data, and how it is counted.
 
-import { h, placeInOrder, setText, svg } from "./dom.js";
+import { h, placeInOrder, setAttribute, setText, svg } from "./dom.js";
 import { formatAge, formatMinute, formatNumber, formatUnit } from "./format.js";
 import { isStale } from "./quality.js";
 
 const CHANNEL = "kpi:province";
-const ORDER = [
-  "kpi.alerts_open", "kpi.feeds_fresh_pct", "kpi.units_reporting", "kpi.vessels_moving",
-  "kpi.vessels_silent", "kpi.visitors_now", "kpi.trucks_in_yard", "kpi.aqi_max",
-];
-/** Figures that should stay above their limit; the others should stay below. */
-const FLOORS = new Set(["kpi.feeds_fresh_pct", "kpi.units_reporting"]);
 const TILES = 8;
 const WIDTH = 120;
 const HEIGHT = 52;
 
-const rank = (id) => (ORDER.includes(id) ? ORDER.indexOf(id) : ORDER.length);
+/** What each figure is, in the order of the wall; without it (the server is older, or away) they stand by name. */
+class Definitions {
+  #known = new Map();
+
+  async load(session) {
+    const { items } = await session.get("/indicators");
+    this.#known = new Map(items.map((item, place) => [item.id, { ...item, place }]));
+  }
+
+  place(id) {
+    return this.#known.get(id)?.place ?? this.#known.size;
+  }
+
+  /** Figures that should stay above their limit; the others should stay below. */
+  isFloor(id) {
+    return this.#known.get(id)?.is_floor ?? false;
+  }
+
+  method(id, lang) {
+    return this.#known.get(id)?.[`method_${lang}`] ?? "";
+  }
+}
 
 /** Path of the last hour; a missing minute is a gap, not a line. */
 export function sparkPath(values, limit, isFloor) {
@@ -51,12 +66,14 @@ class Tile {
     this.limitLine = svg("path", { class: "spark-limit" });
     this.dot = svg("circle", { class: "spark-dot", r: 4, cx: WIDTH - 6 });
     this.spark = svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, this.limitLine, this.line, this.dot);
-    this.node = h("article", { class: "tile", "data-kpi": id },
+    this.method = h("p", { class: "tile-method", id: `${id}-method` });
+    this.node = h("article", { class: "tile", "data-kpi": id, tabindex: 0, "aria-describedby": `${id}-method` },
       h("div", { class: "tile-head" }, this.name, this.at),
-      h("div", { class: "tile-body" }, this.value, h("div", { class: "tile-scale" }, this.unit, this.limit), this.spark));
+      h("div", { class: "tile-body" }, this.value, h("div", { class: "tile-scale" }, this.unit, this.limit), this.spark), this.method);
   }
 
-  show(row, language, now) {
+  show(row, language, now, definitions) {
+    const isFloor = definitions.isFloor(row.id);
     const { lang } = language;
     const old = isStale(row);
     setText(this.name, language.name("kpi_name", row.id.replace(/^kpi\./, "")));
@@ -64,11 +81,12 @@ class Tile {
     setText(this.value, text);
     setText(this.unit, formatUnit(row.unit, language));
     const hasLimit = Number.isFinite(row.limit);
-    setText(this.limit, hasLimit ? `${FLOORS.has(row.id) ? "≥" : "≤"} ${formatNumber(row.limit, lang)}` : "");
+    setText(this.limit, hasLimit ? `${isFloor ? "≥" : "≤"} ${formatNumber(row.limit, lang)}` : "");
     setText(this.at, row.at === null ? language.t("time.none") : old && now !== null ? language.t("time.stale", { age: formatAge(now - row.at, language) }) : formatMinute(row.at));
+    setText(this.method, definitions.method(row.id, lang));
     this.node.classList.toggle("is-stale", old);
-    this.node.classList.toggle("is-beyond", hasLimit && Number.isFinite(row.value) && (FLOORS.has(row.id) ? row.value < row.limit : row.value > row.limit));
-    const { line, limitY, last } = sparkPath(row.spark ?? [], row.limit, FLOORS.has(row.id));
+    this.node.classList.toggle("is-beyond", hasLimit && Number.isFinite(row.value) && (isFloor ? row.value < row.limit : row.value > row.limit));
+    const { line, limitY, last } = sparkPath(row.spark ?? [], row.limit, isFloor);
     this.line.setAttribute("d", line);
     this.limitLine.setAttribute("d", limitY === null ? "" : `M0 ${limitY.toFixed(1)}H${WIDTH}`);
     // One value is no course yet: without a line there is nothing for the dot to end.
@@ -79,22 +97,42 @@ class Tile {
 
 export class KpiRail {
   #tiles = new Map();
+  #definitions = new Definitions();
+  #page = 0;
 
-  /** @param {{root, store, language, clock}} parts */
+  /** @param {{root, pager, store, session, language, clock}} parts */
   constructor(parts) {
     this.parts = parts;
+    this.count = h("span", { class: "pager-count" });
+    this.back = h("button", { type: "button", class: "pager-step", onclick: () => this.#turn(-1) }, "‹");
+    this.forth = h("button", { type: "button", class: "pager-step", onclick: () => this.#turn(1) }, "›");
+    parts.pager.append(this.back, this.count, this.forth);
+    // The figures come over the socket; without their definitions they are shown all the same.
+    this.#definitions.load(parts.session).then(() => this.update(), () => undefined);
+  }
+
+  #turn(step) {
+    this.#page += step;
+    this.update();
+    this.parts.root.firstElementChild?.focus();
   }
 
   update() {
-    const { root, store, language, clock } = this.parts;
-    const rows = store.rows(CHANNEL).sort((a, b) => rank(a.id) - rank(b.id) || a.id.localeCompare(b.id)).slice(0, TILES);
+    const { root, pager, store, language, clock } = this.parts;
+    const all = store.rows(CHANNEL).sort((a, b) => this.#definitions.place(a.id) - this.#definitions.place(b.id) || a.id.localeCompare(b.id));
+    const pages = Math.max(1, Math.ceil(all.length / TILES));
+    this.#page = ((this.#page % pages) + pages) % pages;
     const now = clock.now();
-    const nodes = rows.map((row) => {
+    const nodes = all.slice(this.#page * TILES, (this.#page + 1) * TILES).map((row) => {
       if (!this.#tiles.has(row.id)) this.#tiles.set(row.id, new Tile(row.id));
       const tile = this.#tiles.get(row.id);
-      tile.show(row, language, now);
+      tile.show(row, language, now, this.#definitions);
       return tile.node;
     });
     placeInOrder(root, nodes);
+    pager.hidden = pages < 2;
+    setText(this.count, `${this.#page + 1}/${pages}`);
+    setAttribute(this.back, "aria-label", language.t("kpi.back"));
+    setAttribute(this.forth, "aria-label", language.t("kpi.forth"));
   }
 }

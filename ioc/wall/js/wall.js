@@ -122,7 +122,7 @@ async function start() {
     panel.showAlert(id);
     lookAt(store.alerts.get(id));
   };
-  views.kpi = new KpiRail({ ...parts, root: $("kpi") });
+  views.kpi = new KpiRail({ ...parts, root: $("kpi"), pager: $("kpi-pager") });
   views.feeds = new FeedStrip({ ...parts, root: $("feeds") });
   views.alerts = new AlertList({ ...parts, root: $("alerts"), counts: $("alert-counts"), banner: $("flood"), more: $("alert-more"), onOpen: openAlert });
   views.banner = new ConnectionBanner({ ...parts, pill: $("link"), banner: $("banner") });
