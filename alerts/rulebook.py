@@ -13,6 +13,7 @@ from alerts.announcement import FACT_NAMES
 from alerts.conditions.absence import read_absence
 from alerts.conditions.asset_limits import read_asset_limits
 from alerts.conditions.cluster import read_cluster
+from alerts.conditions.coincidence import read_coincidence
 from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
 from alerts.conditions.mooring import read_mooring
@@ -46,6 +47,7 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "passage": read_passage,
     "share": read_share,
     "cluster": read_cluster,
+    "coincidence": read_coincidence,
     "stuck": read_stuck,
     "spike": read_spike,
     "trip_manifest": read_trip_manifest,
