@@ -19,6 +19,7 @@ from connectors.feeds.networks.definition import DEFINITION as NETWORKS
 from connectors.feeds.ngsi_ld.definition import DEFINITION as NGSI_LD
 from connectors.feeds.passengers.definition import DEFINITION as PASSENGERS
 from connectors.feeds.registers.definition import DEFINITION as REGISTERS
+from connectors.feeds.sensorthings.definition import DEFINITION as SENSORTHINGS
 from connectors.feeds.tourism.definition import DEFINITION as TOURISM
 from connectors.feeds.traffic.definition import DEFINITION as TRAFFIC
 from connectors.feeds.transit.definition import DEFINITION as TRANSIT
@@ -53,6 +54,7 @@ DEFINITIONS: dict[str, FeedDefinition] = {
         CITIZENS,
         TTHC,
         PASSENGERS,
+        SENSORTHINGS,
     )
 }
 """Every feed by its id."""

@@ -95,6 +95,7 @@ class CursorConfig(BaseModel):
 
     parameter: str = Field(min_length=1, max_length=64, description="name in the query")
     field: str | None = Field(None, min_length=1, max_length=200, description="path of the value in a JSON answer")
+    written: str = Field("{}", max_length=512, description="how the value stands in the parameter, {} being its place")
     start: str | None = Field(None, max_length=512, description="value of the first poll; unset: no parameter")
     lookback: timedelta = Field(timedelta(minutes=2), ge=timedelta(0), description="taken off the newest time")
     time_form: Literal["iso", "epoch_s", "epoch_ms"] = Field("iso", description="how a time is written")
@@ -104,6 +105,8 @@ class CursorConfig(BaseModel):
     def _check(self) -> CursorConfig:
         if self.follow and self.field is None:
             raise ValueError("follow needs a field")
+        if self.written.count("{}") != 1:
+            raise ValueError("written needs {} once")
         return self
 
 

@@ -109,6 +109,8 @@ def to_text(value: Any) -> str | None:
     """Write a value of a record as a word, for names and comparisons; None where it is no single value."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return str(value) if isinstance(value, str) or (isinstance(value, int) and abs(value) < 10**30) else None

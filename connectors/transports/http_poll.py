@@ -112,7 +112,8 @@ class PollConnector:
     def _make_url(self) -> URL:
         url = URL(self._config.url).update_query(self._config.query)
         if self._config.cursor is not None and self._cursor is not None:
-            url = url.update_query({self._config.cursor.parameter: self._cursor})
+            cursor = self._config.cursor
+            url = url.update_query({cursor.parameter: cursor.written.replace("{}", self._cursor)})
         return url
 
     def _move_cursor(self, body: bytes, parsed: Parsed) -> None:

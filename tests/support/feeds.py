@@ -51,6 +51,7 @@ RECORDINGS = (
     Recording("networks", "states.json", Form.JSON, 11),
     Recording("registers", "entries.json", Form.JSON, 12),
     Recording("passengers", "counts.json", Form.JSON, 8),
+    Recording("sensorthings", "observations.json", Form.JSON, 12),
     Recording("ngsi_ld", "notification.json", Form.NGSI_LD, 11),
 )
 
