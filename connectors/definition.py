@@ -39,7 +39,7 @@ class FeedDefinition:
     forms: frozenset[Form]
     transports: frozenset[str]
     make_parse: Callable[[FeedConfig], Parse]
-    make_connector: Callable[[Feed, FeedConfig, Surroundings], Connector] | None = None
+    make_connector: Callable[[Feed, FeedConfig, Surroundings], Connector | None] | None = None
     redact: Redact = keep_raw
     prepare_message: Prepare = keep_payload
     """Puts into an MQTT message what its topic says, where the feed's messages need it."""

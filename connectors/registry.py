@@ -167,7 +167,8 @@ def make_connectors(
         definition = find(feed_id, definitions)
         config = settled.get(feed_id) or configure(feed_id, definitions=definitions)
         if definition.make_connector is not None:
-            connectors.append(definition.make_connector(feed, config, around))
+            own = definition.make_connector(feed, config, around)
+            connectors += [] if own is None else [own]
         connectors += make_configured(feed, config, around, definition)
     return connectors
 
