@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -61,14 +61,14 @@ def parse_mapping(text: str, where: str) -> MappingConfig:
     faults += [
         f"{where}:{_find_line(root, place)}: {_name(place)}{reason}"
         for number, rule in enumerate(config.becomes)
-        for place, reason in _find_faults(rule, ("becomes", number))
+        for place, reason in _find_faults(rule, ("becomes", number), config.personal)
     ]
     if faults:
         raise ConfigurationError(faults)
     return config
 
 
-def _find_faults(rule: EventRule, at: _Place) -> Iterator[tuple[_Place, str]]:
+def _find_faults(rule: EventRule, at: _Place, personal: Container[str]) -> Iterator[tuple[_Place, str]]:
     """Say what a rule asks of its kind that the kind does not have, and what it lacks."""
     kind = KINDS[rule.kind]
     if kind.payload is Observation:
@@ -83,6 +83,8 @@ def _find_faults(rule: EventRule, at: _Place) -> Iterator[tuple[_Place, str]]:
             yield (*at, "quantities", name), f"{kind.name} has no such quantity; it has {_list(kind.quantities)}"
         elif part.unit is not None and convert(1.0, part.unit, kind.quantities[name].unit) is None:
             yield (*at, "quantities", name, "unit"), f"no way from {part.unit!r} to {kind.quantities[name].unit}"
+        elif part.source in personal:
+            yield (*at, "quantities", name), "a number cannot be personal data: it would not become a pseudonym"
     for name in rule.fields:
         if name not in entries or name in kind.quantities:
             others = [entry for entry in entries if entry not in kind.quantities]

@@ -325,6 +325,11 @@ def test_personal_data_is_hashed_in_events_and_does_not_stay_in_dead_letters():
         assert b"PLANTED" not in letter.raw
 
 
+def test_a_personal_number_cannot_be_a_quantity():
+    (fault,) = find_faults(PERSONAL.replace("personal: [plate,", "personal: [mass, plate,"))
+    assert fault.startswith("m.yaml:15: ")
+
+
 def test_symbols_are_read_as_people_write_them():
     assert convert(1, "mg/m³", "µg/m³") == 1000
     assert convert(25, "μg/m3", "µg/m³") == 25
