@@ -114,7 +114,20 @@ def try_file(
       ioc feeds try gauges.csv --mapping gauges.mapping.yaml --json
       ioc feeds try message.xml --feed weather --form cap
     """
-    definition, config = _choose(mapping, feed)
+    arrived_at = SystemClock().now() if at is None else at.replace(tzinfo=UTC)
+    trials = _try(file, *_choose(mapping, feed), form=form, received_at=arrived_at)
+    if as_json:
+        for trial in trials:
+            typer.echo(json.dumps(_to_json(trial), ensure_ascii=False))
+    else:
+        _print(trials, limit)
+    if any(trial.refusals for trial in trials):
+        raise typer.Exit(1)
+
+
+def _try(
+    file: Path, definition: FeedDefinition, config: FeedConfig, *, form: Form | None, received_at: datetime
+) -> list[Trial]:
     payload = _read(file)
     wanted = form or _guess(payload, definition)
     ready = open_feed(
@@ -124,19 +137,11 @@ def try_file(
         config=config,
         definitions={definition.feed_id: definition},
     )
-    arrived_at = SystemClock().now() if at is None else at.replace(tzinfo=UTC)
     try:
-        trials = list(try_feed(ready, payload, form=wanted, received_at=arrived_at))
+        return list(try_feed(ready, payload, form=wanted, received_at=received_at))
     except MalformedPayloadError as error:
         typer.echo(f"ioc: nothing in {file} can be read as {wanted}: {error.reason}", err=True)
         raise typer.Exit(1) from error
-    if as_json:
-        for trial in trials:
-            typer.echo(json.dumps(_to_json(trial), ensure_ascii=False))
-    else:
-        _print(trials, limit)
-    if any(trial.refusals for trial in trials):
-        raise typer.Exit(1)
 
 
 def _choose(mapping: Path | None, feed: str | None) -> tuple[FeedDefinition, FeedConfig]:

@@ -153,6 +153,18 @@ async def test_the_newest_time_less_a_margin_is_where_the_next_poll_begins():
     assert source.requests[0][0]["station"] == "all"
 
 
+async def test_a_cursor_can_stand_within_a_longer_parameter():
+    log, clock = FakeLog(), HastyClock()
+    source = Source(says([reading(5)]))
+    cursor = {"parameter": "$filter", "written": "phenomenonTime gt {}", "start": "2026-11-01T00:00:00Z"}
+    async with serving(source), polling(source, log, clock, cursor=cursor):
+        await eventually(lambda: len(source.requests) >= 2)
+    asked = [query["$filter"] for query, _ in source.requests[:2]]
+    assert asked == ["phenomenonTime gt 2026-11-01T00:00:00Z", "phenomenonTime gt 2026-11-23T01:03:00.000Z"]
+    with pytest.raises(ValueError, match="written"):
+        PollConfig.model_validate({"url": source.url, "cursor": {"parameter": "a", "written": "all"}})
+
+
 async def test_pages_are_followed_to_the_last_and_then_waited():
     log, clock = FakeLog(), SteppedClock()
     pages = [[reading(1)], [reading(2)], [reading(3)]]
