@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.leveled import LeveledEvaluator
-from alerts.conditions.winds import nearest_wind, send_wind, wind_of
+from alerts.conditions.winds import Sent, is_news, nearest_wind, send_wind, wind_of
 from alerts.memory import PartitionMemory
 from alerts.rule import OPERATORS, PROVINCE_TIME, Comparison, Level, Limit, Rule
 from alerts.rule_files import Table
@@ -20,7 +22,6 @@ from ioc.domain.events import Event, Signal
 from ioc.domain.kinds import KINDS, Payload, WeatherObservation
 from ioc.domain.quantities import Quality
 
-_AGAIN = timedelta(minutes=10)
 _GOOD_FOR = timedelta(minutes=40)
 
 
@@ -61,7 +62,7 @@ def read_cluster(table: Table) -> Cluster:
     )
 
 
-class ClusterState(Series, kw_only=True, omit_defaults=True):
+class ClusterState(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="cluster"):
     """The stations that are over the limit and the winds that were told of, by asset."""
 
     over: dict[str, Event] = msgspec.field(default_factory=dict)
@@ -71,7 +72,7 @@ class ClusterState(Series, kw_only=True, omit_defaults=True):
 class ClusterEvaluator(LeveledEvaluator):
     """Sends stations that are over and calms to one place, and looks for neighbours there."""
 
-    state_type = ClusterState
+    state_type: Any = ClusterState | Sent
 
     def __init__(self, rule: Rule, index: int, world: World, condition: Cluster) -> None:
         super().__init__(rule, index, world)
@@ -91,15 +92,10 @@ class ClusterEvaluator(LeveledEvaluator):
             return
         if event.received_at - event.observed_at > self.rule.lateness:
             return
-        key = (self.index, event.asset_id)
-        sent_at: datetime | None = memory.forwarded.get(key)
-        if is_over and (sent_at is None or event.observed_at - sent_at >= _AGAIN):
-            memory.forwarded[key] = event.observed_at
-        elif not is_over and sent_at is not None:
-            memory.forwarded[key] = None
-        else:
-            return
-        memory.signals.append(Signal(scope=self._scope, event=event))
+        known = memory.series[self.index].get(f"{event.asset_id}\x1fsent")
+        was_over = isinstance(known, Sent) and known.does
+        if (is_over or was_over) and is_news(memory, self.rule, self.index, event, is_over):
+            memory.signals.append(Signal(scope=self._scope, event=event))
 
     def _is_over(self, event: Event) -> bool | None:
         when = self._condition.when
@@ -108,14 +104,10 @@ class ClusterEvaluator(LeveledEvaluator):
         return None if value is None or limit is None else when.is_over(float(value), limit)
 
     def resume(self, memory: PartitionMemory) -> None:
-        """Remember what was over before a restart, so that its end is told; set the timers of alerts."""
+        """Set the timers of alerts that were about to end."""
         super().resume(memory)
         for key, state in memory.series[self.index].items():
-            if state.keep_since is not None:
-                memory.wake_at(state.keep_since + self.rule.keep_firing_for, self.index, key)
-        for event in memory.readings("", self._condition.kinds[0]).values():
-            if self._is_over(event):
-                memory.forwarded[self.index, event.asset_id] = event.observed_at
+            wake_to_end(memory, self.rule, self.index, key, state)
 
     # Where they meet
 
@@ -160,17 +152,18 @@ class ClusterEvaluator(LeveledEvaluator):
             input_ids=tuple(bytes(item.event_id) for item in together) or (bytes(event.event_id),),
         )
         self.judge(memory, self._scope, subject, [verdict], at)
-        if state.is_open and state.keep_since == at:
-            memory.wake_at(at + self.rule.keep_firing_for, self.index, self._scope)
+        if state.keep_since == at:
+            wake_to_end(memory, self.rule, self.index, self._scope, state)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """End an alert that has been over for long enough: stations below the limit are not told of again."""
         state = memory.series[self.index].get(key)
         if not isinstance(state, ClusterState) or state.keep_since is None:
             super().on_timer(memory, key, due)
-        elif due >= state.keep_since + self.rule.keep_firing_for:
+        elif is_to_end(self.rule, state, due):
             told = (*state.over.values(), *state.winds.values())
             self._judge(memory, state, max(told, key=lambda event: event.observed_at), due)
+            wake_to_end(memory, self.rule, self.index, key, state)
 
     def _settle(self, state: ClusterState) -> None:
         """Let a waiting that came to nothing begin anew next time."""

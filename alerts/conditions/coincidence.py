@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.hazards import IN, LADDER, Hazard, HazardFinder, Told, read_hazard
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.memory import PartitionMemory
@@ -124,15 +125,15 @@ class CoincidenceEvaluator(LeveledEvaluator):
         state = memory.series[self.index].get(key)
         if not isinstance(state, Coinciding) or state.keep_since is None or state.last is None:
             super().on_timer(memory, key, due)
-        elif due >= state.keep_since + self.rule.keep_firing_for and state.event is not None:
+        elif is_to_end(self.rule, state, due) and state.event is not None:
             self._judge(memory, state, state.event, due)
+            wake_to_end(memory, self.rule, self.index, key, state)
 
     def resume(self, memory: PartitionMemory) -> None:
         """Set the timers of alerts that were about to end."""
         super().resume(memory)
         for key, state in memory.series[self.index].items():
-            if state.keep_since is not None:
-                memory.wake_at(state.keep_since + self.rule.keep_firing_for, self.index, key)
+            wake_to_end(memory, self.rule, self.index, key, state)
 
     def _judge(self, memory: PartitionMemory, state: Coinciding, event: Event, at: datetime) -> None:
         together = self._find(state, at, fresh_only=True)
@@ -159,8 +160,8 @@ class CoincidenceEvaluator(LeveledEvaluator):
             input_ids=tuple(bytes(item.event_id) for item in together) or (bytes(event.event_id),),
         )  # fmt: skip
         self.judge(memory, self._scope, subject, verdicts, at)
-        if state.is_open and state.keep_since == at:
-            memory.wake_at(at + self.rule.keep_firing_for, self.index, self._scope)
+        if state.keep_since == at:
+            wake_to_end(memory, self.rule, self.index, self._scope, state)
 
     def _find(self, state: Coinciding, at: datetime, *, fresh_only: bool) -> list[Event]:
         """Give hazards of different names near each other: around the worst that has company."""

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from alerts.announcement import Announcer, Subject
+from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.sea_state import IN
-from alerts.conditions.winds import nearest_wind, send_wind, wind_of
+from alerts.conditions.winds import Sent, nearest_wind, send_wind, wind_of
 from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule
 from alerts.rule_files import Table
@@ -84,7 +85,7 @@ class MooringEvaluator:
     """Keeps berths where the boats are, and judges those that left them by the wind."""
 
     uses_zones = False
-    state_type = Berth | Adrift
+    state_type = Berth | Adrift | Sent
 
     def __init__(self, rule: Rule, index: int, world: World, condition: Mooring) -> None:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
@@ -95,14 +96,14 @@ class MooringEvaluator:
     def resume(self, memory: PartitionMemory) -> None:
         """Set the timers of alerts that were about to end."""
         for key, state in memory.series[self._index].items():
-            if isinstance(state, Adrift) and state.keep_since is not None:
-                memory.wake_at(state.keep_since + self.rule.keep_firing_for, self._index, key)
+            wake_to_end(memory, self.rule, self._index, key, state)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """End an alert that has been over for long enough, though nothing new is told."""
         state = memory.series[self._index].get(key)
-        if isinstance(state, Adrift) and state.last is not None:
+        if isinstance(state, Adrift) and is_to_end(self.rule, state, due):
             self._judge(memory, key, state, due)
+            wake_to_end(memory, self.rule, self._index, key, state)
 
     # Where the boat's own positions are
 
@@ -190,8 +191,8 @@ class MooringEvaluator:
             memory.dirty.add((self._index, key))
             if decision is not None:
                 self._announcer.announce(memory, key, decision, self._subject(event, station, wind))
-            if boat.last is not None and boat.keep_since == at:
-                memory.wake_at(at + self.rule.keep_firing_for, self._index, key)
+            if boat.keep_since == at:
+                wake_to_end(memory, self.rule, self._index, key, boat)
         if moved_m == 0 and boat.last is None:
             memory.series[self._index].pop(key, None)
             memory.dirty.add((self._index, key))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from alerts.memory import PartitionMemory
 from alerts.rule import Rule
+from alerts.series import Series
 from geo.distance import distance_m
 from geo.position import Position
 from ioc.domain.events import Event, Signal
@@ -14,7 +15,14 @@ from ioc.domain.kinds import WeatherObservation
 
 _AGAIN = timedelta(minutes=10)
 GOOD_FOR = timedelta(minutes=40)
-"""A wind is believed that long; where it matters it is sent on every ten minutes."""
+"""A wind is believed that long; it is sent on every ten minutes."""
+
+
+class Sent(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="sent"):
+    """What a station told last of itself to where stations meet, and when: a restart must not make it tell again."""
+
+    does: bool = False
+    at: datetime | None = None
 
 
 def wind_of(event: Event, *, gusts: bool) -> float | None:
@@ -30,15 +38,23 @@ def send_wind(
     memory: PartitionMemory, rule: Rule, index: int, scope: str, event: Event, matters: Callable[[float], bool], *,
     gusts: bool,
 ) -> None:  # fmt: skip
-    """Send a wind on when it begins or ceases to matter, and every ten minutes while it does."""
+    """Send a wind on when it begins or ceases to matter, and every ten minutes: the nearest station must be known."""
     wind = wind_of(event, gusts=gusts)
     if wind is None or event.position is None or event.received_at - event.observed_at > rule.lateness:
         return
-    key, does = (index, event.asset_id), matters(wind)
-    known = memory.forwarded.get(key)
-    if known is None or known[0] is not does or (does and event.observed_at - known[1] >= _AGAIN):
-        memory.forwarded[key] = (does, event.observed_at)
+    if is_news(memory, rule, index, event, matters(wind)):
         memory.signals.append(Signal(scope=scope, event=event))
+
+
+def is_news(memory: PartitionMemory, rule: Rule, index: int, event: Event, does: bool) -> bool:
+    """Say whether a station must tell of itself, and note that it does."""
+    mine, key = memory.series[index], f"{event.asset_id}\x1fsent"
+    sent = mine.get(key)
+    if isinstance(sent, Sent) and sent.does is does and sent.at is not None and event.observed_at - sent.at < _AGAIN:
+        return False
+    mine[key] = Sent(shape=rule.condition_name, does=does, at=event.observed_at)
+    memory.dirty.add((index, key))
+    return True
 
 
 def nearest_wind(stations: Iterable[Event], place: Position, at: datetime, near_km: float) -> Event | None:
