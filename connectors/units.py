@@ -40,6 +40,8 @@ _SYMBOLS: Mapping[str, str] = {
 _EXACT: Mapping[str, str] = {"MW": "MAW", "mV": "2Z", "mA": "4K"}
 """Symbols in which the case tells mega from milli; they are looked up as they stand, and no other way."""
 
+_ASK_EXACT = frozenset(symbol.lower() for symbol in _EXACT)
+
 _PLAIN = str.maketrans({"µ": "u", "μ": "u", "³": "3", "²": "2", "^": "", " ": "", "*": "", "º": "°", "℃": ""})
 
 
@@ -60,7 +62,7 @@ def convert(value: float, code: str, unit: str) -> float | None:
 
 
 def _to_code(written: str) -> str:
-    if written in _EXACT or written.casefold() in {symbol.casefold() for symbol in _EXACT}:
+    if written.lower() in _ASK_EXACT:
         return _EXACT.get(written, "")
     if "℃" in written:
         return "CEL"

@@ -73,8 +73,10 @@ class Rule:
             for name, part in rule.fields.items()
         ]
         self._conditions = [
-            (Path.read(path), wanted if isinstance(wanted, tuple) else (wanted,)) for path, wanted in rule.when.items()
+            (Path.read(path), [to_text(word) or "" for word in (wanted if isinstance(wanted, tuple) else (wanted,))])
+            for path, wanted in rule.when.items()
         ]
+        self._needed = tuple(entry.name for entry in msgspec.structs.fields(self._payload) if entry.required)
         self._asset = Template.read(rule.asset_id)
         self._unit = None if rule.unit_code is None else Template.read(rule.unit_code)
         self._times = [Path.read(path) for path in rule.observed_at.sources]
@@ -89,9 +91,8 @@ class Rule:
     def find_difference(self, source: SourceRecord) -> str | None:
         """Say in what a record does not meet the conditions, None when it does."""
         for path, wanted in self._conditions:
-            found = to_text(source.find(path))
-            if found not in [to_text(word) for word in wanted]:
-                return f"{path.text} is not {' or '.join(str(to_text(word)) for word in wanted)}"
+            if to_text(source.find(path)) not in wanted:
+                return f"{path.text} is not {' or '.join(wanted)}"
         return None
 
     def make_events(self, source: SourceRecord, context: ParseContext) -> Iterator[Event]:
@@ -125,9 +126,7 @@ class Rule:
                 raise RefusedRecordError("none of its quantities is there")
             return
         fields: dict[str, Any] = {**values, **self._state(source)}
-        needed = [
-            name for name in self._payload.__struct_fields__ if name not in fields and _is_needed(self._payload, name)
-        ]
+        needed = [name for name in self._needed if name not in fields]
         if needed:
             raise RefusedRecordError(f"{', '.join(needed)}: missing")
         yield self._payload(**fields), self._suffix
@@ -242,7 +241,3 @@ def _translate(value: Any, rule: FieldRule) -> Scalar:
     if word is None or word not in rule.words:
         raise RefusedRecordError(f"none of the words {', '.join(rule.words)}")
     return rule.words[word]
-
-
-def _is_needed(payload: type[Payload], name: str) -> bool:
-    return next(field for field in msgspec.structs.fields(payload) if field.name == name).required
