@@ -188,7 +188,8 @@ def _guess(payload: bytes, definition: FeedDefinition) -> Form:
 
 
 def _list_ways(definition: FeedDefinition, config: FeedConfig) -> list[str]:
-    configured = {name for name in ("poll", "websocket", "mqtt") if getattr(config, name) is not None}
+    names = ("poll", "websocket", "mqtt", "cap_list")
+    configured = {name for name in names if getattr(config, name, None) is not None}
     return sorted((definition.transports - {"poll", "websocket"}) | configured)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from random import Random
 
 import pytest
 from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from yarl import URL
 
 from connectors.definition import Surroundings
@@ -243,6 +245,25 @@ def test_rss_is_read_too_and_enclosures_come_before_pages():
     assert [str(link.url) for link in links] == ["https://met.example.vn/cap/a.xml", "https://met.example.vn/cap/b.xml"]
     with pytest.raises(MalformedPayloadError):
         read_list(b"<feed/>", URL("https://met.example.vn/"))
+
+
+@pytest.mark.parametrize(
+    "href", ["mailto:a@example.vn", "javascript:alert(1)", "http://[bad", "http://", "file:///etc/passwd"]
+)
+def test_a_link_that_leads_nowhere_is_passed_over(href):
+    links = read_list(atom(("A", href), ("B", "b.xml")), URL("https://met.example.vn/"))
+    assert [str(link.url) for link in links] == ["https://met.example.vn/b.xml"]
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_any_bytes_are_a_list_or_none(data):
+    whole = data.draw(st.sampled_from([RSS, atom(("A", "a.xml"), ("B", "b.xml"))]))
+    start, end = sorted((data.draw(st.integers(0, len(whole))), data.draw(st.integers(0, len(whole)))))
+    piece = data.draw(st.sampled_from([b"", b"\xff", b"<a/>", b"http://[", b"9" * 20]) | st.binary(max_size=8))
+    with suppress(MalformedPayloadError):
+        for link in read_list(whole[:start] + piece + whole[end:], URL("https://met.example.vn/cap/")):
+            assert link.url.host
 
 
 def test_a_list_with_a_cursor_is_refused():

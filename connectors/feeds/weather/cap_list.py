@@ -69,7 +69,7 @@ def _read_rss(root: Element, base: URL) -> Iterator[Link]:
 def _to_links(
     offers: list[tuple[str, str]], identifier: str, updated: str, updated_at: datetime, base: URL
 ) -> Iterator[Link]:
-    """Give the link of an entry, if it has one: to CAP rather than to XML, to XML rather than to a page."""
+    """Give the link of an entry: to CAP rather than to XML, to XML rather than to a page; none leads nowhere."""
     offers = [(kind.partition(";")[0].strip().lower(), target.strip()) for kind, target in offers if target.strip()]
     if not offers:
         return
@@ -77,6 +77,8 @@ def _to_links(
     try:
         url = base.join(URL(target)).with_fragment(None)
     except ValueError:
+        return
+    if url.scheme not in ("http", "https") or not url.host:
         return
     yield Link(url=url, key=f"{identifier or url} {updated}"[:_MOST_KEY], updated_at=updated_at)
 

@@ -102,7 +102,7 @@ class CapListConnector:
         if url.origin() == self._home.origin():
             return self._asker
         is_weaker = self._home.scheme == "https" and url.scheme != "https"
-        if url.scheme not in ("http", "https") or is_weaker or url.host not in (self._home.host, *self._config.hosts):
+        if is_weaker or url.host not in (self._home.host, *self._config.hosts):
             raise _ForeignLinkError(f"{url.host} is not among hosts of the configuration")
         return self._stranger
 
