@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import resources
+from pathlib import Path
+
 import pytest
 
 from alerts import rule_tests
@@ -84,3 +87,51 @@ def test_editing_texts_keeps_the_version_and_editing_a_limit_does_not(tmp_path):
     first = version(SOUND)
     assert version(SOUND.replace("{vi: b, en: b}", "{vi: other, en: other}")) == first
     assert version(SOUND.replace(">= 2", ">= 3")) != first
+
+
+SHIPPED = Path(str(resources.files("alerts").joinpath("rules")))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        (
+            "06-dust-calm",
+            ("when: pm10_ug_m3 > 250", "when: [pm10_ug_m3 > 250, pm25_ug_m3 > 9]"),
+            "when: one comparison",
+        ),
+        ("06-dust-calm", ("when: pm10_ug_m3 > 250", "when: pm_ug_m3 > 250"), "no quantity 'pm_ug_m3'"),
+        ("07-stuck", ("    pm25_ug_m3: {after: 6h}", "    pm_ug_m3: {after: 6h}"), "no quantity 'pm_ug_m3'"),
+        ("07-stuck", ("    pm25_ug_m3: {after: 6h}", "    pm25_ug_m3: {after: 0m}"), "longer than nothing"),
+        ("07-stuck", ("not_at: [0]", "not_at: calm"), "must be a list of numbers"),
+        ("07-stuck", ("  met.obs:", "  met.obz:"), "no kind 'met.obz'"),
+        ("08-spike", ("of: 30", "of: 9000"), "enough <= of <= 240"),
+        ("08-spike", ("{least: 150}", "{leest: 150}"), "'least' is missing"),
+        ("15-reservoir", ("{minor: 29.0, major: 29.5}", "{}"), "at least one of"),
+        ("15-reservoir", ("{minor: 29.0, major: 29.5}", "{medium: 29}"), "unknown key 'medium'"),
+        ("17-coincident", ("when: rise_1h >= 0.5", "when: rise_2h >= 0.5"), "no quantity 'rise_2h'"),
+        ("20-squall", ("ahead: 30m", "ahead: soon"), "must be a duration"),
+        ("22-unsheltered", ("hazards: [storm, typhoon]", "hazards: 3"), "must be a list of words"),
+        ("25-mooring", ("wind_m_s: 17.2", "wind_m_s: strong"), "must be a number"),
+        ("26-manifest", ("within: 5m\n", ""), "'within' is missing"),
+        ("27-departure-unseen", ("severity: major", "severity: huge"), "one of critical"),
+        ("30-truck-dwell", ("place: gate", "place: gaet"), "no field 'gaet'"),
+        ("30-truck-dwell", ("quantile: 0.9", "quantile: 9"), "above 0 up to 1"),
+        ("35-outage", ("part: customers_off_count", "part: customers"), "no quantity 'customers'"),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_every_condition_names_its_faults_with_the_line_they_stand_on(tmp_path, name, change, says):
+    text = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
+    assert change[0] in text
+    found = _faults(tmp_path, text.replace(*change, 1))
+    assert any(says in what for _, what in found), found
+    # The line, or for a key that is not there the mapping that lacks it.
+    line = text[: text.index(change[0])].count("\n") + 1
+    assert any(at <= line and says in what for at, what in found), found
+
+
+def test_a_coincidence_of_one_hazard_is_none(tmp_path):
+    text = (SHIPPED / "17-coincident.yaml").read_text(encoding="utf-8")
+    alone = text[: text.index("  water:\n")] + text[text.index("keep: 60m") :]
+    assert any("at least two" in what for _, what in _faults(tmp_path, alone))
