@@ -118,6 +118,9 @@ class PollConfig(Way):
     jitter: float = Field(0.1, ge=0, le=0.5, description="share of the time by which each wait is drawn off or on")
     query: dict[str, str] = Field(default_factory=dict, description="parameters of the query")
     cursor: CursorConfig | None = Field(None, description="where the next poll begins")
+    next_link: str | None = Field(
+        None, min_length=1, max_length=200, description="path of the next page's address in a JSON answer"
+    )
     deadline: timedelta = Field(
         timedelta(seconds=30),
         gt=timedelta(0),

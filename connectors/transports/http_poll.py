@@ -35,6 +35,7 @@ _CHUNK_BYTES = 64 * 1024
 _MOST_REDIRECTS = 5
 _MOST_PAGES = 200
 _MOST_CURSOR = 512
+_MOST_LINK = 8_192
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
 
@@ -92,22 +93,38 @@ class PollConnector:
                 await self._clock.sleep(wait)
 
     async def _poll_pages(self, session: aiohttp.ClientSession, sink: Sink) -> None:
+        url: URL | None = self._make_url()
         for _ in range(_MOST_PAGES):
-            before = self._cursor
-            await self._poll(session, sink)
-            if self._config.cursor is None or not self._config.cursor.follow or self._cursor == before:
+            if url is None:
                 return
+            before = self._cursor
+            body = await self._poll(session, url, sink)
+            url = None if body is None else self._find_next(body, url, has_moved=self._cursor != before)
 
-    async def _poll(self, session: aiohttp.ClientSession, sink: Sink) -> None:
-        answer = await self._asker.ask(session, self._make_url(), self._last, now=self._clock.now())
+    def _find_next(self, body: bytes, url: URL, *, has_moved: bool) -> URL | None:
+        """Give the address of the next page, None behind the last.
+
+        Raises:
+            SourceLostError: it lies on another host.
+        """
+        if self._config.next_link is None:
+            cursor = self._config.cursor
+            return self._make_url() if cursor is not None and cursor.follow and has_moved else None
+        link = find_cursor(body, self._config.next_link, longest=_MOST_LINK)
+        following = None if link is None else _find_redirect(url, link)
+        return None if following == url else following
+
+    async def _poll(self, session: aiohttp.ClientSession, url: URL, sink: Sink) -> bytes | None:
+        answer = await self._asker.ask(session, url, self._last, now=self._clock.now())
         if answer.body is None:
-            return
+            return None
         received_at = self._clock.now()
         parsed = self._feed.parse_or_bury(answer.body, received_at=received_at, form=self._form)
         await hand_over(parsed, sink=sink, clock=self._clock, feed_id=self.feed_id, received_at=received_at)
         # Only what the log has counts as read: until here a failure makes us ask for the same again.
         self._last = answer
         self._move_cursor(answer.body, parsed)
+        return answer.body
 
     def _make_url(self) -> URL:
         url = URL(self._config.url).update_query(self._config.query)
@@ -217,6 +234,7 @@ class Asker:
 
 
 def _find_redirect(url: URL, location: str) -> URL:
+    """Give where we are sent, by a redirect or by a link to the next page."""
     try:
         target = url.join(URL(location))
     except ValueError as error:
@@ -243,18 +261,18 @@ def read_retry_after(value: str | None, now: datetime) -> timedelta | None:
     return max(timedelta(0), (at if at.tzinfo else at.replace(tzinfo=UTC)) - now)
 
 
-def find_cursor(body: bytes, path: str) -> str | None:
-    """Give the text or whole number at a dotted path of a JSON body, or None."""
+def find_cursor(body: bytes, path: str, *, longest: int = _MOST_CURSOR) -> str | None:
+    """Give the text or whole number at a path of a JSON body, or None: ``meta.next``, or ``/@iot.nextLink``."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    for key in path.split("."):
+    for key in path[1:].split("/") if path.startswith("/") else path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value) if isinstance(value, str) or abs(value) < 10**30 else ""
-    return text if 0 < len(text) <= _MOST_CURSOR else None
+    return text if 0 < len(text) <= longest else None
 
 
 def write_time(at: datetime, cursor: CursorConfig) -> str:

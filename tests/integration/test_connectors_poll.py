@@ -182,6 +182,35 @@ async def test_pages_are_followed_to_the_last_and_then_waited():
     assert [query.get("page") for query, _ in source.requests] == [None, "1", "2"]
 
 
+async def test_links_to_the_next_page_are_followed_on_the_same_host_only():
+    log, clock = FakeLog(), SteppedClock()
+    stream = {"@iot.id": 1, "unitOfMeasurement": {"symbol": "ug/m3"}, "ObservedProperty": {"name": "PM2.5"}}
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        number = int(request.query.get("$skip", "0"))
+        at = f"2026-11-23T08:0{number}:00+07:00"
+        link = {0: "?$skip=1", 1: f"{source.url}?$skip=2", 2: None}[number]
+        more = {} if link is None else {"@iot.nextLink": link}
+        return web.json_response({"value": [{"phenomenonTime": at, "result": number, "Datastream": stream}], **more})
+
+    source = Source(page)
+    async with serving(source):
+        config = PollConfig(url=source.url, next_link="/@iot.nextLink")
+        feed = fresh_feed("sensorthings")
+        running = asyncio.create_task(PollConnector(feed, clock, config, headers={}, random=Random(1)).run(Intake(log)))
+        await eventually(lambda: len(clock.slept) == 1)
+        running.cancel()
+        await asyncio.wait([running])
+    assert [event.data.pm25_ug_m3 for event in log.events] == [0, 1, 2]
+    assert [query.get("$skip") for query, _ in source.requests] == [None, "1", "2"]
+    elsewhere = Source(says({"next": "http://127.0.0.2/", **reading(1)}))
+    async with serving(elsewhere):
+        config = PollConfig(url=elsewhere.url, next_link="next")
+        with pytest.raises(SourceLostError, match="another host"):
+            await PollConnector(fresh_feed("air"), clock, config, headers={}, random=Random(1)).run(Intake(log))
+    assert len(elsewhere.requests) == 1
+
+
 async def test_a_restart_reads_again_and_makes_the_same_events():
     log = FakeLog()
     source = Source(says([reading(1), reading(2)], ETag='"one"'))
