@@ -17,7 +17,11 @@ from connectors.mapping.values import to_text
 from connectors.pseudonym import to_pseudonym
 from ioc.errors import MalformedPayloadError
 
-_INSTANT = re.compile(r"[-0-9:/., +TZ]{0,40}")
+_INSTANT = re.compile(
+    r"(?=.*(?<!\d)(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?!\d)|\d{1,2}:\d\d))[-0-9:/., +TZ]{4,40}|1\d{9}(\d{3})?"
+)
+"""A date, a time of day, or seconds since 1970; a number of a telephone or of a document is none."""
+
 _WORD = re.compile(rb"[^\W_]+|[^\x00-\x7f]+")
 
 

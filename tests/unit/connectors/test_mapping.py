@@ -318,6 +318,11 @@ def test_personal_data_is_hashed_in_events_and_does_not_stay_in_dead_letters():
     for rejected in parsed.rejected:
         again = reparse(feed, rejected.raw, RECEIVED_AT)
         assert [letter.reason for letter in again.rejected] == [rejected.reason]
+    for number in ("0912345678", "091.234.5678", "001099012345", "+84 912 345 678"):
+        (letter,) = feed.parse(
+            json.dumps({"rows": [{**TRUCK, "at": number}]}).encode(), received_at=RECEIVED_AT
+        ).rejected
+        assert number.encode() not in letter.raw
     mended = parsed.rejected[2].raw.replace(b'"rows": {', b'"rows": {"at": "2026-11-23T08:00:00+07:00", ')
     assert reparse(feed, mended, RECEIVED_AT).events == [event], "a retry finds the same truck"
     for broken in (payload[:-9], b"PLANTED-1,\xff", b'"PLANTED-1"'):
