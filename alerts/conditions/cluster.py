@@ -87,15 +87,22 @@ class ClusterEvaluator(LeveledEvaluator):
             calm = self._condition.wind_below_m_s
             send_wind(memory, self.rule, self.index, self._scope, event, lambda wind: wind < calm, gusts=False)
             return
+        value, key = getattr(event.data, self._condition.when.quantity), f"{event.asset_id}\x1fsent"
+        if value is None or (not self._may_be_over(value) and key not in memory.series[self.index]):
+            return
         is_over = self._is_over(event)
         if is_over is None or event.quality == Quality.BAD or event.position is None:
             return
         if event.received_at - event.observed_at > self.rule.lateness:
             return
-        known = memory.series[self.index].get(f"{event.asset_id}\x1fsent")
+        known = memory.series[self.index].get(key)
         was_over = isinstance(known, Sent) and known.does
         if (is_over or was_over) and is_news(memory, self.rule, self.index, event, is_over):
             memory.signals.append(Signal(scope=self._scope, event=event))
+
+    def _may_be_over(self, value: float) -> bool:
+        """Say whether any limit that was ever in force is passed; nearly always none is."""
+        return any(self._condition.when.is_over(value, limit) for limit in self._condition.when.limit.values)
 
     def _is_over(self, event: Event) -> bool | None:
         when = self._condition.when

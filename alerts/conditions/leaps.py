@@ -97,7 +97,11 @@ class LeapFinder:
         held = readings.values(number, max(0, count - self._of), count)
         if len(held) < self._enough:
             return 0
-        middle, least = median(held), self._watched[event.kind][quantity]
+        least = self._watched[event.kind][quantity]
+        held.sort()
+        if value - held[0] <= least * STIR and held[-1] - value <= least * STIR:
+            return 0  # the median lies between them
+        middle = median(held)
         off = value - middle
         if abs(off) <= least * STIR or abs(off) <= self._mads * median(abs(item - middle) for item in held):
             return 0

@@ -84,10 +84,14 @@ class SeaPlaces:
 
 _SEA = -1
 """Rules about vessels share what they send: each of them would send the same."""
+_LOOKED_AT = (_SEA, "")
 
 
 def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zones: tuple[str, ...]) -> list[str]:
     """Say which waters must hear of a position now: at a change the old and the new, under way once a minute."""
+    if memory.forwarded.get(_LOOKED_AT) is event:
+        return []  # another rule has just said where it goes
+    memory.forwarded[_LOOKED_AT] = event
     now = places.find(event, zones)
     key, state = (_SEA, event.asset_id), (now.scope, now.is_sheltered, now.is_under_way)
     known = memory.forwarded.get(key)

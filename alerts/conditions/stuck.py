@@ -85,6 +85,11 @@ class StuckEvaluator(LeveledEvaluator):
     def __init__(self, rule: Rule, index: int, world: World, condition: Stuck) -> None:
         super().__init__(rule, index, world)
         self._watched = condition.watched
+        self._gap_s = rule.gap.total_seconds()
+        self._ways = {
+            kind: {name: (how, f"{kind}:{name}", how.after.total_seconds()) for name, how in quantities.items()}
+            for kind, quantities in condition.watched.items()
+        }
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Take a reading in: what moved begins anew, what stood stands longer."""
@@ -98,27 +103,29 @@ class StuckEvaluator(LeveledEvaluator):
         state = mine.get(event.asset_id)
         if not isinstance(state, StuckState):
             state = mine[event.asset_id] = self.new_series()
-        self._take(state, event.kind, values, event.observed_at.timestamp())
+        is_stuck = self._take(state, event.kind, values, event.observed_at.timestamp())
         memory.dirty.add((self.index, event.asset_id))
-        stuck = [place for place in sorted(state.still) if self._is_stuck(place, state.still[place])]
-        if stuck or state.is_open:
-            self._say(memory, event, state, stuck)
+        if is_stuck or state.is_open:
+            self._say(memory, event, state, [place for place in sorted(state.still) if self._is_stuck(state, place)])
 
-    def _take(self, state: StuckState, kind: str, values: Mapping[str, float], at: float) -> None:
-        gap_s = self.rule.gap.total_seconds()
+    def _take(self, state: StuckState, kind: str, values: Mapping[str, float], at: float) -> bool:
+        """Take values in; say whether one of them has stood for too long."""
+        still, gap_s, is_stuck = state.still, self._gap_s, False
         for quantity, value in values.items():
-            how, place = self._watched[kind][quantity], f"{kind}:{quantity}"
-            held = state.still.get(place)
+            how, place, after_s = self._ways[kind][quantity]
+            held = still.get(place)
             if value in how.not_at:
-                state.still.pop(place, None)
+                still.pop(place, None)
             elif held is None or abs(value - held.value) > how.within or at - held.until > gap_s:
-                state.still[place] = Still(value, at, at)
+                still[place] = Still(value, at, at)
             else:
                 held.until = at
+                is_stuck = is_stuck or at - held.since >= after_s
+        return is_stuck
 
-    def _is_stuck(self, place: str, held: Still) -> bool:
+    def _is_stuck(self, state: StuckState, place: str) -> bool:
         kind, _, quantity = place.partition(":")
-        how = self._watched.get(kind, {}).get(quantity)
+        how, held = self._watched.get(kind, {}).get(quantity), state.still[place]
         return how is not None and held.until - held.since >= how.after.total_seconds()
 
     def _say(self, memory: PartitionMemory, event: Event, state: StuckState, stuck: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from typing import TypeVar
 
 from alerts.rule_files import Table
@@ -43,8 +44,10 @@ def kinds_of(watched: Watched[How]) -> tuple[type[Payload], ...]:
 
 
 def values_of(event: Event, names: Iterable[str]) -> dict[str, float]:
-    """Give the values that a reading has of some quantities."""
-    return {name: float(value) for name in names if (value := getattr(event.data, name)) is not None}
+    """Give the finite values that a reading has of some quantities."""
+    return {
+        name: float(value) for name in names if (value := getattr(event.data, name)) is not None and isfinite(value)
+    }
 
 
 def names_of(places: Iterable[tuple[str, str]]) -> tuple[str, str]:

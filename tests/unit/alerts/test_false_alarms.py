@@ -89,6 +89,8 @@ def test_trap_02_infinity_and_nan_are_over_no_limit_and_hide_none():
         faults += step.rule_errors
     assert {fault.rule_id for fault in faults} == {"crowd.density"}
     assert types(engine.step("events", [make_event(SITE, Crowd(density_p_m2=5.0), at(16))]).changes) == []
+    broken = [make_event("air.bai-chay", AirReading(pm25_ug_m3=math.nan), at(10 * number)) for number in range(60)]
+    assert run(book("06-dust-calm", "07-stuck", "08-spike"), WORLD, broken).changes == []
     with pytest.raises(ExpressionError, match="divide"):
         Expression("a / b > 1.0", {"a": float, "b": float})
 
