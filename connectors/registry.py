@@ -18,6 +18,7 @@ from connectors.feeds.energy.definition import DEFINITION as ENERGY
 from connectors.feeds.networks.definition import DEFINITION as NETWORKS
 from connectors.feeds.ngsi_ld.definition import DEFINITION as NGSI_LD
 from connectors.feeds.passengers.definition import DEFINITION as PASSENGERS
+from connectors.feeds.ports.definition import DEFINITION as PORTS
 from connectors.feeds.registers.definition import DEFINITION as REGISTERS
 from connectors.feeds.sensorthings.definition import DEFINITION as SENSORTHINGS
 from connectors.feeds.tourism.definition import DEFINITION as TOURISM
@@ -54,6 +55,7 @@ DEFINITIONS: dict[str, FeedDefinition] = {
         CITIZENS,
         TTHC,
         PASSENGERS,
+        PORTS,
         SENSORTHINGS,
     )
 }

@@ -88,7 +88,7 @@ class FeedsSettings(Section):
     enabled: tuple[str, ...] = Field(
         (
             *("air", "weather", "vessels", "border", "tourism", "units", "water", "traffic", "energy", "cameras"),
-            *("transit", "tthc", "citizens", "networks", "registers"),
+            *("transit", "tthc", "citizens", "networks", "registers", "ports", "passengers"),
         ),
         description="feeds to run",
     )

@@ -13,12 +13,14 @@ from enum import Enum
 
 from ioc.ports import Clock
 from simulators.faults import WireFaults
+from simulators.feeds import port_office
 from simulators.feeds.air import AirStations
 from simulators.feeds.border import BorderGates
 from simulators.feeds.cameras import Cameras
 from simulators.feeds.citizens import Citizens
 from simulators.feeds.energy import Grid
 from simulators.feeds.networks import Networks
+from simulators.feeds.passengers import Passengers
 from simulators.feeds.registers import Registers
 from simulators.feeds.tourism import Sites
 from simulators.feeds.traffic import Roads
@@ -52,8 +54,11 @@ SOURCES: tuple[type[Process], ...] = (
     Citizens,
     Networks,
     Registers,
+    Passengers,
 )
-PUSHED = tuple(source.feed_id for source in SOURCES if source.feed_id not in {"air", "vessels", "transit"})
+FEEDS = (*(source.feed_id for source in SOURCES), port_office.FEED)
+"""Every feed of the city; what ports write comes from the boats."""
+PUSHED = tuple(feed_id for feed_id in FEEDS if feed_id not in {"air", "vessels", "transit"})
 """Feeds that are pushed over HTTP; stations of air speak MQTT, boats AIS, buses are asked."""
 _LISTENERS_S = 5.0
 TICK = timedelta(milliseconds=200)

@@ -13,7 +13,7 @@ from geo.installations import load_installations
 
 FEEDS = (
     "air", "weather", "vessels", "border", "tourism", "units", "water", "traffic", "energy", "cameras", "tthc",
-    "citizens", "networks", "registers",
+    "citizens", "networks", "registers", "passengers",
 )  # fmt: skip
 DATABASES = (
     "population", "land", "civil-status", "business", "insurance", "tax", "health", "education", "labour", "driving",
@@ -128,6 +128,10 @@ EFFECTS: Mapping[str, Mapping[str, Fact]] = {
     },
     "vessels.seek_shelter": {"share": Fact(_share)},
     "vessels.trip": {"vessel": Fact(_number)},
+    "vessels.sos": {"vessel": Fact(_number), "cause": Fact(_text)},
+    "ports.no_manifest": {"share": Fact(_share)},
+    "ports.mismatch": {"share": Fact(_share)},
+    "passengers.surge": {"gate": Fact(_one_of("bac-luan-1", "bac-luan-2")), "times": Fact(_number)},
     "tourism.crowd": {"site": Fact(_known("site", lambda: _assets("crowd_site"))), "density_p_m2": Fact(_number)},
     "border.queue": {
         "gate": Fact(_known("gate", lambda: _assets("border_gate"))), "vehicles": Fact(_number),

@@ -54,7 +54,8 @@ class WireFaults:
             yield from messages
             return
         for message in messages:
-            yield from self._pass(message)
+            # What a source has others send (boats their port) goes over another wire.
+            yield from self._pass(message) if message.feed_id == self._feed_id else (message,)
 
     def _pass(self, message: Message) -> Iterator[Message]:
         since = message.at - self._world.start_at

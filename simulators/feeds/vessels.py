@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import shapely
 from geo.catalogue import load_zones
 from geo.zones import ZoneKind
 from simulators.feeds.fleet import Boat, Timetable, Trade, build_fleet
+from simulators.feeds.port_office import PortOffice
 from simulators.message import Message
 from simulators.province import Process, World
 from simulators.scenario import Effect
@@ -48,11 +49,12 @@ class Boats(Process):
         self._areas = {zone.zone_id: zone.polygon for zone in zones}
         self._silenced: dict[Effect, frozenset[int]] = {}
         self._turned: dict[Effect, set[int]] = {}
+        self._office = PortOffice(world)
         for boat in self.fleet:
             boat.advance(world.start_at, self._table.next_leave, may_leave=True, step_s=_UNSEEN_STEP_S)
             self.schedule(world.start_at + self.random.random() * UNDER_WAY, boat)
         for effect in world.scenario.effects:
-            if effect.name in ("vessels.silent", "vessels.trip"):
+            if effect.name in ("vessels.silent", "vessels.trip", "vessels.sos"):
                 self.schedule(world.start_at + effect.at, effect)
 
     def beginning(self) -> Iterator[Message]:
@@ -62,6 +64,8 @@ class Boats(Process):
         """
         at = self.world.start_at - _FIRST_FIX_AGE
         for boat in self.fleet:
+            if not boat.is_moored:
+                yield from self._office.clear(boat, at)
             lon_deg, lat_deg, course_deg = boat.place()
             if not self._holes.contains(shapely.Point(lon_deg, lat_deg)):
                 yield from self._report(boat, at, lon_deg, lat_deg, course_deg)
@@ -69,11 +73,14 @@ class Boats(Process):
     def act(self, at: datetime, item: Boat | Effect) -> Iterator[Message]:
         """Move a boat to now, report it, and come again when AIS would; or let an effect begin."""
         if isinstance(item, Effect):
-            self._begin(at, item)
+            yield from self._begin(at, item)
             return
         told_back = self._heed_warnings(item, at)
+        was_moored = item.is_moored
         item.advance(at, self._table.next_leave, may_leave=not told_back)
         self.schedule(self._next_report_at(item, at), item)
+        if item.is_moored is not was_moored:
+            yield from self._office.receive(item, at) if item.is_moored else self._office.clear(item, at)
         lon_deg, lat_deg, course_deg = item.place()
         if any(item.number in silent for effect, silent in self._silenced.items() if self._acts(effect, at)):
             return
@@ -103,10 +110,13 @@ class Boats(Process):
                 boat.turn_back()
         return is_called
 
-    def _begin(self, at: datetime, effect: Effect) -> None:
+    def _begin(self, at: datetime, effect: Effect) -> Iterator[Message]:
         facts = effect.facts
+        if effect.name == "vessels.sos":
+            yield self._office.call(self._boat(facts), at, str(facts["cause"]))
+            return
         if effect.name == "vessels.trip":
-            boat = self.fleet[(int(facts["vessel"]) - 1) % len(self.fleet)]
+            boat = self._boat(facts)
             boat.leaves_at, boat.is_moored, boat.obeys = at, True, 1.0
             boat.moved_at, boat.along_m = at, 0.0
             # It sails through without landing, at a pace of its own, so that a scenario knows where it is and when.
@@ -119,6 +129,9 @@ class Boats(Process):
         # Those that stay out come first: a boat on its way home is missed less.
         found.sort(key=lambda boat: (-boat.obeys, boat.number))
         self._silenced[effect] = frozenset(boat.number for boat in found[: int(facts["count"])])
+
+    def _boat(self, facts: Mapping[str, Any]) -> Boat:
+        return self.fleet[(int(facts["vessel"]) - 1) % len(self.fleet)]
 
     def _is_far_out(self, boat: Boat, area: str, at: datetime) -> bool:
         """Say whether a boat sails in an area where it should be heard, with a good way before it."""

@@ -89,7 +89,7 @@ def test_a_feed_without_quantities_needs_no_table() -> None:
     ("sound", "broken", "fault"),
     [
         (SOUND, "", "mine/quality.yaml:1: env.station.status: needs battery_v, uptime_s"),
-        (SOUND, "kinds: [", "mine/quality.yaml:1: "),
+        (SOUND, "kinds: [", "mine/quality.yaml:2: "),
         (SOUND, "kinds: []", "mine/quality.yaml:1: kinds: must be a mapping"),
         ("kinds:\n", "quality:\n", "mine/quality.yaml:1: the file: unknown 'quality'"),
         ("  env.station.status:", "  env.station:", "mine/quality.yaml:2: kinds: unknown 'env.station'"),

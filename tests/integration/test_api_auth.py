@@ -174,7 +174,6 @@ WHO = {
     "/api/v1/tracks": {"GET": EVERYBODY},
     "/api/v1/ogc": {"GET": EVERYBODY},
     "/api/v1/indicators": {"GET": EVERYBODY},
-    "/api/v1/indicators/{indicator_id}": {"GET": EVERYBODY},
     "/api/v1/kinds": {"GET": EVERYBODY},
     "/api/v1/feeds": {"GET": EVERYBODY},
     "/api/v1/rules": {"GET": EVERYBODY},
@@ -203,7 +202,7 @@ def fill(path):
     for name, value in {
         "alert_id": "0" * 32, "subscription_id": "0" * 32, "letter_id": "0" * 32, "verb": "acknowledge",
         "kind": "met.obs", "asset_id": "met.x", "layer": "land", "feed_id": "air", "key_id": "0" * 12, "name": "x",
-        "collection_id": "met.obs", "feature_id": "met.x",
+        "collection_id": "met.obs", "feature_id": "met.x", "indicator_id": "kpi.aqi_max",
     }.items():  # fmt: skip
         path = path.replace("{" + name + "}", value)
     assert "{" not in path

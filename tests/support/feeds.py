@@ -50,6 +50,7 @@ RECORDINGS = (
     Recording("citizens", "reports.json", Form.JSON, 7),
     Recording("networks", "states.json", Form.JSON, 11),
     Recording("registers", "entries.json", Form.JSON, 12),
+    Recording("ports", "papers.json", Form.JSON, 11),
     Recording("passengers", "counts.json", Form.JSON, 8),
     Recording("sensorthings", "observations.json", Form.JSON, 12),
     Recording("ngsi_ld", "notification.json", Form.NGSI_LD, 11),

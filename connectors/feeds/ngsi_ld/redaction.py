@@ -41,7 +41,7 @@ def redact(raw: bytes, pseudonym_key: bytes) -> bytes:
 
 _WORDS = frozenset({"Property", "GeoProperty", "Relationship", "Point", "LineString", "Polygon", "DateTime"})
 _HARMLESS = frozenset({"type", "value", "observedAt", "unitCode", "coordinates", "@type", "@value", "object"})
-_INSTANT = re.compile(r"[0-9TZ:.+/-]{8,60}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[0-9TZ:.+/-]{4,60}")
 
 
 def _without_texts(value: Any, *, is_time: bool, depth: int = 0) -> Any:

@@ -17,7 +17,8 @@ _NAMED = frozenset({"ObservedProperty", "Datastream"})
 """Entities whose name says what is measured; the name of a thing or a place may be somebody's."""
 
 _WORD = re.compile(r"[\w .,:/()%°µ³²^+*'\[\]-]{1,64}")
-_INSTANT = re.compile(r"[0-9TZ:.+/-]{8,60}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[0-9TZ:.+/-]{4,60}")
+_LINK = re.compile(r"[A-Za-z0-9._~:/()%'-]{1,200}")
 _RAW = re.compile(rb"[^\W_]+|[^\x00-\x7f]+")
 
 
@@ -43,6 +44,8 @@ def _prune(value: Any, holder: str, depth: int, key: str = "") -> Any:
         return [_prune(inside, holder, depth + 1, key) for inside in value[:100]]
     if isinstance(value, str) and key in ("phenomenonTime", "resultTime"):
         return value if _INSTANT.fullmatch(value) else "x"
+    if isinstance(value, str) and key in ("Datastream@iot.navigationLink", "@iot.selfLink", "@iot.id"):
+        return value if _LINK.fullmatch(value) else "x"
     if isinstance(value, str):
         return value if key not in ("", "result", "dataArray") and _WORD.fullmatch(value) else "x"
     return value

@@ -16,7 +16,8 @@ from ioc.domain.quantities import Quality
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Station = Annotated[str, msgspec.Meta(max_length=64)]
-_Datum = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+_Datum = Annotated[str, msgspec.Meta(pattern=r"^([A-Z][A-Z0-9]{1,11}(-[A-Z0-9]{1,8})?|hải đồ)$")]
+"""Name of a level of reference, in capitals; or chart datum."""
 
 _LEVEL = Measures(KINDS[WaterLevel.KIND], ("level_m", "flow_m3_s"))
 _RAIN = Measures(KINDS[Rain.KIND], ("rain_mm", "period_min"))

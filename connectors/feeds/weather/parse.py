@@ -43,7 +43,7 @@ class WireWarning(msgspec.Struct, kw_only=True):
     """One warning. ``time`` says when it was issued; without it a warning counts as issued when it arrived."""
 
     type: Literal["warning"]
-    id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$")]
     hazard: _Word
     severity: _Word
     areas: Annotated[list[str], msgspec.Meta(min_length=1, max_length=64)]

@@ -20,13 +20,12 @@ from geo.distance import distance_m
 from geo.geojson import features_of, geometry_of
 from geo.position import Position
 from ioc.domain.events import Event
-from simulators.city import SOURCES, City, Stamps
+from simulators.city import FEEDS, City, Stamps
 from simulators.message import Message
 from simulators.scenario import load_scenario
 from tests.support.feeds import fresh_feed
 
 MORNING = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
-FEEDS = tuple(source.feed_id for source in SOURCES)
 
 
 def digest(messages: Iterable[Message]) -> str:

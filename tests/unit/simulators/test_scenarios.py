@@ -15,7 +15,7 @@ from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import AlertChange, ChangeType
 from ioc.domain.events import Event
 from ioc.errors import ConfigurationError
-from simulators.city import City
+from simulators.city import FEEDS, City
 from simulators.message import Message
 from simulators.scenario import Effect, list_scenarios, load_scenario, read_scenario
 from tests.support.feeds import fresh_feed
@@ -30,7 +30,7 @@ class Watch:
 
     def __init__(self, city: City) -> None:
         self._city, self._engine = city, Engine(Rulebook.load([RULES]), load_world())
-        self._feeds = {feed_id: fresh_feed(feed_id) for feed_id in city.sources}
+        self._feeds = {feed_id: fresh_feed(feed_id) for feed_id in FEEDS}
         self.changes: list[AlertChange] = []
 
     def run(self, span: timedelta) -> list[AlertChange]:
