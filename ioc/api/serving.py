@@ -30,6 +30,18 @@ class _Server(uvicorn.Server):
         """Leave signals alone."""
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go of what did not end within the drain, too: uvicorn leaves such connections to the operating system."""
+        await super().shutdown(sockets)
+        while self.server_state.connections:
+            for connection in list(self.server_state.connections):
+                self.server_state.connections.discard(connection)
+                transport = getattr(connection, "transport", None)
+                if transport is not None:
+                    transport.abort()
+            # A transport closes its socket in the next turn of the loop.
+            await asyncio.sleep(0)
+
 
 async def serve(
     app: FastAPI,
@@ -70,8 +82,8 @@ async def serve(
             lifespan="off",
         )
     )
-    on_ready(listener.getsockname()[1])
     try:
+        on_ready(listener.getsockname()[1])
         await _serve_until(server, listener, stop)
     finally:
         # uvicorn closes what it opened when it ends in peace, not when it is cancelled.
