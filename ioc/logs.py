@@ -42,7 +42,9 @@ class _Forwarding(logging.Handler):
     """Brings what libraries say through ``logging`` into our log, in its form and above its level."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        logger(record.name).log(record.levelno, "library.said", text=record.getMessage(), exc_info=record.exc_info)
+        # aiokafka calls errors what it tries again a moment later; what stays wrong, our own code says.
+        level = min(record.levelno, logging.WARNING) if record.name.startswith("aiokafka") else record.levelno
+        logger(record.name).log(level, "library.said", text=record.getMessage(), exc_info=record.exc_info)
 
 
 class _StandardError:

@@ -46,6 +46,8 @@ class IndicatorStore:
     async def record(self, minute: datetime, samples: Sequence[Sample]) -> None:
         """Keep the samples of a minute; those that another process kept already stay as they are."""
         ids, values, qualities, times = (list(column) for column in zip(*samples, strict=True))
+        # A count is an integer, a share is not; the driver sends a list of one type.
+        values = [None if value is None else float(value) for value in values]
         async with self._database.transaction() as connection:
             await connection.execute(
                 _SQL["record"],

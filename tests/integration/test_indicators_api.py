@@ -29,7 +29,7 @@ async def viewer(edge):
 async def _record(store: IndicatorStore, values: list[float | None]) -> None:
     for number, value in enumerate(values):
         at = START + timedelta(minutes=number)
-        await store.record(at, [Sample("kpi.customers_off", value, 0, at), Sample("kpi.aqi_max", 9.0, 2, None)])
+        await store.record(at, [Sample("kpi.customers_off", value, 0, at), Sample("kpi.aqi_max", 9, 2, None)])
 
 
 async def test_every_indicator_comes_with_its_method_time_and_limit(viewer):

@@ -41,5 +41,13 @@ def test_a_library_speaks_only_above_the_level_that_is_set(capsys: pytest.Captur
 def test_setting_up_twice_says_things_once(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(level="INFO", form="json")
     logs.configure(level="INFO", form="json")
-    logging.getLogger("aiokafka").error("once")
+    logging.getLogger("psycopg").error("once")
     assert len(read_lines(capsys)) == 1
+
+
+def test_what_aiokafka_will_try_again_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(level="INFO", form="json")
+    logging.getLogger("aiokafka.consumer").error("coordinator not available")
+    logs.configure(level="ERROR", form="json")
+    logging.getLogger("aiokafka.consumer").error("coordinator not available")
+    assert [line["level"] for line in read_lines(capsys)] == ["warning"]
