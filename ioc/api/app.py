@@ -18,6 +18,7 @@ from ioc.api.routes import (
     history,
     indicators,
     ingest,
+    reports,
     subscriptions,
     twin,
 )
@@ -47,6 +48,7 @@ def create_app(services: Services) -> FastAPI:
             features,
             history,
             indicators,
+            reports,
             subscriptions,
             twin,
         ):

@@ -161,6 +161,17 @@ class PostgresAlertStore:
         async with self._database.connection() as connection:
             return await fetch_events(connection, "events_after", {"after": event_id, "limit": limit})
 
+    async def events_between(self, start: datetime, end: datetime, *, limit: int = 100_000) -> list[AlertEvent]:
+        """Give the journal entries of a time, oldest first."""
+        async with self._database.connection() as connection:
+            return await fetch_events(connection, "events_between", {"start": start, "end": end, "limit": limit})
+
+    async def open_at(self, at: datetime, *, limit: int = 20_000) -> list[Alert]:
+        """Give the alerts that were on the operators' list at an instant, as they stood then."""
+        async with self._database.connection() as connection:
+            found = await fetch_events(connection, "standing_at", {"at": at, "limit": limit})
+        return [entry.alert for entry in found if entry.alert.is_open]
+
     async def follow(self, after: int) -> AsyncIterator[list[AlertEvent]]:
         """Give journal entries behind ``after`` as they are committed, without end.
 

@@ -168,6 +168,7 @@ WITH_KEY = {("POST", "/api/v1/ingest/{feed_id}")}
 WHO = {
     "/api/v1/auth": {"GET": EVERYBODY, "POST": EVERYBODY},
     "/api/v1/alerts": {"GET": EVERYBODY, "POST": OPERATORS},
+    "/api/v1/reports": {"GET": EVERYBODY},
     "/api/v1/history": {"GET": EVERYBODY},
     "/api/v1/as-of": {"GET": EVERYBODY},
     "/api/v1/twin": {"GET": EVERYBODY},

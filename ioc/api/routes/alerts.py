@@ -1,16 +1,18 @@
 """Alerts: list, journal, and what operators do."""
 
+import hashlib
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from ioc.api.auth import OPERATORS, VIEWERS, address_of, signed_in
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_alert, to_alert_event
 from ioc.domain.alerts import Alert, ChangeType, Severity
+from ioc.errors import NotFoundError, RefusedActionError, RevisionConflictError
 from ioc.storage.accounts import Session
 from ioc.storage.alerts import Action, AlertFilter
 
@@ -33,6 +35,28 @@ class AlertAction(BaseModel):
     comment: _Text = None
     reason: _Text = None
     until: AwareDatetime | None = None
+
+
+class NamedAlert(BaseModel):
+    """An alert as the operator saw it."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: UUID
+    expected_revision: int = Field(ge=1)
+
+
+class SeveralAlerts(BaseModel):
+    """A selected group: never "all", so that nobody takes note of what they have not seen."""
+
+    model_config = ConfigDict(extra="forbid")
+    items: list[NamedAlert] = Field(min_length=1, max_length=200)
+    comment: _Text = None
+
+    @model_validator(mode="after")
+    def _check_named_once(self) -> Self:
+        if len({item.id for item in self.items}) < len(self.items):
+            raise ValueError("items: each alert once")
+        return self
 
 
 def router(services: Services, api: ApiServices) -> APIRouter:
@@ -67,6 +91,29 @@ def router(services: Services, api: ApiServices) -> APIRouter:
             "events": [to_alert_event(event) for event in await api.alerts.events(alert_id)],
         }
 
+    @routes.post("/acknowledge")
+    async def acknowledge_several(
+        request: Request,
+        asked: SeveralAlerts,
+        session: Annotated[Session, Depends(operator)],
+        idempotency_key: Annotated[str | None, Header(max_length=64)] = None,
+    ) -> dict[str, Any]:
+        """Acknowledge exactly the alerts that are named. Each is done, or not, for itself; the answer says which."""
+        results = []
+        for item in asked.items:
+            action = Action(
+                type=ChangeType.ACKNOWLEDGED, actor=session.account.name, at=services.clock.now(),
+                expected_revision=item.expected_revision, reason=asked.comment,
+                idempotency_key=None if idempotency_key is None else _key_of(idempotency_key, item.id),
+            )  # fmt: skip
+            results.append(await _try(api, item.id, action))
+        done = [result["id"] for result in results if result["done"]]
+        await api.audit.note(
+            actor=session.account.name, address=address_of(request), action="alert.acknowledged_several", on="alerts",
+            detail={"done": done, "asked_count": len(results)},
+        )  # fmt: skip
+        return {"items": results, "done_count": len(done)}
+
     @routes.post("/{alert_id}/{verb}")
     async def act(
         request: Request,
@@ -86,6 +133,35 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         return to_alert(alert)
 
     return routes
+
+
+async def _try(api: ApiServices, alert_id: UUID, action: Action) -> dict[str, Any]:
+    """Do one of several; what stands in its way is part of the answer."""
+    try:
+        alert = await api.alerts.act(alert_id, action)
+    except RevisionConflictError as conflict:
+        current = to_alert(conflict.current) if isinstance(conflict.current, Alert) else None
+        return {
+            "id": str(alert_id),
+            "done": False,
+            "code": "revision_conflict",
+            "detail": str(conflict),
+            "alert": current,
+        }
+    except RefusedActionError as refusal:
+        return _to_refusal(alert_id, refusal.code, refusal)
+    except NotFoundError as missing:
+        return _to_refusal(alert_id, "not_found", missing)
+    return {"id": str(alert_id), "done": True, "code": None, "detail": None, "alert": to_alert(alert)}
+
+
+def _to_refusal(alert_id: UUID, code: str, error: Exception, current: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"id": str(alert_id), "done": False, "code": code, "detail": str(error), "alert": current}
+
+
+def _key_of(key: str, alert_id: UUID) -> str:
+    """Give each alert of a repeated request the key that it had the first time."""
+    return hashlib.sha256(f"{key}/{alert_id}".encode()).hexdigest()
 
 
 def _to_action(verb: Verb, asked: AlertAction, actor: str, at: datetime, key: str | None) -> Action:

@@ -60,6 +60,23 @@ WHERE alert_id = %(alert_id)s ORDER BY revision DESC LIMIT %(limit)s
 SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event
 WHERE event_id > %(after)s ORDER BY event_id LIMIT %(limit)s
 
+-- name: events_between
+SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event
+WHERE at >= %(start)s AND at < %(end)s ORDER BY event_id LIMIT %(limit)s
+
+-- name: standing_at
+-- How each alert stood at an instant: its newest entry before it, where that one leaves it on the operators' list.
+SELECT event_id, alert_id, revision, type, at, actor, reason, alert
+FROM (
+    SELECT DISTINCT ON (alert_event.alert_id) alert_event.*
+    FROM alert_event JOIN alert USING (alert_id)
+    WHERE alert_event.at < %(at)s AND alert.started_at < %(at)s AND NOT alert.shadow
+      AND (alert.ended_at IS NULL OR alert.operator <> 'normal' OR alert.decided_at >= %(at)s OR alert.ended_at >= %(at)s
+           OR alert.acked_at >= %(at)s)
+    ORDER BY alert_event.alert_id, alert_event.revision DESC
+) AS newest
+LIMIT %(limit)s
+
 -- name: last_event_id
 SELECT coalesce(max(event_id), 0) FROM alert_event
 

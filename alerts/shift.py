@@ -1,0 +1,112 @@
+"""What happened in a shift: what fired and ended, who did what and how fast, what is handed over.
+
+Made from the journal alone, so that its numbers are the journal's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ioc.domain.alerts import Alert, AlertEvent, ChangeType, OperatorState, Severity
+
+_BY_PEOPLE = frozenset(
+    {ChangeType.ACKNOWLEDGED, ChangeType.COMMENTED, ChangeType.SHELVED, ChangeType.UNSHELVED, ChangeType.RESOLVED}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What a person did to an alert, and how long after it had begun."""
+
+    at: datetime
+    actor: str
+    type: ChangeType
+    reason: str | None
+    after: timedelta
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftReport:
+    """A shift from ``start`` up to ``end``.
+
+    ``fired`` and ``ended`` count alerts by level, rule and unit; ``mean_to_acknowledge`` and ``mean_to_end`` are over
+    those of the shift, None where there was none. ``open`` is what was on the list at the end, the most urgent first.
+    """
+
+    start: datetime
+    end: datetime
+    fired: Mapping[Severity, int]
+    ended: Mapping[Severity, int]
+    fired_by_rule: Sequence[tuple[str, int]]
+    fired_by_unit: Sequence[tuple[str, int]]
+    deeds: Sequence[Deed]
+    mean_to_acknowledge: timedelta | None
+    mean_to_end: timedelta | None
+    open: Sequence[Alert]
+
+    @property
+    def shelved(self) -> list[Alert]:
+        """Alerts of the list that somebody put on the shelf."""
+        return [alert for alert in self.open if alert.operator is OperatorState.SHELVED]
+
+
+def make_shift_report(
+    entries: Iterable[AlertEvent], standing: Sequence[Alert], *, start: datetime, end: datetime
+) -> ShiftReport:
+    """Count a shift.
+
+    Args:
+        entries: the journal's entries of the shift, oldest first; those of rules in the shadow are left out.
+        standing: what was on the operators' list at the end.
+        start: beginning, inclusive.
+        end: end, exclusive.
+    """
+    fired: dict[str, Alert] = {}
+    ended: dict[str, Alert] = {}
+    deeds: list[Deed] = []
+    for entry in entries:
+        alert, key = entry.alert, str(entry.alert_id)
+        if alert.shadow or not start <= entry.at < end:
+            continue
+        if entry.type is ChangeType.FIRED:
+            fired[key] = alert
+        if alert.ended_at is not None and start <= alert.ended_at < end:
+            ended[key] = alert
+        if entry.actor is not None and entry.type in _BY_PEOPLE:
+            after = max(timedelta(0), entry.at - alert.started_at)
+            deeds.append(
+                Deed(at=entry.at, actor=entry.actor, type=entry.type, reason=entry.reason, after=after, alert=alert)
+            )
+    acknowledged = {
+        str(deed.alert.alert_id): deed.after for deed in reversed(deeds) if deed.type is ChangeType.ACKNOWLEDGED
+    }
+    return ShiftReport(
+        start=start,
+        end=end,
+        fired=_by_severity(fired.values()),
+        ended=_by_severity(ended.values()),
+        fired_by_rule=_rank(alert.rule_id for alert in fired.values()),
+        fired_by_unit=_rank(alert.unit_code for alert in fired.values() if alert.unit_code is not None),
+        deeds=deeds,
+        mean_to_acknowledge=_mean(acknowledged.values()),
+        mean_to_end=_mean(alert.ended_at - alert.started_at for alert in ended.values() if alert.ended_at is not None),
+        open=sorted(standing, key=lambda alert: (-alert.severity.rank, alert.started_at)),
+    )
+
+
+def _by_severity(alerts: Iterable[Alert]) -> dict[Severity, int]:
+    counts = Counter(alert.severity for alert in alerts)
+    return {severity: counts[severity] for severity in Severity}
+
+
+def _rank(names: Iterable[str]) -> list[tuple[str, int]]:
+    return sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
+
+
+def _mean(spans: Iterable[timedelta]) -> timedelta | None:
+    known = list(spans)
+    return sum(known, timedelta(0)) / len(known) if known else None

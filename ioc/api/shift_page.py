@@ -1,0 +1,96 @@
+"""The shift report as a page to print: no script, nothing from elsewhere, Vietnamese or English."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from html import escape
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from alerts.shift import ShiftReport
+from ioc.domain.alerts import Alert, ChangeType, Severity
+
+PROVINCE_TIME = ZoneInfo("Asia/Ho_Chi_Minh")
+Language = Literal["vi", "en"]
+_TEXTS: Mapping[Language, Mapping[str, str]] = {
+    "vi": {
+        "title": "Báo cáo ca trực", "fired": "Cảnh báo mới", "ended": "Đã kết thúc", "open": "Bàn giao: còn mở",
+        "deeds": "Việc đã làm", "level": "Mức", "rule": "Quy tắc", "unit": "Xã, phường", "count": "Số",
+        "when": "Lúc", "who": "Ai", "what": "Việc", "why": "Ghi chú", "alert": "Cảnh báo", "since": "Từ",
+        "state": "Trạng thái", "mtta": "Trung bình đến khi tiếp nhận", "mttr": "Trung bình đến khi kết thúc",
+        "none": "Không có", "minutes": "phút", "critical": "Khẩn cấp", "major": "Nghiêm trọng", "minor": "Nhẹ",
+        "info": "Thông tin", "acknowledged": "tiếp nhận", "commented": "ghi chú", "shelved": "tạm gác",
+        "unshelved": "bỏ tạm gác", "resolved": "đóng", "unacknowledged": "chưa tiếp nhận",
+        "returned_unacknowledged": "đã hết, chưa tiếp nhận", "normal": "bình thường", "suppressed": "bị ẩn",
+        "out_of_service": "ngừng theo dõi",
+    },
+    "en": {
+        "title": "Shift report", "fired": "New alerts", "ended": "Ended", "open": "Handed over: open",
+        "deeds": "What was done", "level": "Level", "rule": "Rule", "unit": "Unit", "count": "Count",
+        "when": "When", "who": "Who", "what": "What", "why": "Note", "alert": "Alert", "since": "Since",
+        "state": "State", "mtta": "Mean time to acknowledge", "mttr": "Mean time to the end", "none": "None",
+        "minutes": "min", "critical": "Critical", "major": "Major", "minor": "Minor", "info": "Info",
+        "acknowledged": "acknowledged", "commented": "commented", "shelved": "shelved",
+        "unshelved": "took off the shelf", "resolved": "closed", "unacknowledged": "unacknowledged",
+        "returned_unacknowledged": "returned, unacknowledged", "normal": "normal", "suppressed": "suppressed",
+        "out_of_service": "out of service",
+    },
+}  # fmt: skip
+
+
+def write_shift_page(report: ShiftReport, language: Language) -> str:
+    """Write the page."""
+    text = _TEXTS[language]
+    span = f"{_time(report.start)} – {_time(report.end)}"
+    parts = [
+        f"<h1>{text['title']}</h1><p>{span} (UTC+7)</p>",
+        f"<p>{text['mtta']}: {_minutes(report.mean_to_acknowledge, text)} · "
+        f"{text['mttr']}: {_minutes(report.mean_to_end, text)}</p>",
+        _table(
+            text, f"{text['fired']} / {text['ended']}", ("level", "fired", "ended"),
+            [(text[level.value], report.fired[level], report.ended[level]) for level in Severity],
+        ),
+        _table(text, text["rule"], ("rule", "count"), report.fired_by_rule),
+        _table(text, text["unit"], ("unit", "count"), report.fired_by_unit),
+        _table(
+            text, text["deeds"], ("when", "who", "what", "alert", "why"),
+            [
+                (_time(deed.at), deed.actor, text[deed.type.value], _title(deed.alert, language), deed.reason or "")
+                for deed in report.deeds
+                if deed.type is not ChangeType.FIRED
+            ],
+        ),
+        _table(
+            text, text["open"], ("level", "alert", "since", "state"),
+            [
+                (text[item.severity.value], _title(item, language), _time(item.started_at), text[item.operator.value])
+                for item in report.open
+            ],
+        ),
+    ]  # fmt: skip
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{text["title"]} {span}</title>'
+        f'<link rel="stylesheet" href="/wall/css/report.css"></head><body>{"".join(parts)}</body></html>'
+    )
+
+
+def _table(text: Mapping[str, str], caption: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    head = "".join(f"<th>{text[name]}</th>" for name in columns)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    content = (
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else f"<p>{text['none']}</p>"
+    )
+    return f"<section><h2>{caption}</h2>{content}</section>"
+
+
+def _title(alert: Alert, language: Language) -> str:
+    return alert.title_vi if language == "vi" else alert.title_en
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(PROVINCE_TIME):%d/%m/%Y %H:%M}"
+
+
+def _minutes(span: timedelta | None, text: Mapping[str, str]) -> str:
+    return "–" if span is None else f"{span / timedelta(minutes=1):.1f} {text['minutes']}"
