@@ -150,6 +150,12 @@ class PostgresAlertStore:
             found = await fetch_events(connection, "events_of", {"alert_id": alert_id, "limit": limit})
         return found[::-1]
 
+    async def inputs(self, alert_id: UUID, *, limit: int = PAGE) -> dict[int, list[str]]:
+        """Give, by revision, the ids (hex) of the events that the engine's decisions rest on, newest last."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_SQL["inputs_of"], {"alert_id": alert_id, "limit": limit})
+            return {revision: [item.hex for item in ids] for revision, ids in await cursor.fetchall()}
+
     async def last_event_id(self) -> int:
         """Give the id of the newest journal entry of all alerts; 0 when there is none."""
         async with self._database.connection() as connection:

@@ -56,6 +56,10 @@ LIMIT %(limit)s
 SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event
 WHERE alert_id = %(alert_id)s ORDER BY revision DESC LIMIT %(limit)s
 
+-- name: inputs_of
+SELECT revision, input_ids FROM alert_event
+WHERE alert_id = %(alert_id)s AND cardinality(input_ids) > 0 ORDER BY revision DESC LIMIT %(limit)s
+
 -- name: events_after
 SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event
 WHERE event_id > %(after)s ORDER BY event_id LIMIT %(limit)s

@@ -1,0 +1,104 @@
+"""Why an alert: each decision with the rule, its limits of that day, and the readings that it rests on."""
+
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from alerts.rule import PROVINCE_TIME, Comparison, Rule
+from ioc.api.auth import VIEWERS, signed_in
+from ioc.api.services import ApiServices, Services
+from ioc.api.views import to_ms, to_reading
+from ioc.domain.alerts import Alert, AlertEvent, ChangeType
+from ioc.domain.kinds import KINDS
+
+_DECISIONS = frozenset(
+    {ChangeType.FIRED, ChangeType.SEVERITY, ChangeType.RECOVERING, ChangeType.RESOLVED, ChangeType.NO_DATA}
+)
+
+
+def router(services: Services, api: ApiServices) -> APIRouter:
+    """Make the routes that give reasons."""
+    viewer = Depends(signed_in(api.accounts, *VIEWERS))
+    routes = APIRouter(prefix="/api/v1/alerts", tags=["alerts"], dependencies=[viewer])
+
+    @routes.get("/{alert_id}/why")
+    async def why(
+        alert_id: UUID, decision: Annotated[int | None, Query(ge=1, description="revision; unset: the first")] = None
+    ) -> dict[str, Any]:
+        """The decisions of the engine about an alert; for one of them what the rule saw then.
+
+        ``readings`` are the newest of the thing at that moment, ``is_tipping`` those that the decision names.
+        """
+        journal = await api.alerts.events(alert_id)
+        alert = await api.alerts.get(alert_id)
+        decided = [entry for entry in journal if entry.type in _DECISIONS and entry.actor is None]
+        inputs = await api.alerts.inputs(alert_id)
+        chosen = next((entry for entry in decided if decision in (None, entry.revision)), None)
+        rule = next((rule for rule in api.rulebook.rules if rule.rule_id == alert.rule_id), None)
+        return {
+            "alert_id": str(alert_id),
+            "rule": _to_rule(rule, alert, chosen),
+            "decisions": [_to_decision(entry, inputs.get(entry.revision, [])) for entry in decided],
+            "readings": [] if chosen is None else await _readings(api, rule, chosen, inputs.get(chosen.revision, [])),
+        }
+
+    return routes
+
+
+async def _readings(api: ApiServices, rule: Rule | None, entry: AlertEvent, ids: list[str]) -> list[dict[str, Any]]:
+    """Give what was known of the alert's thing when the decision was made, by each kind that the rule looks at."""
+    asset_id = entry.alert.asset_id
+    if rule is None or asset_id is None:
+        return []
+    found = []
+    for kind in rule.condition.kinds:
+        for reading in await api.history.as_of(entry.alert.observed_at, kind=kind.KIND, assets=[asset_id]):
+            is_tipping = UUID(bytes=bytes(reading.event_id)).hex in ids
+            found.append({**to_reading(reading), "is_tipping": is_tipping, "name": KINDS[kind.KIND].name})
+    return found
+
+
+def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[str, Any]:
+    """Tell the rule as it is in force; ``is_same`` says whether it is the one that decided."""
+    shown: dict[str, Any] = {"id": alert.rule_id, "version": alert.rule_version, "is_same": False}
+    if rule is None:
+        return shown
+    at = alert.started_at if entry is None else entry.alert.observed_at
+    day = at.astimezone(PROVINCE_TIME).date()
+    return shown | {
+        "is_same": rule.version == alert.rule_version,
+        "condition": rule.condition_name,
+        "keeps_firing_s": rule.keep_firing_for.total_seconds(),
+        "lateness_s": rule.lateness.total_seconds(),
+        "levels": [
+            {
+                "severity": level.severity.value,
+                "when": [_to_comparison(item, day) for item in level.when],
+                "clear": [_to_comparison(item, day) for item in level.clear],
+                "for_s": level.hold_for.total_seconds(),
+            }
+            for level in rule.condition.levels
+        ],
+        "windows": [
+            {
+                "name": window.name, "quantity": window.quantity, "aggregate": window.aggregate.value,
+                "span_s": window.span.total_seconds(),
+            }
+            for window in getattr(rule.condition, "windows", ())
+        ],
+    }  # fmt: skip
+
+
+def _to_comparison(item: Comparison, day: date) -> dict[str, Any]:
+    return {"quantity": item.quantity, "operator": item.operator, "limit": item.limit.on(day)}
+
+
+def _to_decision(entry: AlertEvent, ids: list[str]) -> dict[str, Any]:
+    alert = entry.alert
+    return {
+        "revision": entry.revision, "type": entry.type.value, "at": to_ms(entry.at), "reason": entry.reason,
+        "severity": alert.severity.value, "value": alert.value, "limit": alert.limit, "unit": alert.quantity_unit,
+        "observed_at": to_ms(alert.observed_at), "inputs": ids,
+    }  # fmt: skip
