@@ -59,8 +59,12 @@ class TripEvaluator(LeveledEvaluator):
             return
         if told.observed_at + LONGEST_TRIP <= due:
             self._end(memory, key, state, told)
-        elif state.departure is not None and state.departure.observed_at + self._within <= due:
+        elif state.departure is not None and self._is_judged_at(state, state.departure.observed_at + self._within, due):
             self._judge(memory, key, state, state.departure)
+
+    def _is_judged_at(self, state: TripState, complete_by: datetime, due: datetime) -> bool:
+        """Say whether a timer is the trip's own: the one of missing data, which every open alert has, says nothing."""
+        return due == complete_by or (due > complete_by and not state.is_open)
 
     def _take_departure(self, memory: PartitionMemory, key: str, event: Event) -> TripState | None:
         if event.received_at - event.observed_at > self.rule.lateness:

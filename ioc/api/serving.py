@@ -20,6 +20,7 @@ MOST_FRAME_BYTES = 16_384
 """What a wall sends is small; more is not a wall."""
 _DRAIN_S = 5
 _BACKLOG = 2_048
+_LAST_TURNS = 8
 
 
 class _Server(uvicorn.Server):
@@ -33,13 +34,13 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let go of what did not end within the drain, too: uvicorn leaves such connections to the operating system."""
         await super().shutdown(sockets)
-        while self.server_state.connections:
+        # Nothing is accepted any more; what was accepted in the last moment takes some turns of the loop to be there,
+        # and a transport one more to close its socket.
+        for _ in range(_LAST_TURNS):
             for connection in list(self.server_state.connections):
-                self.server_state.connections.discard(connection)
                 transport = getattr(connection, "transport", None)
                 if transport is not None:
                     transport.abort()
-            # A transport closes its socket in the next turn of the loop.
             await asyncio.sleep(0)
 
 
