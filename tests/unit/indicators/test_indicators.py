@@ -120,12 +120,13 @@ def test_registers_and_utilities_count_their_newest_word(board):
             event("directive.1", Directive(owner="x", status="done", due_on=date(2026, 12, 1)), 5),
             event("ndb.1", DatabaseCalls(calls_count=100, errors_count=5)),
             event("ndb.2", DatabaseCalls(calls_count=100, errors_count=6)),
+            event("ndb.3", DatabaseCalls(calls_count=4, errors_count=1)),
             event("unit.1", Outage(customers_off_count=300)),
             event("unit.2", Outage(customers_off_count=20)),
             event("unit.1", Outage(customers_off_count=100), 3),
         ]
     )
-    wanted = {"tasks_done": 1, "databases_healthy": 1, "customers_off": 120}
+    wanted = {"tasks_done": 1, "databases_healthy": 2, "customers_off": 120}
     assert {name: value(board, name, 5) for name in wanted} == wanted
 
 
