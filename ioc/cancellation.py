@@ -11,6 +11,7 @@ Result = TypeVar("Result")
 
 _AGAIN_S = 5.0
 """Longer than any clean-up of ours takes; a second request in its midst would break it off."""
+_LAST_TURNS = 8
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
@@ -20,6 +21,16 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_AGAIN_S)
+
+
+async def let_arrive() -> None:
+    """Turn the loop until what a server accepted in its last moment has a transport, which can be aborted.
+
+    For servers that have just been closed: asyncio takes some turns from a connection's socket to its transport, and a
+    loop that ends in between leaves the bare socket open.
+    """
+    for _ in range(_LAST_TURNS):
+        await asyncio.sleep(0)
 
 
 def mend_wait_for() -> None:

@@ -6,6 +6,8 @@ import asyncio
 import socket
 from contextlib import suppress
 
+from ioc.cancellation import let_arrive
+
 MOST_BUFFERED_BYTES = 4 * 1024 * 1024
 _CLOSING_S = 2.0
 
@@ -28,6 +30,7 @@ class LineServer:
         if self._server is None:
             return
         self._server.close()
+        await let_arrive()
         writers = list(self._writers)
         self.hang_up()
         for writer in writers:

@@ -12,6 +12,7 @@ import aiomqtt
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 
+from ioc.cancellation import let_arrive
 from ioc.logs import logger
 
 _log = logger("simulators.mqtt")
@@ -53,6 +54,7 @@ async def broker(port: int) -> AsyncIterator[Callable[[], bool]]:
         yield lambda: any(made._subscriptions.values())
     finally:
         server.close()
+        await let_arrive()
         for writer in list(writers):
             writer.transport.abort()
         async with asyncio.timeout(_DEADLINE_S):

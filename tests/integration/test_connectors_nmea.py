@@ -16,6 +16,7 @@ from connectors.feeds.vessels.connector import VesselsConnector
 from connectors.intake import Intake
 from connectors.registry import make_board
 from connectors.supervisor import Supervisor
+from ioc.cancellation import let_arrive
 from ioc.clocks import SystemClock
 from ioc.errors import ConfigurationError, LogUnavailableError, SourceLostError
 from ioc.retry import Backoff
@@ -47,6 +48,7 @@ class Station:
         assert self._server is not None
         self._done.set()
         self._server.close()
+        await let_arrive()
         await self._server.wait_closed()
 
     async def _serve(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

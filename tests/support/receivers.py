@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from ioc.cancellation import let_arrive
 from ioc.clocks import SystemClock
 
 DEADLINE_S = 20.0
@@ -177,9 +178,11 @@ class Receiver:
 
     async def __aexit__(self, *exc: object) -> None:
         self._server.close()
+        await let_arrive()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await let_arrive()
 
     @property
     def url(self) -> str:

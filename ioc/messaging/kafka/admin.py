@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ _NO_ERROR = 0
 _TOPIC_ALREADY_EXISTS = 36
 _MAJORITY_FROM = 3
 """From this many copies on, a write counts only when two brokers have it."""
+_APPEARING_S = 0.05
 
 
 async def apply_topics(connection: Connection, *, replication: int, retention: timedelta) -> list[str]:
@@ -45,6 +47,8 @@ async def apply_topics(connection: Connection, *, replication: int, retention: t
                     lines.append(await _create(client, connection, topic, replication, wanted))
                 else:
                     lines.append(await _align(client, connection, topic, len(there["partitions"]), wanted))
+        async with connection.asking("topics to appear"):
+            await _until_all_appear(client, connection)
         return lines
     finally:
         async with connection.asking("closing"):
@@ -79,6 +83,15 @@ async def _create(
             )
     days = timedelta(milliseconds=int(configs["retention.ms"])) / timedelta(days=1)
     return f"{name}: created with {count} partition(s), {replication} replica(s), retention {days:g} days"
+
+
+async def _until_all_appear(client: AIOKafkaAdminClient, connection: Connection) -> None:
+    """Wait for what was just created: a broker answers before every broker's list of topics has it."""
+    wanted = {connection.name(topic) for topic in Topic}
+    while True:
+        if wanted <= {topic["topic"] for topic in await client.describe_topics()}:
+            return
+        await asyncio.sleep(_APPEARING_S)
 
 
 async def _align(
