@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,13 @@ _SQL = load_statements("outbox")
 OLD_SECRET_GOOD_FOR = timedelta(hours=24)
 
 
+class Wants(enum.StrEnum):
+    """What a subscription hears: every change of an alert, for systems, or what the policy says its people are told."""
+
+    CHANGES = "changes"
+    NOTIFICATIONS = "notifications"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSubscription:
     """What a department asks for. A filter that is None lets everything through."""
@@ -37,6 +45,7 @@ class NewSubscription:
     unit_codes: Sequence[str] | None = None
     zone_ids: Sequence[str] | None = None
     change_types: Sequence[str] | None = None
+    wants: Wants = Wants.CHANGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +62,7 @@ class Subscription:
     unit_codes: Sequence[str] | None
     zone_ids: Sequence[str] | None
     change_types: Sequence[str] | None
+    wants: Wants
     enabled: bool
     disabled_reason: str | None
     failing_since: datetime | None
@@ -88,6 +98,7 @@ class SubscriptionStore:
             "unit_codes": _to_list(wanted.unit_codes),
             "zone_ids": _to_list(wanted.zone_ids),
             "change_types": _to_list(wanted.change_types),
+            "wants": wanted.wants.value,
             "sealed_secret": sealed,
             "created_at": self._clock.now(),
             "created_by": created_by,
@@ -174,7 +185,10 @@ class SubscriptionStore:
     async def _fetch(self, *, department: str | None, subscription_id: UUID | None) -> list[Subscription]:
         rows = await self._rows("list_subscriptions", {"department": department, "subscription_id": subscription_id})
         by_rank = {severity.rank: severity for severity in Severity}
-        return [Subscription(**{**row, "min_severity": by_rank[row["min_severity"]]}) for row in rows]
+        return [
+            Subscription(**{**row, "min_severity": by_rank[row["min_severity"]], "wants": Wants(row["wants"])})
+            for row in rows
+        ]
 
     async def _rows(self, name: str, wanted: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         async with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:

@@ -12,7 +12,7 @@ from ioc.api.services import ApiServices, Services
 from ioc.domain.alerts import ChangeType, Severity
 from ioc.errors import AccessDeniedError, InvalidRequestError, NotFoundError, RefusedActionError
 from ioc.storage.accounts import Session
-from ioc.storage.subscriptions import NewSubscription, Subscription
+from ioc.storage.subscriptions import NewSubscription, Subscription, Wants
 
 _MOST_OF_A_DEPARTMENT = 100
 _LARGEST_ID = 2**63 - 1
@@ -20,7 +20,10 @@ _Words = Annotated[list[Annotated[str, Field(max_length=100)]] | None, Field(min
 
 
 class SubscriptionRequest(BaseModel):
-    """What a department wants to hear of, and where. A filter that is left out lets everything through."""
+    """What a department wants to hear of, and where. A filter that is left out lets everything through.
+
+    With ``wants`` = ``notifications`` the policy's routes choose, group and hold; only ``min_severity`` fits beside it.
+    """
 
     model_config = ConfigDict(extra="forbid")
     url: str = Field(max_length=2_000)
@@ -31,6 +34,7 @@ class SubscriptionRequest(BaseModel):
     unit_codes: _Words = None
     zone_ids: _Words = None
     change_types: list[ChangeType] | None = None
+    wants: Wants = Wants.CHANGES
     department: str | None = Field(None, max_length=100)
 
 
@@ -67,6 +71,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     @routes.post("", status_code=201)
     async def add(request: Request, wanted: SubscriptionRequest, session: Signed) -> dict[str, Any]:
         """Subscribe. ``secret`` is shown here and never again; deliveries are signed with it (Standard Webhooks)."""
+        _check_filters(wanted)
         api.destinations.check_url(wanted.url)
         owner = _department(session, wanted.department)
         if len(await store.page(department=owner)) >= _MOST_OF_A_DEPARTMENT:
@@ -77,6 +82,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
                 min_severity=wanted.min_severity, feed_ids=wanted.feed_ids, rule_ids=wanted.rule_ids,
                 unit_codes=wanted.unit_codes, zone_ids=wanted.zone_ids,
                 change_types=None if wanted.change_types is None else [kind.value for kind in wanted.change_types],
+                wants=wanted.wants,
             ),
             created_by=session.account.name,
         )  # fmt: skip
@@ -145,6 +151,15 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         return {"count": count}
 
     return routes
+
+
+def _check_filters(wanted: SubscriptionRequest) -> None:
+    filters = (wanted.feed_ids, wanted.rule_ids, wanted.unit_codes, wanted.zone_ids, wanted.change_types)
+    if wanted.wants is Wants.NOTIFICATIONS and any(chosen is not None for chosen in filters):
+        raise InvalidRequestError(
+            "filters_with_notifications",
+            "what is told is chosen by the policy's routes; only min_severity fits beside them",
+        )
 
 
 def _scope(session: Session) -> str | None:

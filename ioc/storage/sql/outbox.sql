@@ -2,7 +2,7 @@
 
 -- name: list_wishes
 SELECT subscription_id, min_severity, feed_ids, rule_ids, unit_codes, zone_ids, change_types FROM subscription
-ORDER BY subscription_id
+WHERE wants = 'changes' ORDER BY subscription_id
 FOR KEY SHARE -- Nobody may remove one while its deliveries are being written.
 
 -- name: supersede
@@ -98,13 +98,13 @@ UPDATE subscription SET enabled = false, disabled_reason = %(reason)s WHERE subs
 
 -- name: add_subscription
 INSERT INTO subscription (subscription_id, department, url, description, min_severity, feed_ids, rule_ids, unit_codes,
-    zone_ids, change_types, sealed_secret, created_at, created_by)
+    zone_ids, change_types, wants, sealed_secret, created_at, created_by)
 VALUES (%(subscription_id)s, %(department)s, %(url)s, %(description)s, %(min_severity)s, %(feed_ids)s, %(rule_ids)s,
-    %(unit_codes)s, %(zone_ids)s, %(change_types)s, %(sealed_secret)s, %(created_at)s, %(created_by)s)
+    %(unit_codes)s, %(zone_ids)s, %(change_types)s, %(wants)s, %(sealed_secret)s, %(created_at)s, %(created_by)s)
 
 -- name: list_subscriptions
 SELECT subscription_id, department, url, description, min_severity, feed_ids, rule_ids, unit_codes, zone_ids, change_types,
-    enabled, disabled_reason, failing_since, created_at, created_by
+    wants, enabled, disabled_reason, failing_since, created_at, created_by
 FROM subscription
 WHERE (%(department)s::text IS NULL OR department = %(department)s)
   AND (%(subscription_id)s::uuid IS NULL OR subscription_id = %(subscription_id)s)

@@ -1,0 +1,132 @@
+-- Silences, groups of alerts, and what was told to whom.
+
+-- name: silences
+SELECT silence_id, matchers, starts_at, ends_at, author, comment, created_at, ended_by FROM silence
+WHERE (%(silence_id)s::uuid IS NULL OR silence_id = %(silence_id)s)
+  AND (%(over_since)s::timestamptz IS NULL OR ends_at > %(over_since)s)
+ORDER BY starts_at DESC, silence_id LIMIT %(limit)s
+
+-- name: add_silence
+INSERT INTO silence (silence_id, matchers, starts_at, ends_at, author, comment, created_at)
+VALUES (%(silence_id)s, %(matchers)s, %(starts_at)s, %(ends_at)s, %(author)s, %(comment)s, %(created_at)s)
+
+-- name: end_silence
+UPDATE silence SET ends_at = greatest(starts_at, %(now)s), starts_at = least(starts_at, %(now)s), ended_by = %(actor)s
+WHERE silence_id = %(silence_id)s AND ends_at > %(now)s
+
+-- name: wake_groups
+-- A silence has begun or ended: whoever waits for a later look looks now.
+UPDATE notification_group SET look_at = %(now)s WHERE look_at > %(now)s
+
+-- name: lock_position
+SELECT event_id FROM notification_position FOR UPDATE SKIP LOCKED
+
+-- name: move_position
+UPDATE notification_position SET event_id = %(event_id)s
+
+-- name: journal_after
+SELECT event_id, alert_id, type FROM alert_event WHERE event_id > %(after)s ORDER BY event_id LIMIT %(limit)s
+
+-- name: alerts_by_id
+SELECT * FROM alert WHERE alert_id = ANY(%(alert_ids)s)
+
+-- name: groups_of_alerts
+SELECT alert_id, group_id FROM notification_member WHERE alert_id = ANY(%(alert_ids)s)
+
+-- name: open_groups
+INSERT INTO notification_group (group_id, group_key, route_id, departments, labels, opened_at, look_at)
+SELECT group_id, group_key, route_id, string_to_array(departments, ' '), labels, %(now)s, %(now)s
+FROM unnest(%(group_ids)s::uuid[], %(group_keys)s::text[], %(route_ids)s::text[], %(departments)s::text[],
+    %(labels)s::jsonb[]) AS given (group_id, group_key, route_id, departments, labels)
+ORDER BY group_key
+ON CONFLICT (group_key) DO UPDATE SET departments = excluded.departments
+
+-- name: join_groups
+INSERT INTO notification_member (group_id, alert_id, joined_at)
+SELECT group_id, alert_id, %(now)s FROM unnest(%(group_ids)s::uuid[], %(alert_ids)s::uuid[]) AS given (group_id, alert_id)
+ON CONFLICT DO NOTHING
+
+-- name: wake_groups_of
+UPDATE notification_group SET look_at = %(now)s
+WHERE look_at > %(now)s
+  AND group_id IN (SELECT group_id FROM notification_member WHERE alert_id = ANY(%(alert_ids)s))
+
+-- name: watch_escalations
+INSERT INTO escalation (alert_id, ladder_id, look_at)
+SELECT alert_id, ladder_id, %(now)s FROM unnest(%(alert_ids)s::uuid[], %(ladder_ids)s::text[]) AS given (alert_id, ladder_id)
+ON CONFLICT (alert_id) DO UPDATE SET look_at = excluded.look_at
+
+-- name: due_groups
+SELECT * FROM notification_group WHERE look_at <= %(now)s ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+
+-- name: members_of_groups
+SELECT member.group_id, alert.* FROM notification_member AS member JOIN alert USING (alert_id)
+WHERE member.group_id = ANY(%(group_ids)s)
+
+-- name: hold_members
+UPDATE notification_member SET held_why = given.why, held_by = given.by, held_until = given.until
+FROM unnest(%(group_ids)s::uuid[], %(alert_ids)s::uuid[], %(whys)s::text[], %(bys)s::text[], %(untils)s::timestamptz[])
+    AS given (group_id, alert_id, why, by, until)
+WHERE notification_member.group_id = given.group_id AND notification_member.alert_id = given.alert_id
+  AND (held_why, held_by, held_until) IS DISTINCT FROM (given.why, given.by, given.until)
+
+-- name: save_group
+UPDATE notification_group SET told_at = %(told_at)s, told_firing = %(told_firing)s, told_resolved = %(told_resolved)s,
+    told_count = %(told_count)s, look_at = %(look_at)s, reason = %(reason)s, decided_at = %(now)s
+WHERE group_id = %(group_id)s
+
+-- name: leave_groups
+DELETE FROM notification_member WHERE group_id = %(group_id)s AND alert_id = ANY(%(alert_ids)s)
+
+-- name: close_groups
+DELETE FROM notification_group
+WHERE group_id = ANY(%(group_ids)s)
+  AND NOT EXISTS (SELECT FROM notification_member AS member WHERE member.group_id = notification_group.group_id)
+
+-- name: receivers
+SELECT subscription_id, department, min_severity FROM subscription
+WHERE wants = 'notifications' AND department = ANY(%(departments)s)
+ORDER BY subscription_id FOR KEY SHARE
+
+-- name: note_notifications
+INSERT INTO notification (at, department, group_id, group_key, route_id, reason, form, firing_ids, resolved_ids, new_count, receivers_count)
+VALUES (%(at)s, %(department)s, %(group_id)s, %(group_key)s, %(route_id)s, %(reason)s, %(form)s, %(firing_ids)s,
+    %(resolved_ids)s, %(new_count)s, %(receivers_count)s)
+
+-- name: recent_notifications
+SELECT department, at, form, new_count FROM notification
+WHERE department = ANY(%(departments)s) AND at > %(since)s ORDER BY at
+
+-- name: due_escalations
+SELECT escalation.ladder_id, escalation.reached, alert.*
+FROM escalation JOIN alert USING (alert_id)
+WHERE escalation.look_at <= %(now)s ORDER BY escalation.look_at LIMIT %(limit)s
+FOR UPDATE OF escalation SKIP LOCKED
+
+-- name: save_escalation
+UPDATE escalation SET reached = %(reached)s, look_at = %(look_at)s WHERE alert_id = %(alert_id)s
+
+-- name: end_escalation
+DELETE FROM escalation WHERE alert_id = %(alert_id)s
+
+-- name: firing_alerts
+SELECT * FROM alert WHERE ended_at IS NULL AND NOT shadow ORDER BY started_at DESC LIMIT %(limit)s
+
+-- name: notifications
+SELECT notification_id, at, department, group_id, group_key, route_id, reason, form, firing_ids, resolved_ids, new_count,
+    receivers_count
+FROM notification
+WHERE (%(department)s::text IS NULL OR department = %(department)s)
+  AND (%(alert_id)s::uuid IS NULL OR firing_ids @> ARRAY[%(alert_id)s::uuid] OR resolved_ids @> ARRAY[%(alert_id)s::uuid])
+  AND (%(before)s::bigint IS NULL OR notification_id < %(before)s)
+ORDER BY notification_id DESC LIMIT %(limit)s
+
+-- name: groups_of_alert
+SELECT g.group_id, g.group_key, g.route_id, g.departments, g.labels, g.opened_at, g.told_at, g.told_count, g.look_at,
+    g.reason, g.decided_at, member.joined_at, member.held_why, member.held_by, member.held_until,
+    cardinality(g.told_firing) AS told_firing_count
+FROM notification_member AS member JOIN notification_group AS g USING (group_id)
+WHERE member.alert_id = %(alert_id)s ORDER BY g.group_key
+
+-- name: forget_notifications
+DELETE FROM notification WHERE at < %(before)s
