@@ -137,6 +137,13 @@ EFFECTS: Mapping[str, Mapping[str, Fact]] = {
         "gate": Fact(_known("gate", lambda: _assets("border_gate"))), "vehicles": Fact(_number),
         "perishable_min": Fact(_number, is_needed=False),
     },
+    "border.lane_closed": {
+        "gate": Fact(_known("gate", lambda: _assets("border_gate"))), "lane": Fact(_one_of(*"123456")),
+    },
+    "border.gate_closed": {
+        "gate": Fact(_known("gate", lambda: _assets("border_gate"))),
+        "reason": Fact(_one_of("works", "weather", "systems", "congestion", "order", "other")),
+    },
     "traffic.jam": {"counters": Fact(_each(_road)), "speed_km_h": Fact(_number)},
     "traffic.incident": {
         "id": Fact(_text), "counter": Fact(_road), "category": Fact(_text),

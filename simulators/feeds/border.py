@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from simulators.feeds.border_lanes import CLOSE_H, OPEN_H, GateDesk
 from simulators.message import Message
 from simulators.province import Process, World
 
@@ -26,8 +27,7 @@ _MINUTES = {
 _LANE_SLOWNESS = {"green": 0.7, "yellow": 1.1, "red": 1.9}
 TRIPS = {("bac-luan-2", "export"): 90, ("bac-luan-2", "import"): 63, ("km3-4", "export"): 124, ("km3-4", "import"): 46}
 """Vehicles a day: Bắc Luân II 153 (its split is assumed), Km3+4 124 export and 46 import (2023, press)."""
-OPEN_H, CLOSE_H = 7.0, 19.0
-BEFORE = timedelta(hours=5)
+BEFORE = timedelta(hours=24)
 QUEUE_EVERY = timedelta(seconds=60)
 
 
@@ -58,43 +58,55 @@ class Gate:
 
 
 class BorderGates(Process):
-    """The goods gates of Móng Cái. The hours before the start are walked unheard, so that the yards are not empty."""
+    """The goods gates of Móng Cái. The day before the start is walked unheard, so that the yards are not empty."""
 
     feed_id = "border"
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._gates = {name: Gate(name) for name, _ in TRIPS}
+        self._desks = {name: GateDesk(world, name) for name in self._gates}
         self._number = 0
         before_at = world.start_at - BEFORE
         for name, direction in TRIPS:
             self.schedule(before_at + self.in_(0, 600), (self._gates[name], direction))
-        self._on_the_way: dict[str, Message] = {}
-        for message in self.run_until(world.start_at):
-            record = json.loads(message.payload)
-            self._on_the_way.pop(record["trip"], None)
-            if record["step"] != "exit":
-                self._on_the_way[record["trip"]] = message
+        self._before = self._remember(self.run_until(world.start_at))
         for gate in self._gates.values():
             self.schedule(world.start_at + self.in_(1, 60), gate)
 
     def beginning(self) -> Iterator[Message]:
-        """Give the last step of the trucks that are on their way already."""
-        yield from self._on_the_way.values()
+        """Give what the gates know of the day before: trips that crossed, and how far the others have come."""
+        for steps in self._before.values():
+            yield from steps.values()
 
     def act(self, at: datetime, item: Any) -> Iterator[Message]:
-        """A truck is done with a step, a gate reports its queue, or a truck is declared."""
+        """A truck is done with a step, a gate reports, or a truck is declared."""
         if isinstance(item, Truck):
             yield from self._move_on(at, item)
         elif isinstance(item, Gate):
             self.schedule(at + QUEUE_EVERY, item)
-            yield self._to_message(at, self._count_queue(at, item))
+            queue = self._count_queue(at, item)
+            yield self._to_message(at, queue)
+            for record in self._desks[item.name].report(at, queue["vehicles"]):
+                yield self._to_message(at, record)
         else:
             gate, direction = item
             rate_per_s = self._rate_per_s(gate.name, direction, at)
             self.schedule(at + timedelta(seconds=min(900.0, self.random.expovariate(rate_per_s))), item)
             if self.random.random() < self._openness(at):
                 yield from self._begin_step(at, self._make(gate, direction, at))
+
+    @staticmethod
+    def _remember(messages: Iterator[Message]) -> dict[str, dict[str, Message]]:
+        """Keep of each trip what a clearance is measured by, the yard and the crossing, and its last step."""
+        trips: dict[str, dict[str, Message]] = {}
+        for message in messages:
+            record = json.loads(message.payload)
+            step = record["step"]
+            trips.setdefault(record["trip"], {})[step if step in ("arrive_yard", "cross", "exit") else "on"] = message
+            if step in ("cross", "exit"):
+                trips[record["trip"]].pop("on", None)
+        return trips
 
     def _openness(self, at: datetime) -> float:
         """Say how willingly trips are declared: within the hours, most towards noon."""

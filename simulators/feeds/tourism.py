@@ -1,4 +1,4 @@
-"""Sites: people by the hour, and who passed the gates since the last count."""
+"""Sites: people by the hour, who passed their gates, and what their visitors buy, rate and where they stay."""
 
 from __future__ import annotations
 
@@ -9,42 +9,54 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from geo.catalogue import Place, load_places
+from simulators.feeds.visitors import GROUPS, STAYS_EVERY, TICKETS_EVERY, Visitors
 from simulators.message import Message
 from simulators.province import Process, World
 
 PERIOD = timedelta(seconds=30)
-GROUPS = (("domestic", 0.8), ("international", 0.2))
-"""Who visits, and their share (assumed)."""
+_APART = timedelta(seconds=7)
+"""So far apart desks begin to report."""
 
 
 class Sites(Process):
-    """Every crowd site, twice a minute."""
+    """Every crowd site, twice a minute; its ticket desk every five, the lodgings around it every half hour."""
 
     feed_id = "tourism"
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._busy = {}
-        for place in load_places():
-            if place.kind == "crowd_site" and place.asset_id is not None:
-                self._busy[place.place_id] = self.random.uniform(0.25, 0.6)
-                self.schedule(world.start_at + self.random.random() * PERIOD, place)
+        sites = [place for place in load_places() if place.kind == "crowd_site" and place.asset_id is not None]
+        self._visitors = Visitors(world, sites)
+        for place in sites:
+            self._busy[place.place_id] = self.random.uniform(0.25, 0.6)
+            self.schedule(world.start_at + self.random.random() * PERIOD, (self._look, PERIOD, place))
+        for number, place in enumerate(sites):
+            self.schedule(world.start_at + (number + 1) * _APART, (self._visitors.sell, TICKETS_EVERY, place))
+            self.schedule(world.start_at + self._visitors.until_rating(), (self._visitors.rate, None, place))
+        for number, code in enumerate(sorted(self._visitors.units)):
+            self.schedule(world.start_at + (number + 1) * _APART, (self._visitors.lodge, STAYS_EVERY, code))
 
-    def act(self, at: datetime, item: Place) -> Iterator[Message]:
-        """Count a site's crowd and gates, and come again."""
-        self.schedule(at + PERIOD, item)
-        site = str(item.asset_id).removeprefix("site.")
-        people, density = self._count(at, item, site)
+    def act(self, at: datetime, item: Any) -> Iterator[Message]:
+        """Let somebody report, and come again."""
+        report, period, subject = item
+        self.schedule(at + (period or self._visitors.until_rating()), item)
+        for record in report(at, subject):
+            yield Message(at, self.feed_id, json.dumps(record, ensure_ascii=False).encode())
+
+    def _look(self, at: datetime, place: Place) -> Iterator[dict[str, Any]]:
+        """Count a site's crowd and gates."""
+        site = str(place.asset_id).removeprefix("site.")
+        people, density = self._count(at, place, site)
         time = self.world.write_time(at)
-        capacity = item.capacity_count or 1_000
-        yield self._to_message(
-            at,
-            {"type": "crowd", "site": site, "time": time, "people": people, "density": density, "capacity": capacity},
-        )
+        capacity = place.capacity_count or 1_000
+        yield {
+            "type": "crowd", "site": site, "time": time, "people": people, "density": density, "capacity": capacity,
+        }  # fmt: skip
         passing = people * 0.004
         for group, share in GROUPS:
             counts = {"in": self._poisson(passing * share * 1.1), "out": self._poisson(passing * share)}
-            yield self._to_message(at, {"type": "gate", "site": site, "time": time, **counts, "group": group})
+            yield {"type": "gate", "site": site, "time": time, **counts, "group": group}
 
     def _count(self, at: datetime, place: Place, site: str) -> tuple[int, float]:
         hour = self.world.hour(at)
@@ -65,6 +77,3 @@ class Sites(Process):
     def _poisson(self, mean: float) -> int:
         """Draw a count; the normal law is close enough above a few."""
         return max(0, round(self.random.gauss(mean, math.sqrt(max(mean, 0.1)))))
-
-    def _to_message(self, at: datetime, record: dict[str, Any]) -> Message:
-        return Message(at, self.feed_id, json.dumps(record).encode())

@@ -25,10 +25,11 @@ NUMBERS = ("079099123456", "+84912345678", "14A-987.65", "C7654321")
 JSON_FEEDS = {recording.feed_id: recording for recording in RECORDINGS if recording.form in (Form.JSON, Form.NGSI_LD)}
 OTHER_FORMS = {"vessels", "transit"}
 """NMEA and protobuf: what they carry is fixed by their standards, and holds no free text but a boat's name."""
-THINGS = {"air", "weather", "water", "energy", "tourism", "units"}
+THINGS = {"air", "weather", "water", "energy", "units"}
 """Feeds of devices and counts: a record that they refuse is kept as it came, so that the device can be mended."""
 NAMES_OF_THINGS = {
     "gate",
+    "site",
     "camera",
     "counter",
     "link",
