@@ -36,11 +36,11 @@ demo-cluster: $(VENV)/.run ## the same on Kafka and TimescaleDB, one process per
 
 test: $(VENV)/.dev ## every test, on real Kafka, TimescaleDB, MQTT and Chromium
 	@$(FETCH)
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 coverage: $(VENV)/.dev ## every test, and which lines none of them reaches (build/coverage)
 	@$(FETCH)
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-report=html
 
 e2e: $(VENV)/.dev ## the whole program and the wall in a real browser
 	@$(FETCH)

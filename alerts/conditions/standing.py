@@ -94,11 +94,16 @@ def _read_levels(
     return tuple(levels), tuple(afters), tuple(shares)
 
 
+SETTLING = timedelta(minutes=1)
+"""What comes late comes with what followed it: a truck's arrival of yesterday, and its crossing behind that."""
+
+
 class StandingState(Series, kw_only=True, omit_defaults=True):
     """The series of a thing with the report that stands and the instant since which it has stood."""
 
     event: Event | None = None
     stands_since: datetime | None = None
+    settles_at: datetime | None = None
 
 
 class StandingEvaluator(LeveledEvaluator):
@@ -129,15 +134,24 @@ class StandingEvaluator(LeveledEvaluator):
             state.stands_since = event.observed_at
         state.event = event
         memory.dirty.add((self.index, key))
-        self._judge(memory, key, event, state)
+        is_late = event.received_at - event.observed_at > self.rule.lateness
+        state.settles_at = memory.clock + SETTLING if is_late and not state.is_open else None
+        if state.settles_at is None:
+            self._judge(memory, key, event, state)
         self._wake(memory, key, state)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Judge what stands, now that an instant has come."""
         state = memory.series[self.index].get(key)
         # A report that stands needs no renewal: the timer of missing data says nothing here.
-        if isinstance(state, StandingState) and state.event is not None and due in self._moments(state):
-            self._judge(memory, key, state.event, state)
+        if not isinstance(state, StandingState) or state.event is None or due not in self._moments(state):
+            return
+        if state.settles_at is not None:
+            if due < state.settles_at:
+                return
+            state.settles_at = None
+            memory.dirty.add((self.index, key))
+        self._judge(memory, key, state.event, state)
 
     def resume(self, memory: PartitionMemory) -> None:
         """Set the timers of what stood before a restart."""
@@ -194,6 +208,8 @@ class StandingEvaluator(LeveledEvaluator):
         moments = [instant for instant in self._instants(state) if instant is not None]
         if self._condition.within and state.event is not None:
             moments += [at for name in self._condition.within if (at := _instant(state.event, name)) is not None]
+        if state.settles_at is not None:
+            moments.append(state.settles_at)
         return moments
 
     def _subject(self, event: Event, state: StandingState | None, now: datetime) -> Subject:

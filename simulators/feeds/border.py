@@ -102,10 +102,9 @@ class BorderGates(Process):
         trips: dict[str, dict[str, Message]] = {}
         for message in messages:
             record = json.loads(message.payload)
-            step = record["step"]
-            trips.setdefault(record["trip"], {})[step if step in ("arrive_yard", "cross", "exit") else "on"] = message
-            if step in ("cross", "exit"):
-                trips[record["trip"]].pop("on", None)
+            kept, step = trips.setdefault(record["trip"], {}), record["step"]
+            kept.pop("on", None)
+            kept[step if step in ("arrive_yard", "cross", "exit") else "on"] = message
         return trips
 
     def _openness(self, at: datetime) -> float:

@@ -123,6 +123,7 @@ def province() -> Iterator[Province]:
         yield made
         made.stop()
         made.receiver.shutdown()
+        made.receiver.server_close()
 
 
 @pytest.fixture

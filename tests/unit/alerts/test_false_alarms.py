@@ -25,6 +25,7 @@ from ioc.domain.kinds import (
     Crowd,
     Directive,
     Outage,
+    TruckStep,
     VesselPosition,
     WeatherObservation,
     WeatherWarning,
@@ -107,6 +108,17 @@ def test_trap_03_a_sensor_silent_while_it_fires_stays_firing_and_a_gap_is_no_tim
 def test_trap_04_readings_kept_back_by_an_outage_fire_nothing_for_the_past():
     kept_back = [crowd(minute, 5.0, delay_min=240 - minute) for minute in range(60)]
     assert run(book("28-crowd"), WORLD, kept_back).changes == []
+
+
+def test_trap_04_a_truck_of_yesterday_that_is_told_late_is_judged_with_what_followed():
+    def step(truck: str, name: str, hours: float):
+        data = TruckStep(step=name, gate="km3-4", direction="export")
+        return make_event(f"truck.{truck}", data, at(60 * hours), delay_s=3_600 * (20 - hours))
+
+    lives = run(book("30-truck-dwell"), WORLD, [step("gone", "arrive_yard", 0), step("there", "arrive_yard", 0)])
+    lives.take(step("gone", "cross", 3))
+    lives.wait(at(60 * 20 + 5))
+    assert [(change.type, change.asset_id) for change in lives.changes] == [(FIRED, "truck.there")]
 
 
 def test_trap_05_repeated_and_out_of_order_readings_move_no_timer():
