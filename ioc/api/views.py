@@ -55,6 +55,7 @@ def to_alert(alert: Alert) -> dict[str, Any]:
         "resolve_reason": alert.resolve_reason.value if alert.resolve_reason else None,
         "rule_version": alert.rule_version,
         "feed_id": alert.feed_id,
+        "shadow": alert.shadow,
     }
 
 

@@ -194,7 +194,8 @@ def test_a_department_gets_the_alert_signed(province: Province) -> None:
     admin.call("POST", f"/api/v1/subscriptions/{made['subscription_id']}/test")
     operator = province.sign_in("operator")
     ends_at = time.monotonic() + 60
-    while not (alerts := operator.call("GET", "/api/v1/alerts?state=open")["items"]):
+    # Of an alert in shadow nobody is told.
+    while not (alerts := [item for item in operator.call("GET", "/api/v1/alerts")["items"] if not item["shadow"]]):
         assert time.monotonic() < ends_at, "no alert came"
         time.sleep(0.2)
     alert = alerts[0]
