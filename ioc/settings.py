@@ -101,9 +101,10 @@ class FeedsSettings(Section):
 
 
 class AlertSettings(Section):
-    """Rules."""
+    """Rules, and who is told of what."""
 
     rules_dir: Path | None = Field(None, description="folder with rule files; unset: the shipped rules")
+    policy_file: Path | None = Field(None, description="file that says who is told what; unset: the shipped policy")
 
 
 class DeliverySettings(Section):

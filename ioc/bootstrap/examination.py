@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from alerts.notification.policy import walk
 from ioc.bootstrap.foundations import open_log, open_store
-from ioc.bootstrap.knowledge import load_feed_configs, load_rulebook, load_world
+from ioc.bootstrap.knowledge import load_feed_configs, load_policy, load_rulebook, load_world
 from ioc.clocks import SystemClock
 from ioc.errors import IocError
 from ioc.keys import load_keys
@@ -38,6 +39,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("data folder", _check_folder),
         ("keys", _check_keys),
         ("rules", _check_rules),
+        ("notification policy", _check_policy),
         ("feeds", _check_feeds),
         ("geodata", _check_geodata),
         ("event log", _check_log),
@@ -70,6 +72,11 @@ async def _check_keys(settings: Settings) -> str:
 
 async def _check_rules(settings: Settings) -> str:
     return f"{len(load_rulebook(settings).rules)} rules, no faults"
+
+
+async def _check_policy(settings: Settings) -> str:
+    policy = load_policy(settings)
+    return f"{sum(1 for _ in walk(policy.root))} routes, no faults"
 
 
 async def _check_feeds(settings: Settings) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from alerts.notification.policy import Policy
+from alerts.notification.policy_files import read_policy
 from alerts.rulebook import Rulebook
 from alerts.world import World
 from connectors.definition import FeedDefinition
@@ -35,6 +37,23 @@ def load_rulebook(settings: Settings) -> Rulebook:
         RulebookError: with every fault, each with file and line.
     """
     return Rulebook.load([rules_folder(settings)])
+
+
+def policy_file(settings: Settings) -> Path:
+    """Give the file that says who is told what."""
+    return settings.alerts.policy_file or Path(str(resources.files("alerts").joinpath("policy.yaml")))
+
+
+def load_policy(settings: Settings) -> Policy:
+    """Read who is told what.
+
+    Raises:
+        ConfigurationError: with every fault, each with file and line.
+    """
+    policy, faults = read_policy(policy_file(settings))
+    if policy is None:
+        raise ConfigurationError([str(fault) for fault in faults])
+    return policy
 
 
 def load_world(geo_directory: Path | None = None) -> World:

@@ -16,12 +16,14 @@ from ioc.api.serving import serve as serve_http
 from ioc.bootstrap.edge import make_api, make_destinations
 from ioc.bootstrap.foundations import Foundations, open_foundations
 from ioc.bootstrap.intake import Ingest, make_ingest
+from ioc.bootstrap.knowledge import load_policy
 from ioc.bootstrap.processing import make_housekeeping, make_worker
 from ioc.delivery.client import WebhookClient
 from ioc.errors import ConfigurationError, StoreUnavailableError
 from ioc.logs import logger
 from ioc.ports import Topic
 from ioc.processing.dispatcher import Dispatcher
+from ioc.processing.notifier import Notifier
 from ioc.processing.shelves import ShelfKeeper
 from ioc.processing.worker import Worker
 from ioc.sealing import Sealer
@@ -121,6 +123,8 @@ async def _start(
             tasks.append(group.create_task(work.run(), name=name))
     if "deliver" in roles:
         tasks.append(group.create_task((await _make_dispatcher(base, stack)).run(), name="dispatcher"))
+        notifier = Notifier(base.database, load_policy(base.settings), base.clock, Random())
+        tasks.append(group.create_task(notifier.run(), name="notifier"))
     http = base.settings.http
     port = http.port if roles & EDGE else http.health_port
     if port is not None:

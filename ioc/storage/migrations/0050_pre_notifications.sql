@@ -46,6 +46,7 @@ CREATE TABLE notification_member (
     held_why text,
     held_by text,
     held_until timestamptz,
+    told_severity text,
     PRIMARY KEY (group_id, alert_id)
 );
 CREATE INDEX notification_member_alert ON notification_member (alert_id);
@@ -53,6 +54,7 @@ CREATE INDEX notification_member_alert ON notification_member (alert_id);
 CREATE TABLE escalation (
     alert_id uuid PRIMARY KEY REFERENCES alert (alert_id),
     ladder_id text NOT NULL,
+    unacked_at timestamptz NOT NULL,
     reached integer NOT NULL DEFAULT 0,
     look_at timestamptz NOT NULL
 );

@@ -14,6 +14,10 @@ VALUES (%(silence_id)s, %(matchers)s, %(starts_at)s, %(ends_at)s, %(author)s, %(
 UPDATE silence SET ends_at = greatest(starts_at, %(now)s), starts_at = least(starts_at, %(now)s), ended_by = %(actor)s
 WHERE silence_id = %(silence_id)s AND ends_at > %(now)s
 
+-- name: wait_for_position
+-- Whoever wakes every group waits for whoever sorts, so that the two never hold what the other wants.
+SELECT FROM notification_position FOR UPDATE
+
 -- name: wake_groups
 -- A silence has begun or ended: whoever waits for a later look looks now.
 UPDATE notification_group SET look_at = %(now)s WHERE look_at > %(now)s
@@ -31,7 +35,8 @@ SELECT event_id, alert_id, type FROM alert_event WHERE event_id > %(after)s ORDE
 SELECT * FROM alert WHERE alert_id = ANY(%(alert_ids)s)
 
 -- name: groups_of_alerts
-SELECT alert_id, group_id FROM notification_member WHERE alert_id = ANY(%(alert_ids)s)
+SELECT alert_id, route_id FROM notification_member JOIN notification_group USING (group_id)
+WHERE alert_id = ANY(%(alert_ids)s)
 
 -- name: open_groups
 INSERT INTO notification_group (group_id, group_key, route_id, departments, labels, opened_at, look_at)
@@ -52,23 +57,32 @@ WHERE look_at > %(now)s
   AND group_id IN (SELECT group_id FROM notification_member WHERE alert_id = ANY(%(alert_ids)s))
 
 -- name: watch_escalations
-INSERT INTO escalation (alert_id, ladder_id, look_at)
-SELECT alert_id, ladder_id, %(now)s FROM unnest(%(alert_ids)s::uuid[], %(ladder_ids)s::text[]) AS given (alert_id, ladder_id)
+INSERT INTO escalation (alert_id, ladder_id, unacked_at, look_at)
+SELECT alert_id, ladder_id, %(now)s, %(now)s FROM unnest(%(alert_ids)s::uuid[], %(ladder_ids)s::text[]) AS given (alert_id, ladder_id)
 ON CONFLICT (alert_id) DO UPDATE SET look_at = excluded.look_at
 
 -- name: due_groups
 SELECT * FROM notification_group WHERE look_at <= %(now)s ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 -- name: members_of_groups
-SELECT member.group_id, alert.* FROM notification_member AS member JOIN alert USING (alert_id)
+SELECT member.group_id, member.joined_at, member.held_why, member.told_severity, alert.* FROM notification_member AS member JOIN alert USING (alert_id)
 WHERE member.group_id = ANY(%(group_ids)s)
 
 -- name: hold_members
 UPDATE notification_member SET held_why = given.why, held_by = given.by, held_until = given.until
-FROM unnest(%(group_ids)s::uuid[], %(alert_ids)s::uuid[], %(whys)s::text[], %(bys)s::text[], %(untils)s::timestamptz[])
-    AS given (group_id, alert_id, why, by, until)
-WHERE notification_member.group_id = given.group_id AND notification_member.alert_id = given.alert_id
+FROM unnest(%(alert_ids)s::uuid[], %(whys)s::text[], %(bys)s::text[], %(untils)s::timestamptz[])
+    AS given (alert_id, why, by, until)
+WHERE notification_member.group_id = %(group_id)s AND notification_member.alert_id = given.alert_id
   AND (held_why, held_by, held_until) IS DISTINCT FROM (given.why, given.by, given.until)
+
+-- name: note_told
+UPDATE notification_member SET told_severity = given.severity
+FROM unnest(%(alert_ids)s::uuid[], %(severities)s::text[]) AS given (alert_id, severity)
+WHERE notification_member.group_id = %(group_id)s AND notification_member.alert_id = given.alert_id
+  AND told_severity IS DISTINCT FROM given.severity
+
+-- name: wake_escalations_of
+UPDATE escalation SET look_at = %(now)s WHERE alert_id = ANY(%(alert_ids)s) AND look_at > %(now)s
 
 -- name: save_group
 UPDATE notification_group SET told_at = %(told_at)s, told_firing = %(told_firing)s, told_resolved = %(told_resolved)s,
@@ -98,7 +112,7 @@ SELECT department, at, form, new_count FROM notification
 WHERE department = ANY(%(departments)s) AND at > %(since)s ORDER BY at
 
 -- name: due_escalations
-SELECT escalation.ladder_id, escalation.reached, alert.*
+SELECT escalation.ladder_id, escalation.unacked_at, escalation.reached, alert.*
 FROM escalation JOIN alert USING (alert_id)
 WHERE escalation.look_at <= %(now)s ORDER BY escalation.look_at LIMIT %(limit)s
 FOR UPDATE OF escalation SKIP LOCKED
@@ -110,7 +124,9 @@ UPDATE escalation SET reached = %(reached)s, look_at = %(look_at)s WHERE alert_i
 DELETE FROM escalation WHERE alert_id = %(alert_id)s
 
 -- name: firing_alerts
-SELECT * FROM alert WHERE ended_at IS NULL AND NOT shadow ORDER BY started_at DESC LIMIT %(limit)s
+SELECT * FROM alert
+WHERE ended_at IS NULL AND NOT shadow AND (%(rule_ids)s::text[] IS NULL OR rule_id = ANY(%(rule_ids)s))
+ORDER BY started_at DESC LIMIT %(limit)s
 
 -- name: notifications
 SELECT notification_id, at, department, group_id, group_key, route_id, reason, form, firing_ids, resolved_ids, new_count,

@@ -1,0 +1,113 @@
+"""One group at one instant: which of its alerts may be told, whether now, and what the group knows afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from alerts.notification.grouping import GroupLog, Reason, Timing, Verdict, decide, note_told
+from alerts.notification.suppression import Holds, Suppression, why_suppressed
+from ioc.domain.alerts import Alert, Severity
+
+LOOK_AT_HELD = timedelta(seconds=10)
+"""A group that is held by something without a known end is looked at again after this."""
+
+SWEEP = timedelta(days=1)
+"""A group with nothing to wait for is still looked at once a day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """An alert in a group: when it joined, whether it was held at the last look, and the severity last told of it."""
+
+    alert: Alert
+    joined_at: datetime
+    was_held: bool
+    told_severity: Severity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What follows from one look at a group.
+
+    ``news`` are those of ``firing`` that the departments do not know, ``resolved`` those whose end they are told.
+    ``leaving`` are members that are over. A group without members that hold ``closes``.
+    """
+
+    verdict: Verdict
+    firing: Sequence[Alert]
+    news: Sequence[Alert]
+    resolved: Sequence[Alert]
+    held: Mapping[UUID, Suppression]
+    log: GroupLog | None
+    leaving: Sequence[UUID]
+    closes: bool
+    look_at: datetime
+
+
+def plan(
+    log: GroupLog | None, members: Sequence[Member], holds: Holds, timing: Mapping[Severity, Timing], now: datetime
+) -> Plan:
+    """Look at a group at an instant."""
+    held: dict[UUID, Suppression] = {}
+    firing: list[Member] = []
+    for member in members:
+        if member.alert.ended_at is not None:
+            continue
+        if (why := why_suppressed(member.alert, holds, now)) is not None:
+            held[member.alert.alert_id] = why
+        else:
+            firing.append(member)
+    log = _forget(log, firing)
+    known = log.firing if log is not None else frozenset()
+    news = [member for member in firing if member.alert.alert_id not in known]
+    ended = [member.alert for member in members if member.alert.ended_at is not None]
+    firing_ids = frozenset(member.alert.alert_id for member in firing)
+    ended_ids = frozenset(alert.alert_id for alert in ended)
+    speaking = [member.alert.severity for member in news or firing or members]
+    most_urgent = max(speaking, key=lambda level: level.rank, default=Severity.INFO)
+    verdict = decide(
+        log,
+        firing=firing_ids,
+        resolved=ended_ids,
+        held=bool(held),
+        news_at=min((member.joined_at for member in news), default=now),
+        is_urgent=any(member.alert.severity is Severity.CRITICAL for member in news),
+        timing=timing[most_urgent],
+        now=now,
+    )
+    resolved = [alert for alert in ended if alert.alert_id in known] if verdict.notify else []
+    is_over = not firing_ids and not held and (verdict.notify or verdict.reason is Reason.EMPTY)
+    return Plan(
+        verdict=verdict,
+        firing=[member.alert for member in firing],
+        news=[member.alert for member in news],
+        resolved=resolved,
+        held=held,
+        log=note_told(log, firing=firing_ids, resolved=ended_ids, now=now) if verdict.notify else log,
+        leaving=[alert.alert_id for alert in ended if verdict.notify or alert.alert_id not in known or is_over],
+        closes=is_over,
+        look_at=_next_look(verdict, held, now),
+    )
+
+
+def _forget(log: GroupLog | None, firing: Sequence[Member]) -> GroupLog | None:
+    """Make news of what the departments know in an older state: it was held meanwhile, or has become more severe."""
+    if log is None:
+        return None
+    renewed = frozenset(
+        member.alert.alert_id
+        for member in firing
+        if member.was_held
+        or (member.told_severity is not None and member.alert.severity.rank > member.told_severity.rank)
+    )
+    return replace(log, firing=log.firing - renewed) if renewed else log
+
+
+def _next_look(verdict: Verdict, held: Mapping[UUID, Suppression], now: datetime) -> datetime:
+    looks = [] if verdict.look_at is None else [verdict.look_at]
+    for hold in held.values():
+        looks.append(hold.until if hold.until is not None and hold.until > now else now + LOOK_AT_HELD)
+    return min([*looks, now + SWEEP])

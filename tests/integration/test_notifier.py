@@ -1,0 +1,278 @@
+"""What departments are told, from an alert's journal to the outbox, on a real database and with two replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+
+from alerts.notification.matchers import Matchers
+from alerts.notification.policy_files import read_policy
+from ioc.delivery.signing import make_secret
+from ioc.domain.alerts import ChangeType, Severity
+from ioc.processing.notifier import Notifier
+from ioc.sealing import Sealer
+from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
+from ioc.storage.batches import PostgresBatchStore
+from ioc.storage.migrate import migrate_database
+from ioc.storage.notifications import NotificationStore
+from ioc.storage.outbox import enqueue
+from ioc.storage.pool import Database
+from ioc.storage.subscriptions import NewSubscription, SubscriptionStore, Wants
+from tests.support.alerts import apply, at, decide
+
+POLICY = """
+route:
+  id: shift
+  departments: [shift]
+  group_by: [rule]
+  routes:
+    - {id: critical, match: severity>=critical, departments: [shift], group_by: [rule], ladder: up, continue: true}
+    - {id: air, match: feed=air, departments: [environment], group_by: [rule, unit]}
+inhibitions:
+  - {id: outage, source: rule=power, target: rule=air-pm25, equal: [unit]}
+ladders:
+  - id: up
+    ack_timeout: 1h
+    levels: [{after: 5m, departments: [lead]}, {after: 15m, departments: [office]}]
+"""
+
+
+class SteppedClock:
+    """Time that stands until the test steps it."""
+
+    def __init__(self) -> None:
+        self.time = at(0)
+
+    def now(self) -> datetime:
+        return self.time
+
+    async def sleep(self, delay: timedelta) -> None:
+        raise AssertionError("these tests step the notifier themselves")
+
+    def to(self, minute: float) -> None:
+        self.time = at(minute)
+
+
+class Office:
+    """A store, a notifier, and what its departments were told."""
+
+    def __init__(self, database: Database, policy) -> None:
+        self.database, self.policy, self.clock = database, policy, SteppedClock()
+        self.store = PostgresBatchStore(database, alerts=AlertWriter(enqueue))
+        self.alerts = PostgresAlertStore(database, enqueue)
+        self.notifications = NotificationStore(database)
+        self.notifier = self.another_notifier()
+        self.subscriptions = SubscriptionStore(database, Sealer([bytes(32)]), self.clock, make_secret=make_secret)
+
+    def another_notifier(self) -> Notifier:
+        return Notifier(self.database, self.policy, self.clock, Random(7))
+
+    async def step(self, minute: float, *changes) -> list[str]:
+        """Go to a minute, apply decisions, let the notifier look; give what was told there, as department/reason."""
+        self.clock.to(minute)
+        if changes:
+            await apply(self.store, *changes)
+        before = {row["notification_id"] for row in await self.told()}
+        await self.notifier.step()
+        return sorted(
+            f"{row['department']}/{row['reason']}" for row in await self.told() if row["notification_id"] not in before
+        )
+
+    async def told(self):
+        return await self.notifications.notifications(limit=1_000)
+
+    async def act(self, change, action: ChangeType, minute: float, **wanted):
+        alert = await self.alerts.get(change.alert_id)
+        await self.alerts.act(
+            change.alert_id,
+            Action(type=action, actor="lan", at=at(minute), expected_revision=alert.revision, **wanted),
+        )
+
+    async def bodies(self):
+        async with self.database.connection() as connection:
+            rows = await (await connection.execute("SELECT body FROM delivery ORDER BY delivery_id")).fetchall()
+        return [json.loads(bytes(body)) for (body,) in rows]
+
+
+@pytest.fixture
+async def office(plain_postgres_url, fresh_database, tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY, encoding="utf-8")
+    policy, faults = read_policy(path)
+    assert not faults
+    address = await fresh_database(plain_postgres_url, prepare=migrate_database)
+    async with Database(address, max_size=8) as database:
+        yield Office(database, policy)
+
+
+async def test_a_group_waits_for_its_others_and_is_told_once(office):
+    one, two = decide(), decide(asset_id="air.uong-bi", minute=0.1)
+    assert await office.step(0, one) == []
+    assert await office.step(0.1, two) == []
+    assert await office.step(0.2) == ["environment/first"]
+    assert await office.step(2) == []
+    [told] = await office.told()
+    assert set(told["firing_ids"]) == {one.alert_id, two.alert_id}
+    assert told["new_count"] == 2
+
+
+async def test_what_is_critical_waits_for_nobody_and_goes_to_the_shift_as_well(office):
+    await office.step(0, decide())
+    assert await office.step(0.5) == ["environment/first"]
+    # Within the group's interval, but critical: told at once, in the group that its department knows.
+    urgent = decide(asset_id="air.uong-bi", severity=Severity.CRITICAL, minute=0.6, began=0.6)
+    assert await office.step(0.6, urgent) == ["environment/new_firing", "shift/first"]
+
+
+async def test_the_end_is_told_to_those_who_know_of_the_beginning_and_the_group_closes(office):
+    await office.step(0, decide())
+    await office.step(0.5)
+    assert await office.step(0.6, decide(ChangeType.RESOLVED, 0.6)) == []
+    assert await office.step(2) == ["environment/all_resolved"]
+    assert await office.notifications.groups_of(decide().alert_id) == []
+    # Its next occurrence begins a group of its own.
+    await office.step(10, decide(minute=10, began=10))
+    assert await office.step(10.5) == ["environment/first"]
+
+
+async def test_what_ends_before_anybody_was_told_is_never_told(office):
+    assert await office.step(0, decide(), decide(ChangeType.RESOLVED, 0.1)) == []
+    assert await office.step(5) == []
+
+
+async def test_what_still_holds_is_repeated_after_its_interval(office):
+    await office.step(0, decide())
+    await office.step(0.5)
+    assert await office.step(239) == []
+    assert await office.step(241) == ["environment/repeat"]
+
+
+async def test_a_rise_in_severity_is_news(office):
+    await office.step(0, decide(severity=Severity.MINOR))
+    await office.step(0.5)
+    assert await office.step(3, decide(ChangeType.SEVERITY, 3, severity=Severity.MAJOR)) == ["environment/new_firing"]
+
+
+async def test_what_a_silence_held_is_told_when_the_silence_ends(office):
+    silence = await office.notifications.add_silence(
+        Matchers.parse("unit=06652"), starts_at=at(0), ends_at=at(30), author="lan", comment="bảo trì", now=at(0)
+    )
+    await office.step(0, decide())
+    assert await office.step(1) == []
+    [group] = await office.notifications.groups_of(decide().alert_id)
+    assert (group["held_why"], group["held_by"], group["held_until"]) == (
+        "silenced",
+        str(silence["silence_id"]),
+        at(30),
+    )
+    assert group["reason"] == "held"
+    assert await office.step(29) == []
+    assert await office.step(30) == ["environment/first"]
+
+
+async def test_a_silence_that_is_ended_early_lets_go_at_once(office):
+    silence = await office.notifications.add_silence(
+        Matchers.parse("feed=air"), starts_at=at(0), ends_at=at(60), author="lan", comment="thử", now=at(0)
+    )
+    await office.step(0, decide())
+    await office.step(1)
+    await office.notifications.end_silence(silence["silence_id"], actor="minh", now=at(2))
+    assert await office.step(2) == ["environment/first"]
+
+
+async def test_an_outage_keeps_what_it_explains_quiet_while_it_lasts(office):
+    outage = decide(asset_id="grid.1", rule_id="power", fingerprint=b"p" * 32, alert_id=decide(asset_id="p").alert_id)
+    await office.step(0, outage)
+    assert await office.step(0.5, decide(minute=0.5)) == ["environment/first"]
+    assert await office.step(1) == []
+    [group] = await office.notifications.groups_of(decide().alert_id)
+    assert (group["held_why"], group["held_by"]) == ("inhibited", str(outage.alert_id))
+    over = decide(
+        ChangeType.RESOLVED, 5, asset_id="grid.1", rule_id="power", fingerprint=b"p" * 32, alert_id=outage.alert_id
+    )
+    assert await office.step(5, over) == ["environment/all_resolved", "environment/first"]
+
+
+async def test_a_shelved_alert_is_quiet_and_told_again_when_it_comes_back(office):
+    await office.step(0, decide())
+    await office.step(0.5)
+    await office.act(decide(), ChangeType.SHELVED, 1, reason="đang sửa", until=at(400))
+    assert await office.step(300) == []
+    await office.act(decide(), ChangeType.UNSHELVED, 301)
+    assert await office.step(301) == ["environment/new_firing"]
+
+
+async def test_nobody_acknowledges_and_the_alert_climbs_its_ladder(office):
+    urgent = decide(severity=Severity.CRITICAL)
+    await office.step(0, urgent)
+    assert await office.step(4) == []
+    assert await office.step(5) == ["lead/level_1"]
+    await office.act(urgent, ChangeType.ACKNOWLEDGED, 6)
+    assert await office.step(20) == []
+    # The acknowledgement has counted for an hour; from then on it climbs as before.
+    assert "office/level_2" not in await office.step(66)
+    assert "office/level_2" in await office.step(81)
+
+
+async def test_a_flood_counts_what_is_not_critical_and_drops_nothing(office):
+    await office.subscriptions.add(
+        NewSubscription(department="environment", url="https://example.org/", wants=Wants.NOTIFICATIONS),
+        created_by="lan",
+    )
+    many = [decide(asset_id=f"air.{number}") for number in range(30)]
+    urgent = decide(asset_id="air.worst", severity=Severity.CRITICAL)
+    await office.step(0, *many, urgent)
+    await office.step(0.5)
+    [body] = await office.bodies()
+    assert body["type"] == "notification.flood"
+    firing = body["data"]["firing"]
+    assert [alert["alert_id"] for alert in firing["alerts"]] == [str(urgent.alert_id)]
+    assert firing["collapsed"]["counts"] == {"air-pm25/major": 30}
+    assert set(firing["collapsed"]["ids"]) == {str(change.alert_id) for change in many}
+    assert firing["count"] == 31
+
+
+async def test_a_subscriber_is_told_what_its_department_is_told_and_nothing_below_its_severity(office):
+    for severity in (Severity.INFO, Severity.CRITICAL):
+        await office.subscriptions.add(
+            NewSubscription(
+                department="environment", url="https://example.org/", wants=Wants.NOTIFICATIONS, min_severity=severity
+            ),
+            created_by="lan",
+        )
+    await office.step(0, decide())
+    await office.step(0.5)
+    [body] = await office.bodies()
+    assert body["type"] == "notification.group"
+    assert (body["data"]["route"], body["data"]["reason"]) == ("air", "first")
+    assert [alert["is_new"] for alert in body["data"]["firing"]["alerts"]] == [True]
+    [told] = await office.told()
+    assert told["receivers_count"] == 1
+
+
+async def test_an_alert_in_shadow_is_told_to_nobody(office):
+    assert await office.step(0, decide(shadow=True)) == []
+    assert await office.step(5) == []
+
+
+async def test_replicas_side_by_side_tell_everything_once(office):
+    changes = [
+        decide(asset_id=f"air.{number}", rule_id=f"rule-{number % 20}", fingerprint=number.to_bytes(32, "big"))
+        for number in range(200)
+    ]
+    replicas = [office.another_notifier() for _ in range(3)]
+    for part in range(0, 200, 40):
+        await apply(office.store, *changes[part : part + 40])
+        await asyncio.gather(*(replica.step() for replica in replicas))
+    office.clock.to(1)
+    for _ in range(4):
+        await asyncio.gather(*(replica.step() for replica in replicas))
+    told = await office.told()
+    assert len(told) == 20
+    assert sorted(alert_id for row in told for alert_id in row["firing_ids"]) == sorted(
+        change.alert_id for change in changes
+    )
