@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alerts.notification.policy import Policy
 from alerts.rulebook import Rulebook
 from connectors.feed import Feed
 from connectors.transports.http_push import HttpPush
@@ -18,6 +19,7 @@ from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.audit import AuditLog
 from ioc.storage.indicators import IndicatorStore
 from ioc.storage.letters import DeadLetterStore
+from ioc.storage.notifications import NotificationStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
@@ -49,6 +51,8 @@ class ApiServices:
     letters: DeadLetterStore
     retry_letters: Callable[[Sequence[Any]], Awaitable[tuple[int, int]]]
     subscriptions: SubscriptionStore
+    notifications: NotificationStore
+    policy: Policy
     destinations: DestinationPolicy
     hub: WallHub
     rulebook: Rulebook

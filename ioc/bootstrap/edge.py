@@ -14,7 +14,14 @@ from connectors.registry import find
 from ioc.api.services import ApiServices
 from ioc.api.wall.hub import WallHub
 from ioc.bootstrap.foundations import Foundations
-from ioc.bootstrap.knowledge import load_definitions, load_feed_configs, load_feeds, load_rulebook, load_world
+from ioc.bootstrap.knowledge import (
+    load_definitions,
+    load_feed_configs,
+    load_feeds,
+    load_policy,
+    load_rulebook,
+    load_world,
+)
 from ioc.bootstrap.letters import retry_letters
 from ioc.delivery.destination import AllowedNetwork, DestinationPolicy
 from ioc.delivery.signing import make_secret
@@ -30,6 +37,7 @@ from ioc.storage.audit import AuditLog
 from ioc.storage.feed_status import FeedStatusStore
 from ioc.storage.indicators import IndicatorStore
 from ioc.storage.letters import DeadLetterStore
+from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.retention import Retention
 from ioc.storage.series import HistoryStore
@@ -78,6 +86,8 @@ def make_api(base: Foundations) -> ApiServices:
         letters=DeadLetterStore(database),
         retry_letters=partial(_retry_letters, base),
         subscriptions=SubscriptionStore(database, Sealer([base.keys.encryption_key]), clock, make_secret=make_secret),
+        notifications=NotificationStore(database),
+        policy=load_policy(settings),
         destinations=make_destinations(settings),
         hub=hub,
         rulebook=load_rulebook(settings),

@@ -162,12 +162,16 @@ async def test_the_audit_log_cannot_be_changed_or_shortened(edge, truc):
 EVERYBODY = frozenset(ROLES)
 OPERATORS = frozenset({"operator", "supervisor", "admin"})
 DEPARTMENTS = frozenset({"department", "supervisor", "admin"})
+SUPERVISORS = frozenset({"supervisor", "admin"})
 ADMINS = frozenset({"admin"})
 OPEN = {("GET", path) for path in ("/health/live", "/health/ready", "/metrics")} | {("POST", LOGIN)}
 WITH_KEY = {("POST", "/api/v1/ingest/{feed_id}")}
 WHO = {
     "/api/v1/auth": {"GET": EVERYBODY, "POST": EVERYBODY},
     "/api/v1/alerts": {"GET": EVERYBODY, "POST": OPERATORS},
+    "/api/v1/silences": {"GET": EVERYBODY, "POST": SUPERVISORS, "DELETE": SUPERVISORS},
+    "/api/v1/notifications": {"GET": EVERYBODY},
+    "/api/v1/routes": {"GET": EVERYBODY},
     "/api/v1/reports": {"GET": EVERYBODY},
     "/api/v1/history": {"GET": EVERYBODY},
     "/api/v1/as-of": {"GET": EVERYBODY},
@@ -201,7 +205,8 @@ def allowed(method, path):
 
 def fill(path):
     for name, value in {
-        "alert_id": "0" * 32, "subscription_id": "0" * 32, "letter_id": "0" * 32, "verb": "acknowledge",
+        "alert_id": "0" * 32, "subscription_id": "0" * 32, "letter_id": "0" * 32, "silence_id": "0" * 32,
+        "verb": "acknowledge",
         "kind": "met.obs", "asset_id": "met.x", "layer": "land", "feed_id": "air", "key_id": "0" * 12, "name": "x",
         "collection_id": "met.obs", "feature_id": "met.x", "indicator_id": "kpi.aqi_max",
     }.items():  # fmt: skip

@@ -1,0 +1,108 @@
+"""Silences, the log of notifications and the reasons, over the real app."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from ioc.processing.notifier import Notifier
+from ioc.storage.alerts import AlertWriter
+from ioc.storage.batches import PostgresBatchStore
+from ioc.storage.outbox import enqueue
+from tests.support.alerts import apply, decide
+from tests.support.edge import open_edge, prepare
+
+ROUTING = f"/api/v1/alerts/{decide().alert_id}/routing"
+
+
+@pytest.fixture
+async def edge(tmp_path, plain_postgres_url, fresh_database):
+    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
+        yield edge
+
+
+@pytest.fixture
+async def boss(edge):
+    await edge.add_person("boss", "supervisor")
+    async with edge.signed_in("boss") as client:
+        yield client
+
+
+async def notify(edge, *changes):
+    """Let alerts happen, and a notifier of the deployment's own policy look at them twice."""
+    await apply(PostgresBatchStore(edge.base.database, alerts=AlertWriter(enqueue)), *changes)
+    notifier = Notifier(edge.base.database, edge.api.policy, edge.clock, Random(1))
+    await notifier.step()
+    edge.clock.step(seconds=11)
+    await notifier.step()
+
+
+def hour_from(edge, hours=1):
+    return (edge.clock.now() + timedelta(hours=hours)).isoformat()
+
+
+async def test_what_was_told_is_shown_with_its_reason(edge, boss):
+    await notify(edge, decide())
+    found = (await boss.get(ROUTING)).json()
+    assert found["held"] is None
+    assert [item["departments"] for item in found["goes_to"]] == [["ioc-shift"]]
+    assert [(group["reason"], group["told_count"]) for group in found["groups"]] == [("first", 1)]
+    [told] = found["notifications"]
+    assert (told["department"], told["reason"], told["firing_ids"]) == ("ioc-shift", "first", [str(decide().alert_id)])
+    assert (await boss.get("/api/v1/notifications", params={"department": "ioc-shift"})).json()["items"] == [told]
+    assert (await boss.get("/api/v1/notifications", params={"department": "tourism"})).json()["items"] == []
+
+
+async def test_a_silence_holds_what_it_covers_and_says_so(edge, boss):
+    wanted = {"matchers": "feed=air unit=06652", "ends_at": hour_from(edge), "comment": "bảo trì trạm"}
+    made = await boss.post("/api/v1/silences", json=wanted)
+    assert made.status_code == 201, made.text
+    await notify(edge, decide())
+    held = (await boss.get(ROUTING)).json()
+    assert held["held"] == {"why": "silenced", "by": made.json()["id"], "until": made.json()["ends_at"]}
+    assert [(group["reason"], group["held_why"]) for group in held["groups"]] == [("held", "silenced")]
+    assert held["notifications"] == []
+    assert [item["author"] for item in (await boss.get("/api/v1/silences")).json()["items"]] == ["boss"]
+    ended = await boss.delete(f"/api/v1/silences/{made.json()['id']}")
+    assert ended.json()["ended_by"] == "boss"
+    assert (await boss.get("/api/v1/silences")).json()["items"] == []
+    assert len((await boss.get("/api/v1/silences", params={"ended": True})).json()["items"]) == 1
+    await notify(edge)
+    assert (await boss.get(ROUTING)).json()["notifications"][0]["reason"] == "first"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"matchers": "   "},
+        {"matchers": "feed air"},
+        {"matchers": "severity>=loud"},
+        {"matchers": 'rule=~"(a+)+b"'},
+        {"comment": "   "},
+        {"hours": -1},
+        {"hours": 24 * 31},
+    ],
+)
+async def test_a_silence_that_cannot_be_is_refused_with_what_to_do(edge, boss, wrong):
+    wanted = {"matchers": "feed=air", "ends_at": hour_from(edge, wrong.pop("hours", 1)), "comment": "thử", **wrong}
+    answer = await boss.post("/api/v1/silences", json=wanted)
+    assert answer.status_code in (400, 422), answer.text
+    assert (await boss.get("/api/v1/silences", params={"ended": True})).json()["items"] == []
+
+
+async def test_a_department_sees_only_what_it_was_told(edge, boss):
+    await notify(edge, decide())
+    await edge.add_person("du-lich", "department", department="tourism")
+    async with edge.signed_in("du-lich") as client:
+        asked = await client.get("/api/v1/notifications", params={"department": "ioc-shift"})
+    assert asked.json()["items"] == []
+
+
+async def test_the_tree_and_the_way_of_an_alert_through_it_are_shown(boss):
+    tree = (await boss.get("/api/v1/routes")).json()["items"]
+    assert (tree[0]["id"], tree[0]["depth"]) == ("ioc-shift", 0)
+    asked = await boss.get("/api/v1/routes/explain", params={"label": ["rule=vessel.squall", "severity=critical"]})
+    assert [item["route"] for item in asked.json()["goes_to"]] == ["critical", "sea"]
+    assert {"route": "sea", "depth": 1, "refused_by": None} in asked.json()["steps"]
