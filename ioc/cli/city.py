@@ -15,11 +15,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from connectors.registry import DEFINITIONS
 from ioc import bootstrap
+from ioc.cli import city_progress
 from ioc.cli.running import run
 from ioc.cli.services import EMBEDDED_GROUPS, kept_up, told_to_stop
 from ioc.clocks import SystemClock
@@ -107,12 +106,11 @@ def simulate(
         known = await _wait_for_keys(keys)
         reach = Reach(url=url, keys=known, mqtt_port=mqtt_port, nmea_port=nmea_port, transit_port=transit_port)
         carrier = Carrier(city, reach, clock)
-        console = Console(stderr=True)
-        if not console.is_terminal or os.environ.get("IOC_DEMO_QUIET"):
+        if os.environ.get("IOC_DEMO_QUIET"):
             await carrier.run()
             return
-        with Live(console=console, refresh_per_second=2) as live:
-            await carrier.run(lambda now: live.update(_show(now)))
+        with city_progress.shown(Console(stderr=True), clock.now, speed=speed) as show:
+            await carrier.run(show)
 
     run(play)
 
@@ -239,13 +237,6 @@ def _free_port(host: str, wanted: int) -> int:
         except OSError:
             probe.bind((host, 0))
         return int(probe.getsockname()[1])
-
-
-def _show(carrier: Carrier) -> Table:
-    table = Table("Feed", "Sent", "Refused", title="Simulated province")
-    for feed_id in DEFINITIONS:
-        table.add_row(feed_id, f"{carrier.sent[feed_id]:,}", f"{carrier.rejected.get(feed_id, 0):,}")
-    return table
 
 
 _ENDINGS = {"vessels": "nmea", "transit": "pb"}
