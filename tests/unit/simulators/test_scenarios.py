@@ -71,6 +71,7 @@ def test_the_demonstration_shows_each_of_its_events_within_ten_minutes() -> None
     assert fired["crowd.density", "site.ti-top"] == 1
     assert fired["station.silent", "air.cua-ong"] == 1
     assert fired["gate.queue", "gate.km3-4"] == 1
+    assert rules["power.outage"] == 1
     assert rules["wind.suspension"] == 2
     assert rules["vessel.signal_lost"] == 2
     assert 10 <= rules["vessel.under_warning"] <= 80
