@@ -358,6 +358,12 @@ class WallServer:
         async def one(alert_id: str) -> Response:
             return JSONResponse({"alert": self.alerts.get(alert_id), "events": self.journal.get(alert_id, [])})
 
+        @app.get("/api/v1/alerts/{alert_id}/routing")
+        async def routing(alert_id: str) -> dict[str, Any]:
+            told = {"at": self.alerts[alert_id]["started_at"], "department": "ioc-shift", "reason": "first"}
+            held = {"why": "inhibited", "by": "other", "until": None}
+            return {"alert_id": alert_id, "held": held, "groups": [], "notifications": [told]}
+
         @app.post("/api/v1/alerts/{alert_id}/acknowledge")
         async def acknowledge(alert_id: str, request: Request) -> Response:
             session = self._user(request)

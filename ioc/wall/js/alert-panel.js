@@ -1,4 +1,4 @@
-// What the drawer says about one alert: cause, value against limit, procedure, journal, acknowledgement.
+// What the drawer says about one alert: cause, value against limit, procedure, journal, who was told, acknowledgement.
 
 import { instantMs, needsAcknowledgement } from "./alert-state.js";
 import { valueAgainstLimit } from "./alerts.js";
@@ -37,6 +37,30 @@ function journalNode(events, language) {
     h("span", {}, [language.name("event", event.type), event.actor ?? "", event.comment ?? event.reason ?? ""].filter(Boolean).join(" · ")))));
 }
 
+async function routingOf(id, session) {
+  try {
+    return await session.get(`/alerts/${encodeURIComponent(id)}/routing`);
+  } catch {
+    return null;
+  }
+}
+
+/** Who was told, newest first; above it what keeps the alert quiet now, or who will be told next. */
+function routingNode(routing, language) {
+  if (routing === null) return h("p", { class: "quiet" }, language.t("told.failed"));
+  const { held, groups, notifications } = routing;
+  const until = held && when(held.until);
+  const department = (name) => language.name("department", name);
+  const waiting = groups.filter((group) => ["waiting", "interval"].includes(group.reason));
+  return h("div", {},
+    held ? h("p", { class: "held" }, language.t("told.held", { why: language.name("held", held.why) }), until ? ` ${language.t("told.until", { time: until })}` : "") : null,
+    ...waiting.map((group) => h("p", { class: "quiet" }, language.t("told.next", { who: group.departments.map(department).join(", "), time: when(group.look_at) }))),
+    notifications.length === 0 && waiting.length === 0 && !held ? h("p", { class: "quiet" }, language.t("told.nobody")) : null,
+    h("ol", { class: "journal" }, ...notifications.map((told) => h("li", {},
+      h("time", {}, when(told.at)),
+      h("span", {}, `${department(told.department)} · ${told.reason.startsWith("level_") ? language.t("told.level", { n: told.reason.slice(6) }) : language.name("told", told.reason)}`)))));
+}
+
 function acknowledgeForm(alert, { language, session, acknowledgements, store }) {
   if (!needsAcknowledgement(alert) || !session.mayAcknowledge) return null;
   const comment = h("input", { name: "comment", maxlength: 500, autocomplete: "off", placeholder: language.t("alert.comment"), "aria-label": language.t("alert.comment") });
@@ -53,7 +77,8 @@ export async function describeAlert({ id }, parts, isCurrent) {
   const { store, language, session, geodata } = parts;
   const alert = store.alerts.get(id);
   if (!alert) return null;
-  const [events, procedure] = await Promise.all([journalOf(id, session), procedureOf(alert.rule_id, session, language)]);
+  const [events, procedure, routing] = await Promise.all([
+    journalOf(id, session), procedureOf(alert.rule_id, session, language), routingOf(id, session)]);
   if (!isCurrent()) return null;
   const history = historyOfAlert(alert, store);
   const detail = language.field(alert, "detail");
@@ -77,6 +102,8 @@ export async function describeAlert({ id }, parts, isCurrent) {
       h("p", { class: procedure ? "procedure" : "quiet" }, procedure || language.t("alert.no_procedure")),
       h("h3", {}, language.t("alert.journal")),
       journalNode(events, language),
+      h("h3", {}, language.t("told.heading")),
+      routingNode(routing, language),
     ].filter(Boolean),
     history: history?.kind && history.quantity ? { kind: history.kind, assetId: alert.asset_id, quantity: history.quantity, limit: alert.limit } : null,
   };
