@@ -105,6 +105,10 @@ class AlertSettings(Section):
 
     rules_dir: Path | None = Field(None, description="folder with rule files; unset: the shipped rules")
     policy_file: Path | None = Field(None, description="file that says who is told what; unset: the shipped policy")
+    returned_after: timedelta = Field(
+        timedelta(days=1), ge=timedelta(minutes=1),
+        description="minor and info alerts that ended this long ago need no acknowledgement any more",
+    )  # fmt: skip
 
 
 class DeliverySettings(Section):

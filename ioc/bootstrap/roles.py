@@ -118,7 +118,9 @@ async def _start(
         worker = make_worker(base)
         checks["worker"] = lambda: _check_worker(worker)
         rollups, retention = make_housekeeping(base)
-        keeper = ShelfKeeper(PostgresAlertStore(base.database, enqueue), base.clock)
+        keeper = ShelfKeeper(
+            PostgresAlertStore(base.database, enqueue), base.clock, returned_after=base.settings.alerts.returned_after
+        )
         for name, work in (("worker", worker), ("rollups", rollups), ("retention", retention), ("shelves", keeper)):
             tasks.append(group.create_task(work.run(), name=name))
     if "deliver" in roles:

@@ -15,8 +15,12 @@ from ioc.domain.alerts import (
     ConditionState,
     OperatorState,
     ResolveReason,
+    Severity,
 )
 from ioc.errors import RefusedActionError
+
+LEFT_TO_TIME = (Severity.MINOR, Severity.INFO)
+"""Of these nobody has to take note once they are over; critical and major ones wait for a person."""
 
 LONGEST_SHELF = timedelta(hours=8)
 """A shelf always ends; one shift is the longest it may be."""
@@ -171,6 +175,18 @@ def expire(alert: Alert, *, at: datetime) -> Alert:
         resolve_reason=ResolveReason.EXPIRED,
         shelved_until=None,
     )
+
+
+def acknowledge_returned(alert: Alert, *, at: datetime) -> Alert:
+    """Take an alert off the list that ended long ago and that nobody has to answer for: D becomes A by itself.
+
+    Raises:
+        RefusedActionError: it has not returned, or is too severe for anybody but a person.
+    """
+    if alert.operator is not OperatorState.RETURNED_UNACKNOWLEDGED or alert.severity not in LEFT_TO_TIME:
+        raise RefusedActionError("nothing_to_acknowledge", f"the alert is {alert.operator.value}, {alert.severity}")
+    del at  # it stands in the journal's entry; on the alert it would count as somebody's answer
+    return _next(alert, operator=OperatorState.NORMAL)
 
 
 def is_shelf_over(alert: Alert, at: datetime) -> bool:

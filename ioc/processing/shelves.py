@@ -1,4 +1,4 @@
-"""Shelves end: an alert that was put aside until an instant comes back to the operators' list."""
+"""What time does to alerts: shelves end, and what was minor and ended long ago leaves the operators' list."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ TIDY = timedelta(hours=1)
 
 
 class ShelfKeeper:
-    """Takes alerts off the shelf when their time is over, and forgets old Idempotency-Keys; replicas may share it."""
+    """Takes alerts off the shelf when their time is over, and forgets old Idempotency-Keys; replicas may share it.
 
-    def __init__(self, alerts: PostgresAlertStore, clock: Clock) -> None:
-        self._alerts, self._clock = alerts, clock
+    Args:
+        alerts: the store.
+        clock: the time.
+        returned_after: minor and info alerts that ended this long ago are acknowledged by themselves.
+    """
+
+    def __init__(self, alerts: PostgresAlertStore, clock: Clock, *, returned_after: timedelta) -> None:
+        self._alerts, self._clock, self._returned_after = alerts, clock, returned_after
 
     async def run(self) -> None:
         """Live until cancelled; while the store is away, shelves wait."""
@@ -29,6 +35,10 @@ class ShelfKeeper:
                     await self._alerts.forget_actions(now=self._clock.now())
                     tidy_at = self._clock.now() + TIDY
                 ended = await self._alerts.end_shelves(now=self._clock.now())
+                now = self._clock.now()
+                left = await self._alerts.acknowledge_returned(ended_before=now - self._returned_after, now=now)
+                if left:
+                    _log.info("returned.acknowledged", count=left)
                 if ended:
                     _log.info("shelves.ended", count=ended)
             except StoreUnavailableError as error:

@@ -254,6 +254,21 @@ class PostgresAlertStore:
                 count += 1
         return count
 
+    async def acknowledge_returned(self, *, ended_before: datetime, now: datetime, limit: int = PAGE) -> int:
+        """Take alerts off the list that ended long ago and need nobody to take note; give how many."""
+        wanted = {"before": ended_before, "severities": list(alert_machines.LEFT_TO_TIME), "limit": limit}
+        async with self._database.transaction() as connection:
+            entries = [
+                JournalEntry(
+                    type=ChangeType.ACKNOWLEDGED, at=now, previous=current, reason="returned",
+                    alert=alert_machines.acknowledge_returned(current, at=now),
+                )
+                for current in await fetch_alerts(connection, "lock_long_returned", wanted)
+            ]  # fmt: skip
+            if entries:
+                await self._enqueue(connection, entries, await write_entries(connection, entries))
+        return len(entries)
+
     async def forget_actions(self, *, now: datetime) -> None:
         """Drop idempotency keys older than a day."""
         async with self._database.connection() as connection:

@@ -68,7 +68,9 @@ def measure() -> list[dict[str, Any]]:
 
 
 @dataclass
-class _Deployment:
+class Deployment:
+    """A running deployment, and how to reach it."""
+
     name: str
     environment: Mapping[str, str]
     roles: list[RoleProcess]
@@ -79,7 +81,7 @@ class _Deployment:
 
 
 def _measure(name: str, environment: Mapping[str, str], folder: Path) -> list[dict[str, Any]]:
-    with _running(name, environment, folder) as deployment:
+    with running(name, environment, folder) as deployment:
         rest_mb = _memory_mb(deployment)
         air = asyncio.run(_flood(deployment, mix="air", rate=None))
         free = asyncio.run(_flood(deployment, mix="province", rate=None))
@@ -108,7 +110,8 @@ def _measure(name: str, environment: Mapping[str, str], folder: Path) -> list[di
 
 
 @contextmanager
-def _running(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[_Deployment]:
+def running(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[Deployment]:
+    """Start both groups of roles, and stop them when the block ends."""
     loaded = settings.load(environment)
     with asyncio.Runner() as runner:
         ready = bootstrap.prepared(loaded)
@@ -136,7 +139,7 @@ def _running(name: str, environment: Mapping[str, str], folder: Path) -> Iterato
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_ready(url, roles)
-            yield _Deployment(name, environment, roles, url, key, conninfo, time.perf_counter() - began)
+            yield Deployment(name, environment, roles, url, key, conninfo, time.perf_counter() - began)
         finally:
             for role in roles:
                 if role.is_alive:
@@ -144,7 +147,7 @@ def _running(name: str, environment: Mapping[str, str], folder: Path) -> Iterato
             runner.run(ready.__aexit__(None, None, None))
 
 
-async def _flood(deployment: _Deployment, *, mix: str, rate: float | None) -> dict[str, float]:
+async def _flood(deployment: Deployment, *, mix: str, rate: float | None) -> dict[str, float]:
     async with await psycopg.AsyncConnection.connect(deployment.conninfo, autocommit=True) as connection:
         before = await _count(connection)
         arguments = [
@@ -174,7 +177,7 @@ async def _flood(deployment: _Deployment, *, mix: str, rate: float | None) -> di
         }
 
 
-async def _latencies_ms(deployment: _Deployment) -> list[float]:
+async def _latencies_ms(deployment: Deployment) -> list[float]:
     """Push readings that fire an alert each, under a steady load, and time them until the alert is at a wall."""
     loading = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.support.pushing", deployment.url, deployment.key, "60", "province",
@@ -185,7 +188,7 @@ async def _latencies_ms(deployment: _Deployment) -> list[float]:
     try:
         async with (
             aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
-            await _open_wall(session, deployment) as wall,
+            await open_wall(session, deployment) as wall,
         ):
             listening = asyncio.create_task(_listen(wall, sent_at, latencies))
             await asyncio.sleep(2)
@@ -207,7 +210,8 @@ async def _latencies_ms(deployment: _Deployment) -> list[float]:
     return latencies
 
 
-async def _open_wall(session: aiohttp.ClientSession, deployment: _Deployment) -> ClientConnection:
+async def open_wall(session: aiohttp.ClientSession, deployment: Deployment) -> ClientConnection:
+    """Open a wall that follows the alerts."""
     who = {"username": "bench", "password": PASSWORD}
     async with session.post(f"{deployment.url}/api/v1/auth/login", json=who) as answer:
         csrf = (await answer.json())["csrf"]
@@ -243,7 +247,7 @@ async def _count(connection: psycopg.AsyncConnection) -> int:
     return int(row[0]) if row else 0
 
 
-async def _check_rows(deployment: _Deployment, acknowledged: int) -> None:
+async def _check_rows(deployment: Deployment, acknowledged: int) -> None:
     """Compare what was acknowledged with the rows that are there: a figure about lost readings is worth nothing."""
     tables = ("env_air_reading", "camera_event", "traffic_flow", "energy_feeder", "tourism_crowd")
     rows = " + ".join(f"(SELECT count(*) FROM {SCHEMA}.{table})" for table in tables)
@@ -253,7 +257,7 @@ async def _check_rows(deployment: _Deployment, acknowledged: int) -> None:
         raise RuntimeError(f"{deployment.name}: {acknowledged} acknowledged, {found and found[0]} rows")
 
 
-def _memory_mb(deployment: _Deployment) -> float:
+def _memory_mb(deployment: Deployment) -> float:
     total_kb = 0
     for role in deployment.roles:
         for line in Path(f"/proc/{role.pid}/status").read_text(encoding="utf-8").splitlines():

@@ -189,6 +189,25 @@ async def test_a_shelved_alert_whose_condition_ended_leaves_the_list_with_the_sh
     assert await alerts.open_alerts() == []
 
 
+async def test_what_is_minor_and_ended_long_ago_leaves_the_list_by_itself_and_nothing_else_does(store, alerts):
+    minor, major = decide(asset_id="air.minor", severity=Severity.MINOR), decide(asset_id="air.major")
+    holds = decide(asset_id="air.holds", severity=Severity.MINOR)
+    await apply(store, minor, major, holds)
+    await apply(
+        store,
+        decide(ChangeType.RESOLVED, 10, asset_id="air.minor", severity=Severity.MINOR),
+        decide(ChangeType.RESOLVED, 10, asset_id="air.major"),
+    )
+    assert await alerts.acknowledge_returned(ended_before=at(9.9), now=at(60)) == 0
+    counts = [alerts.acknowledge_returned(ended_before=at(10), now=at(60)) for _ in range(3)]
+    assert sum(await asyncio.gather(*counts)) == 1
+    left = await alerts.get(minor.alert_id)
+    assert (left.operator, left.acked_by, left.acked_at) == (OperatorState.NORMAL, None, None)
+    last = (await alerts.events(minor.alert_id))[-1]
+    assert (last.type, last.actor, last.reason) == (ChangeType.ACKNOWLEDGED, None, "returned")
+    assert {alert.asset_id for alert in await alerts.open_alerts()} >= {"air.major", "air.holds"}
+
+
 async def test_replicas_that_end_the_same_shelves_at_once_end_each_once(store, alerts):
     stations = [f"air.s{number}" for number in range(20)]
     await apply(store, *(decide(asset_id=station) for station in stations))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -76,6 +77,17 @@ class AlertLife(RuleBasedStateMachine):
         after = {"B": "C", "D": "A"}.get(self.letter)
         self._act(ChangeType.ACKNOWLEDGED, is_allowed=after is not None)
         self.letter = after or self.letter
+
+    @rule()
+    def a_long_time_passes(self) -> None:
+        assert self.alert is not None
+        if self.letter == "D" and self.severity in ("minor", "info"):
+            self.alert = alert_machines.acknowledge_returned(self.alert, at=at(self.minute))
+            self.journal.append(self.alert)
+            self.letter = "A"
+            return
+        with pytest.raises(RefusedActionError):
+            alert_machines.acknowledge_returned(self.alert, at=at(self.minute))
 
     @rule(reason=st.sampled_from(["", " ", "cảm biến hỏng"]))
     def resolve(self, reason: str) -> None:

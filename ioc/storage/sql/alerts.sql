@@ -12,6 +12,11 @@ SELECT * FROM alert WHERE alert_id = %(alert_id)s FOR UPDATE
 -- name: lock_over_shelves
 SELECT * FROM alert WHERE operator = 'shelved' AND shelved_until <= %(now)s FOR UPDATE SKIP LOCKED
 
+-- name: lock_long_returned
+SELECT * FROM alert
+WHERE operator = 'returned_unacknowledged' AND ended_at <= %(before)s AND severity = ANY(%(severities)s)
+ORDER BY alert_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+
 -- name: get
 SELECT * FROM alert WHERE alert_id = %(alert_id)s
 
