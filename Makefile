@@ -16,14 +16,14 @@ help: ## show this list
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	@echo "==> environment in $(VENV): $$(grep -c '==' requirements/run.txt) locked packages to run the IOC"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/run.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q ioc connectors alerts geo simulators
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@echo "==> environment in $(VENV): $$(grep -c '==' requirements/dev.txt) locked packages to test the IOC"
-	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@
 
 setup: $(VENV)/.dev ## make the environment with everything for development
