@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright
 
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import VesselPosition
 from ioc.ports import Topic
 from tests.support.alerts import apply, decide
-from tests.support.wall_live import PASSWORD, open_wall, prepare
+from tests.support.wall_live import open_wall, prepare
+from tests.support.wall_page import keep_screenshot, open_page, sign_in
 
 pytestmark = pytest.mark.chromium
 
-SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
-ALL_THERE = "() => window.__wall?.connection().state === 'live' && window.__wall.counts()['kpi:province'] === 21"
 TWO_HEARTBEATS_LATER = "(since) => performance.now() - since > 21_000"
 
 
@@ -31,15 +28,8 @@ async def wall(tmp_path, plain_postgres_url, fresh_database):
 
 @pytest.fixture
 async def page(chromium_path):
-    async with async_playwright() as playwright:
-        options = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=options)
-        page = await browser.new_page(viewport={"width": 1920, "height": 1080})
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
+    async with open_page(chromium_path) as page:
         yield page
-        await browser.close()
-        assert errors == []
 
 
 def vessel(name: str, lon_deg: float) -> Event:
@@ -49,14 +39,6 @@ def vessel(name: str, lon_deg: float) -> Event:
         asset_id="vessel.574000001", observed_at=at, received_at=at, lon_deg=lon_deg, lat_deg=20.86,
         data=VesselPosition(sog_kn=6.0, cog_deg=90.0, name=name),
     )  # fmt: skip
-
-
-async def sign_in(page: Page, port: int) -> None:
-    await page.goto(f"http://127.0.0.1:{port}/wall/")
-    await page.locator("[name=username]").fill("truc")
-    await page.locator("[name=password]").fill(PASSWORD)
-    await page.locator("#login-form button").click()
-    await page.wait_for_function(ALL_THERE, timeout=30_000)
 
 
 async def test_the_page_shows_what_the_hub_sends_and_acknowledges_over_the_journal(wall, page):
@@ -78,8 +60,7 @@ async def test_the_page_shows_what_the_hub_sends_and_acknowledges_over_the_journ
     facts = await page.evaluate("() => window.__wall.connection()")
     assert (facts["state"], facts["resyncCount"], facts["reconnectCount"], facts["isFrozen"]) == ("live", 0, 0, False)
     assert await page.evaluate("() => window.__wall.missingKeys()") == []
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SCREENSHOTS / "wall-on-the-real-hub.png")
+    await keep_screenshot(page, "wall-on-the-real-hub")
 
 
 async def test_every_figure_can_be_reached_with_its_method_by_keyboard(wall, page):
@@ -97,7 +78,7 @@ async def test_every_figure_can_be_reached_with_its_method_by_keyboard(wall, pag
         await page.get_by_role("button", name="Chỉ số tiếp").press("Enter")
     await page.locator(".pager-count", has_text="1/3").wait_for()
     assert seen == [definition.indicator_id for definition in wall.api.hub.board.definitions]
-    await page.screenshot(path=SCREENSHOTS / "wall-figures.png")
+    await keep_screenshot(page, "wall-figures")
 
 
 async def test_the_page_comes_back_after_a_restart_without_losing_an_alert(

@@ -1,6 +1,7 @@
-// What the drawer says about one alert: cause, value against limit, procedure, journal, who was told, acknowledgement.
+// What the drawer says about one alert: cause, value against limit, what can be done, procedure, journal, who was told.
 
-import { instantMs, needsAcknowledgement } from "./alert-state.js";
+import { alertForms, asideUntilMs } from "./alert-forms.js";
+import { instantMs } from "./alert-state.js";
 import { valueAgainstLimit } from "./alerts.js";
 import { h } from "./dom.js";
 import { formatDayMinute } from "./format.js";
@@ -22,9 +23,9 @@ async function procedureOf(ruleId, session, language) {
   }
 }
 
-async function journalOf(id, session) {
+async function toldOf(id, session) {
   try {
-    return (await session.get(`/alerts/${encodeURIComponent(id)}`)).events;
+    return await session.get(`/alerts/${encodeURIComponent(id)}`);
   } catch {
     return null;
   }
@@ -61,25 +62,28 @@ function routingNode(routing, language) {
       h("span", {}, `${department(told.department)} · ${told.reason.startsWith("level_") ? language.t("told.level", { n: told.reason.slice(6) }) : language.name("told", told.reason)}`)))));
 }
 
-function acknowledgeForm(alert, { language, session, acknowledgements, store }) {
-  if (!needsAcknowledgement(alert) || !session.mayAcknowledge) return null;
-  const comment = h("input", { name: "comment", maxlength: 500, autocomplete: "off", placeholder: language.t("alert.comment"), "aria-label": language.t("alert.comment") });
-  const form = h("form", { class: "ack-form" }, comment, h("button", { type: "submit" }, language.t("alert.acknowledge")));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const current = store.alerts.get(alert.id);
-    if (current) acknowledgements.send(current, comment.value.trim() || null);
-  });
-  return form;
+/** Whom a supervisor can give the alert to; asked once, as people do not change while a wall looks. */
+let operators = null;
+async function operatorsOf(session) {
+  if (!session.maySupervise) return [];
+  try {
+    operators ??= session.get("/operators").then((answer) => answer.items);
+    return await operators;
+  } catch {
+    operators = null;
+    return [];
+  }
 }
 
 export async function describeAlert({ id }, parts, isCurrent) {
   const { store, language, session, geodata } = parts;
-  const alert = store.alerts.get(id);
-  if (!alert) return null;
-  const [events, procedure, routing] = await Promise.all([
-    journalOf(id, session), procedureOf(alert.rule_id, session, language), routingOf(id, session)]);
-  if (!isCurrent()) return null;
+  if (!store.alerts.has(id)) return null;
+  const [told, procedure, routing, people] = await Promise.all([
+    toldOf(id, session), procedureOf(store.alerts.get(id).rule_id, session, language), routingOf(id, session), operatorsOf(session)]);
+  const row = store.alerts.get(id);
+  if (!isCurrent() || !row) return null;
+  // The live link has the newest row, REST the fields that no row carries.
+  const alert = { ...told?.alert, ...row };
   const history = historyOfAlert(alert, store);
   const detail = language.field(alert, "detail");
   return {
@@ -93,15 +97,17 @@ export async function describeAlert({ id }, parts, isCurrent) {
         ...fact(language.t("asset.unit"), geodata.unitName(alert.unit_code, language)),
         ...fact(language.t("asset.zone"), geodata.zoneName(alert.zone_id, language)),
         ...fact(language.t("asset.id"), alert.asset_id ?? ""),
+        ...fact(language.t("alert.assigned"), alert.assigned_to ?? ""),
+        ...fact(language.t("alert.aside_until"), when(asideUntilMs(alert))),
         ...fact(language.t("alert.started"), when(alert.started_at)),
         ...fact(language.t("alert.observed"), when(alert.observed_at)),
         ...fact(language.t("alert.ended"), when(alert.ended_at)),
         ...fact(language.t("alert.rule"), alert.rule_id)),
-      acknowledgeForm(alert, parts),
+      ...alertForms(alert, parts, people),
       h("h3", {}, language.t("alert.procedure")),
       h("p", { class: procedure ? "procedure" : "quiet" }, procedure || language.t("alert.no_procedure")),
       h("h3", {}, language.t("alert.journal")),
-      journalNode(events, language),
+      journalNode(told?.events ?? null, language),
       h("h3", {}, language.t("told.heading")),
       routingNode(routing, language),
     ].filter(Boolean),

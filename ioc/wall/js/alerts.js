@@ -1,6 +1,8 @@
 // The alert list: unacknowledged first, then priority, then newest; nothing moves under the pointer.
 
 import { LETTERS, SEVERITIES, compareAlerts, isSetAside, needsAcknowledgement, startedMs } from "./alert-state.js";
+import { noticeText } from "./alert-requests.js";
+import { AlertSelection } from "./alert-selection.js";
 import { h, placeInOrder, setText } from "./dom.js";
 import { formatAge, formatNumber, formatUnit } from "./format.js";
 import { alertSymbol } from "./map-features.js";
@@ -30,16 +32,18 @@ class AlertRow {
     this.state = h("span", { class: "alert-state" });
     this.notice = h("span", { class: "alert-notice", role: "status" });
     this.button = h("button", { class: "alert-ack", type: "button" });
-    this.node = h("li", { class: "alert", "data-alert": id }, this.symbolSlot,
+    this.pick = h("input", { class: "alert-pick", type: "checkbox", name: "pick" });
+    this.node = h("li", { class: "alert", "data-alert": id }, h("div", { class: "alert-side" }, this.symbolSlot, this.pick),
       h("div", { class: "alert-text" }, this.severity, this.title, this.meta, h("div", { class: "alert-foot" }, this.state, this.button), this.notice));
     this.title.addEventListener("click", () => list.parts.onOpen(id));
     this.button.addEventListener("click", () => {
       const alert = list.parts.store.alerts.get(id);
-      if (alert) list.parts.acknowledgements.send(alert);
+      if (alert) list.parts.requests.send(alert, "acknowledge");
     });
+    this.pick.addEventListener("click", (event) => list.selection.toggle(id, event.shiftKey));
   }
 
-  show(alert, { language, clock, theme, session, acknowledgements, geodata, isKiosk }) {
+  show(alert, { language, clock, theme, session, requests, geodata, isKiosk }, selection) {
     const symbol = `${alertSymbol(alert)}-${theme.name}`;
     if (this.symbol !== symbol) {
       this.symbol = symbol;
@@ -57,24 +61,37 @@ class AlertRow {
     setText(this.meta, [place, valueAgainstLimit(alert, language), now === null ? "" : formatAge(now - startedMs(alert), language).replaceAll(" ", "\u00a0")].filter(Boolean).join(" · "));
     const who = alert.operator === "acknowledged" && alert.acked_by ? language.t("alert.by", { who: alert.acked_by }) : "";
     const calm = alert.condition === "recovering" ? language.t("condition.recovering") : "";
-    setText(this.state, [language.name("operator", alert.operator) + (who ? ` ${who}` : ""), calm].filter(Boolean).join(" · "));
-    const work = acknowledgements.state(alert.id)?.state ?? null;
+    const whose = alert.assigned_to ? language.t("alert.with", { who: alert.assigned_to }) : "";
+    setText(this.state, [language.name("operator", alert.operator) + (who ? ` ${who}` : ""), whose, calm].filter(Boolean).join(" · "));
+    const work = requests.state(alert.id)?.state ?? null;
     this.button.hidden = isKiosk || !isWaiting || !session.mayAcknowledge;
     this.button.disabled = work === "sending";
     setText(this.button, language.t(work === "sending" ? "alert.sending" : "alert.acknowledge"));
-    this.notice.hidden = work === null || work === "sending";
-    setText(this.notice, this.notice.hidden ? "" : language.t(`alert.notice.${work}`));
+    const notice = noticeText(requests.state(alert.id), language);
+    this.notice.hidden = notice === "";
+    setText(this.notice, notice);
+    this.pick.hidden = this.button.hidden || work === "sending";
+    this.pick.checked = selection.has(alert.id);
+    this.pick.setAttribute("aria-label", language.t("selection.pick"));
+    this.node.classList.toggle("is-picked", this.pick.checked);
   }
 }
 
 export class AlertList {
   #rows = new Map();
   #order = [];
+  #shown = [];
   #isHeld = false;
+  #isAsideShown = false;
 
-  /** @param {{root, counts, banner, more, store, language, clock, theme, session, acknowledgements, geodata, isKiosk, onOpen}} parts */
+  /** @param {{root, counts, banner, more, aside, selectionBar, store, language, clock, theme, session, requests, geodata, isKiosk, onOpen}} parts */
   constructor(parts) {
     this.parts = parts;
+    this.selection = new AlertSelection({ ...parts, root: parts.selectionBar, shown: () => this.#shown, onChange: () => this.update() });
+    parts.aside.addEventListener("click", () => {
+      this.#isAsideShown = !this.#isAsideShown;
+      this.update();
+    });
     for (const [type, isHeld] of [["pointerenter", true], ["pointerleave", false], ["focusin", true], ["focusout", false]]) {
       parts.root.addEventListener(type, () => {
         this.#isHeld = isHeld;
@@ -98,10 +115,14 @@ export class AlertList {
     const all = [...store.alerts.values()];
     const shown = this.#ordered(all.filter((alert) => !isSetAside(alert)));
     this.#order = shown.map((alert) => alert.id);
-    const nodes = shown.slice(0, ROWS).map((alert) => {
+    // Only what has a row can be picked: nobody takes note of what they do not see.
+    this.#shown = shown.slice(0, ROWS);
+    const aside = this.#isAsideShown ? all.filter(isSetAside).sort(compareAlerts) : [];
+    if (this.selection.isPossible) this.selection.update();
+    const nodes = [...this.#shown, ...aside.slice(0, ROWS)].map((alert) => {
       if (!this.#rows.has(alert.id)) this.#rows.set(alert.id, new AlertRow(alert.id, this));
       const row = this.#rows.get(alert.id);
-      row.show(alert, this.parts);
+      row.show(alert, this.parts, this.selection);
       return row.node;
     });
     for (const id of this.#rows.keys()) if (!store.alerts.has(id)) this.#rows.delete(id);
@@ -119,7 +140,7 @@ export class AlertList {
   }
 
   #count(all, shown, language) {
-    const { counts, banner, more, clock, theme } = this.parts;
+    const { counts, banner, more, aside, clock, theme } = this.parts;
     if (this.countsTheme !== theme.name) {
       this.countsTheme = theme.name;
       counts.replaceChildren(...SEVERITIES.map((severity) => h("span", { class: "count", "data-severity": severity },
@@ -132,9 +153,13 @@ export class AlertList {
       node.setAttribute("aria-label", `${language.t(`severity.${severity}`)}: ${count}`);
       setText(node.lastElementChild, formatNumber(count, language.lang));
     });
-    const aside = all.filter(isSetAside).length;
-    const below = this.#countBelow(shown.length);
-    setText(more, [below ? language.t("alerts.below", { n: below }) : "", aside ? language.t("alerts.aside", { n: aside }) : ""].filter(Boolean).join(" · "));
+    const setAside = all.filter(isSetAside).length;
+    const below = this.#countBelow(shown.length + (this.#isAsideShown ? setAside : 0));
+    if (setAside === 0) this.#isAsideShown = false;
+    setText(more, below ? language.t("alerts.below", { n: below }) : "");
+    aside.hidden = setAside === 0;
+    aside.setAttribute("aria-pressed", String(this.#isAsideShown));
+    setText(aside, language.t("alerts.aside", { n: setAside }));
     const now = clock.now();
     const fresh = now === null ? 0 : shown.filter((alert) => now - startedMs(alert) < FLOOD_MS).length;
     banner.hidden = fresh <= FLOOD_COUNT;

@@ -9,7 +9,7 @@ export class Panel {
   #chart;
   #returnFocus = null;
 
-  /** @param {{root, title, body, chartRoot, closeButton, session, store, clock, language, theme, geodata, acknowledgements, onClose}} parts */
+  /** @param {{root, title, body, chartRoot, closeButton, session, store, clock, language, theme, geodata, requests, onClose}} parts */
   constructor(parts) {
     this.parts = parts;
     this.#chart = new HistoryChart({ ...parts, root: parts.chartRoot });
@@ -42,6 +42,11 @@ export class Panel {
     this.parts.closeButton.focus();
   }
 
+  /** A request about an alert has got an answer, or waits for one. */
+  requestChanged(alertId) {
+    if (this.#open?.type === "alert" && this.#open.id === alertId) this.#redraw({ withChart: false });
+  }
+
   /** Draws again, as after a change of language or theme. */
   refresh() {
     if (this.isOpen) this.#redraw({ withChart: true });
@@ -59,20 +64,35 @@ export class Panel {
       return;
     }
     title.textContent = content.title;
-    const draft = body.querySelector("[name=comment]");
-    const isWriting = draft !== null && draft === document.activeElement;
+    const drafts = this.#drafts();
     body.replaceChildren(...content.nodes);
-    this.#keepDraft(draft?.value, isWriting);
+    this.#keepDrafts(drafts);
     chartRoot.hidden = !content.history;
     if (withChart && content.history) this.#chart.show(content.history);
   }
 
+  /** What somebody is filling in: fields by form, which form is open, which field has the focus. */
+  #drafts() {
+    return [...this.parts.body.querySelectorAll("[data-form]")].map((form) => ({
+      name: form.dataset.form,
+      isOpen: form.open,
+      fields: [...form.querySelectorAll("[name]")].map((field) => ({ name: field.name, value: field.value, isFocused: field === document.activeElement })),
+    }));
+  }
+
   /** An event in the journal must not wipe out what someone is writing. */
-  #keepDraft(text, isWriting) {
-    const field = this.parts.body.querySelector("[name=comment]");
-    if (!field || text === undefined) return;
-    field.value = text;
-    if (isWriting) field.focus();
+  #keepDrafts(drafts) {
+    for (const draft of drafts) {
+      const form = this.parts.body.querySelector(`[data-form="${CSS.escape(draft.name)}"]`);
+      if (!form) continue;
+      if (draft.isOpen !== undefined) form.open = draft.isOpen;
+      for (const { name, value, isFocused } of draft.fields) {
+        const field = form.querySelector(`[name="${CSS.escape(name)}"]`);
+        if (!field) continue;
+        if (field.tagName !== "SELECT" || [...field.options].some((option) => option.value === value)) field.value = value;
+        if (isFocused) field.focus();
+      }
+    }
   }
 
   close() {

@@ -39,6 +39,11 @@ export class Session {
     return this.roles.some((role) => ["operator", "supervisor", "admin"].includes(role));
   }
 
+  /** Taking alerts off the list, giving them to others, changing what a rule says. */
+  get maySupervise() {
+    return this.roles.some((role) => ["supervisor", "admin"].includes(role));
+  }
+
   async #call(method, path, body, headers = {}) {
     const response = await fetch(`${API}${path}`, {
       method,

@@ -1,6 +1,6 @@
 // Puts the wall together: who is signed in, the live link, the picture, and one beat a second.
 
-import { Acknowledgements } from "./acknowledgement.js";
+import { AlertRequests } from "./alert-requests.js";
 import { AlertList } from "./alerts.js";
 import { AssetTable } from "./asset-table.js";
 import { ConnectionBanner } from "./banner.js";
@@ -107,8 +107,8 @@ async function start() {
   await document.fonts.load('700 24px "Be Vietnam Pro"', "ABCD");
 
   const geodata = await Geodata.load(session);
-  const acknowledgements = new Acknowledgements(session, store);
-  const parts = { preferences, clock, language, theme, session, store, geodata, acknowledgements, isKiosk: preferences.isKiosk };
+  const requests = new AlertRequests(session, store);
+  const parts = { preferences, clock, language, theme, session, store, geodata, requests, isKiosk: preferences.isKiosk };
   const connection = (parts.connection = live(parts));
   const views = { clock, language, map: null };
   exposeWall({ store, connection, language, clock, getMap: () => views.map });
@@ -124,13 +124,16 @@ async function start() {
   };
   views.kpi = new KpiRail({ ...parts, root: $("kpi"), pager: $("kpi-pager") });
   views.feeds = new FeedStrip({ ...parts, root: $("feeds") });
-  views.alerts = new AlertList({ ...parts, root: $("alerts"), counts: $("alert-counts"), banner: $("flood"), more: $("alert-more"), onOpen: openAlert });
+  views.alerts = new AlertList({ ...parts, root: $("alerts"), counts: $("alert-counts"), banner: $("flood"), more: $("alert-more"), aside: $("alert-aside"), selectionBar: $("selection"), onOpen: openAlert });
   views.banner = new ConnectionBanner({ ...parts, pill: $("link"), banner: $("banner") });
   views.legend = new MapLegend({ ...parts, root: $("legend"), scale: $("scale"), onToggle: (layer) => views.map?.toggle(layer) ?? true });
   const picture = new Picture(views);
 
   store.addEventListener("change", ({ detail }) => picture.markDirty(detail));
-  acknowledgements.addEventListener("change", () => views.alerts.update());
+  requests.addEventListener("change", ({ detail }) => {
+    views.alerts.update();
+    panel.requestChanged(detail);
+  });
   setText($("user"), session.user?.display_name ?? "");
   connection.start();
   setInterval(() => {

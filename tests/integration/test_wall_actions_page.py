@@ -1,0 +1,120 @@
+"""What an operator does to alerts on the wall's page, on the real server: every action ends in the journal."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ioc.domain.alerts import ChangeType
+from tests.support.alerts import apply, decide
+from tests.support.wall_live import open_wall, prepare
+from tests.support.wall_page import keep_screenshot, open_page, sign_in
+
+pytestmark = pytest.mark.chromium
+
+STATIONS = ("air.hong-gai", "air.bai-chay", "air.cam-pha", "air.uong-bi", "air.mong-cai")
+
+
+@pytest.fixture
+async def wall(tmp_path, plain_postgres_url, fresh_database):
+    async with open_wall(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as wall:
+        await wall.add_person()
+        await wall.add_person("truong-ca", "supervisor")
+        await apply(wall.store, *[decide(asset_id=name, minute=n, began=n) for n, name in enumerate(STATIONS)])
+        yield wall
+
+
+@pytest.fixture
+async def page(chromium_path):
+    async with open_page(chromium_path) as page:
+        yield page
+
+
+async def journal(wall) -> list[tuple[str, str | None, str | None]]:
+    """What people did, oldest first: type, actor, reason."""
+    return [(str(e.type), e.actor, e.reason) for e in await wall.api.alerts.events_after(0) if e.actor is not None]
+
+
+async def test_only_the_selected_alerts_are_acknowledged_and_one_that_changed_says_so(wall, page):
+    await sign_in(page, wall.port)
+    rows = page.locator("[data-alert]")
+    await page.wait_for_function("() => window.__wall.counts().alerts === 5")
+    await rows.nth(0).locator(".alert-pick").click()
+    await page.keyboard.down("Shift")
+    await rows.nth(2).locator(".alert-pick").click()
+    await page.keyboard.up("Shift")
+    bar = page.locator("#selection")
+    assert "Đã chọn 3" in await bar.inner_text()
+    await keep_screenshot(page, "wall-selection")
+    await bar.locator("input").fill("đã xem cả ba")
+    await bar.locator(".selection-send").click()
+    await page.wait_for_function("() => document.querySelectorAll('[data-operator=acknowledged]').length === 3")
+    assert await bar.is_hidden()
+    done = await journal(wall)
+    assert done == [("acknowledged", "truc", "đã xem cả ba")] * 3
+    assert await page.locator("[data-alert].is-waiting").count() == 2
+
+
+async def test_the_same_rule_can_be_selected_but_nothing_that_has_no_row(wall, page):
+    await sign_in(page, wall.port)
+    await apply(wall.store, *[decide(asset_id=f"air.{n}", minute=10 + n, began=10 + n) for n in range(70)])
+    await page.wait_for_function("() => window.__wall.counts().alerts === 75")
+    await page.locator("[data-alert] .alert-pick").first.click()
+    bar = page.locator("#selection")
+    await bar.get_by_role("button", name="Cùng quy tắc: 60").click()
+    assert "Đã chọn 60" in await bar.inner_text()
+    await bar.get_by_role("button", name="Bỏ chọn").click()
+    assert await bar.is_hidden()
+    assert await page.locator(".alert.is-picked").count() == 0
+    assert await journal(wall) == []
+
+
+async def test_an_operator_shelves_finds_it_again_and_takes_it_off_the_shelf(wall, page):
+    await sign_in(page, wall.port)
+    await page.locator("[data-alert] .alert-title").first.click()
+    panel = page.locator("#panel")
+    shelve = panel.locator("[data-form=shelve]")
+    await shelve.locator("summary").click()
+    await shelve.locator("select").select_option(label="30 phút")
+    # An event of the journal redraws the drawer; what is being written stays.
+    await shelve.locator("[name=reason]").fill("đang bảo trì")
+    await apply(wall.store, decide(ChangeType.UPDATED, 20, asset_id="air.mong-cai", began=4, value=99.0))
+    await panel.get_by_text("99 > 50 µg/m³").wait_for()
+    await keep_screenshot(page, "wall-shelve")
+    await shelve.get_by_role("button", name="Tạm gác").click()
+    await page.wait_for_function("() => document.querySelectorAll('[data-alert]').length === 4")
+    aside = page.locator("#alert-aside")
+    assert await aside.inner_text() == "1 để riêng"
+    await aside.click()
+    await page.locator("[data-alert][data-operator=shelved]").wait_for()
+    await panel.locator("[data-form=unshelve]").click()
+    await page.wait_for_function("() => document.querySelectorAll('[data-operator=shelved]').length === 0")
+    assert [entry[:2] for entry in await journal(wall)] == [("shelved", "truc"), ("unshelved", "truc")]
+    assert await aside.is_hidden()
+
+
+async def test_what_the_server_refuses_is_told_with_its_reason(wall, page):
+    await sign_in(page, wall.port)
+    await page.locator("[data-alert] .alert-title").first.click()
+    panel = page.locator("#panel")
+    shelve = panel.locator("[data-form=shelve]")
+
+    async def ask_for_a_year(route):
+        asked = json.loads(route.request.post_data)
+        await route.continue_(post_data=json.dumps(asked | {"until": "2099-01-01T00:00:00Z"}))
+
+    await page.route("**/shelve", ask_for_a_year)
+    await shelve.locator("summary").click()
+    await shelve.locator("[name=reason]").fill("đang bảo trì")
+    await shelve.get_by_role("button", name="Tạm gác").click()
+    await panel.get_by_text("Không được: an alert can be shelved for 8:00:00 at most").wait_for()
+
+    async def ask_with_an_old_revision(route):
+        asked = json.loads(route.request.post_data)
+        await route.continue_(post_data=json.dumps(asked | {"expected_revision": 7}))
+
+    await page.route("**/acknowledge", ask_with_an_old_revision)
+    await panel.locator("[data-form=acknowledge] button").click()
+    await panel.get_by_text("Người khác vừa thay đổi cảnh báo này").wait_for()
+    assert await journal(wall) == []
