@@ -7,7 +7,8 @@ restarted in between.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ import numpy as np
 
 from alerts.announcement import close_deleted
 from alerts.conditions.leveled import reading_key
+from alerts.dispatch import ByKind, Dispatch
+from alerts.health import TIMED_EVERY, RuleHealth, Tally
 from alerts.memory import PartitionMemory, RuleFault
 from alerts.readings import read_part_key, to_part_key
 from alerts.rulebook import Rulebook
@@ -65,18 +68,21 @@ class Engine:
     Args:
         rulebook: the rules.
         world: zones, names, and which station stands for which zone.
+        clock: a clock in seconds, of any beginning, to tell what rules cost; without it they seem to cost nothing.
     """
 
-    def __init__(self, rulebook: Rulebook, world: World) -> None:
+    def __init__(self, rulebook: Rulebook, world: World, *, clock: Callable[[], float] | None = None) -> None:
         self._rules, self._world = rulebook.rules, world
         self._index_of = {rule.rule_id: index for index, rule in enumerate(self._rules)}
         self._evaluators: list[Any] = [
             rule.condition.bind(rule, index, world) for index, rule in enumerate(self._rules)
         ]
-        self._on_event = self._sort_by_kind("on_event")
-        self._on_late = self._sort_by_kind("on_late")
-        self._forwarders = self._sort_by_kind("forward")
-        self._on_signal = self._sort_by_kind("on_signal")
+        self._tallies = [Tally() for _ in self._rules]
+        self._plain = self._timed = Dispatch(self._evaluators)
+        if clock is not None:
+            stopwatch = clock
+            self._timed = Dispatch(self._evaluators, lambda index, method: self._tallies[index].time(method, stopwatch))
+        self._calls = self._plain
         self._placed_kinds = {
             kind for evaluator in self._evaluators if evaluator.uses_zones for kind in evaluator.rule.condition.kinds
         }
@@ -130,24 +136,63 @@ class Engine:
 
     def step(self, partition: object, items: Sequence[Event | Signal]) -> Step:
         """Look at items in the order of their offsets."""
-        memory = self._memory(partition)
+        memory = self._begin(partition)
         events = [item for item in items if isinstance(item, Event)]
         if events:
+            self._count(Counter(type(event.data) for event in events), self._calls.on_event, self._calls.forward)
             for event, zones in zip(events, self._locate(events), strict=True):
                 self._take_event(memory, event, zones)
-        for item in items:
-            if isinstance(item, Signal):
-                self._take_signal(memory, item)
+        signals = [item for item in items if isinstance(item, Signal)]
+        if signals:
+            self._count(Counter(type(signal.event.data) for signal in signals), self._calls.on_signal)
+            for signal in signals:
+                self._take_signal(memory, signal)
         if items:
             memory.kept[CLOCK] = _encode((memory.clock, memory.resumed_from))
         return self._finish(memory)
 
     def advance(self, partition: object, now: datetime) -> Step:
         """Let log time reach ``now`` on a partition that is read to its end."""
-        memory = self._memory(partition)
+        memory = self._begin(partition)
         if now > memory.clock:
             self._pass_time(memory, now)
         return self._finish(memory)
+
+    def health(self) -> tuple[RuleHealth, ...]:
+        """Say what each rule has cost since the engine was made, and what it holds now; in the rulebook's order."""
+        return tuple(
+            self._health_of(index, rule.rule_id, rule.version, tally)
+            for index, (rule, tally) in enumerate(zip(self._rules, self._tallies, strict=True))
+        )
+
+    def _health_of(self, index: int, rule_id: str, version: str, tally: Tally) -> RuleHealth:
+        series = [memory.series[index] for memory in self._memories.values()]
+        windows = [memory.windows[index] for memory in self._memories.values()]
+        return RuleHealth(
+            rule_id=rule_id,
+            version=version,
+            evaluations_count=tally.evaluations_count,
+            cost_s=tally.cost_s,
+            faults_count=tally.faults_count,
+            last_fault=tally.last_fault,
+            series_count=sum(map(len, series)),
+            open_count=sum(state.last is not None for held in series for state in held.values()),
+            readings_count=sum(len(readings.times) for held in windows for readings in held.values()),
+            readings_limit=None,
+        )
+
+    def _begin(self, partition: object) -> PartitionMemory:
+        """Give a partition's memory for a step, and choose whether that step is timed."""
+        memory = self._memory(partition)
+        self._calls = self._timed if memory.steps_count % TIMED_EVERY == 0 else self._plain
+        memory.steps_count += 1
+        return memory
+
+    def _count(self, kinds: Counter[type[Payload]], *tables: ByKind) -> None:
+        """Count what a step puts to each rule."""
+        for kind, count in kinds.items():
+            for index in {index for table in tables for index, _ in table.get(kind, ())}:
+                self._tallies[index].count(count, is_timed=self._calls is self._timed)
 
     def _memory(self, partition: object) -> PartitionMemory:
         memory = self._memories.get(partition)
@@ -164,30 +209,30 @@ class Engine:
         key = reading_key(event)
         known = readings.get(key)
         if known is not None and event.observed_at <= known.observed_at:
-            for evaluator in self._on_late.get(kind, ()):
-                evaluator.on_late(memory, event)
+            for _, on_late in self._calls.on_late.get(kind, ()):
+                on_late(memory, event)
             return
         readings[key] = event
-        for evaluator in self._on_event.get(kind, ()):
+        for index, on_event in self._calls.on_event.get(kind, ()):
             try:
-                evaluator.on_event(memory, event, zones)
+                on_event(memory, event, zones)
             except RULE_ERRORS as error:
-                memory.add_fault(evaluator.rule.rule_id, event.asset_id, f"{type(error).__name__}: {error}")
-        forwarders = self._forwarders.get(kind)
+                self._note_fault(memory, index, event.asset_id, error)
+        forwarders = self._calls.forward.get(kind)
         if forwarders is not None:
             # Two rules may want the same event in the same scope: it is sent once.
-            scopes = {scope for evaluator in forwarders for scope in evaluator.forward(memory, event, zones)}
+            scopes = {scope for _, forward in forwarders for scope in forward(memory, event, zones)}
             memory.signals.extend(Signal(scope=scope, event=event) for scope in sorted(scopes))
 
     def _take_signal(self, memory: PartitionMemory, signal: Signal) -> None:
         event = signal.event
         if event.received_at > memory.clock:
             self._pass_time(memory, event.received_at)
-        for evaluator in self._on_signal.get(type(event.data), ()):
+        for index, on_signal in self._calls.on_signal.get(type(event.data), ()):
             try:
-                evaluator.on_signal(memory, signal.scope, event)
+                on_signal(memory, signal.scope, event)
             except RULE_ERRORS as error:
-                memory.add_fault(evaluator.rule.rule_id, event.asset_id, f"{type(error).__name__}: {error}")
+                self._note_fault(memory, index, event.asset_id, error)
 
     def _pass_time(self, memory: PartitionMemory, now: datetime) -> None:
         if now - memory.clock > JUMP:
@@ -195,12 +240,15 @@ class Engine:
         if now >= memory.next_due:
             while (timer := memory.take_due(now)) is not None:
                 due, index, key = timer
-                evaluator = self._evaluators[index]
+                self._tallies[index].count(1, is_timed=self._calls is self._timed)
                 try:
-                    evaluator.on_timer(memory, key, due)
+                    self._calls.on_timer[index](memory, key, due)
                 except RULE_ERRORS as error:
-                    memory.add_fault(evaluator.rule.rule_id, key, f"{type(error).__name__}: {error}")
+                    self._note_fault(memory, index, key, error)
         memory.clock = now
+
+    def _note_fault(self, memory: PartitionMemory, index: int, key: str, error: Exception) -> None:
+        memory.add_fault(self._rules[index].rule_id, key, f"{type(error).__name__}: {error}")
 
     def _locate(self, events: Sequence[Event]) -> list[tuple[str, ...]]:
         """Find the zones of all positions that some rule asks about, at once."""
@@ -226,15 +274,9 @@ class Engine:
         for index, key, part in memory.dirty_parts:
             kept = memory.windows[index][key].pack(part)
             state[StateKey(self._rules[index].rule_id, to_part_key(key, part))] = kept
+        for fault in memory.faults:
+            self._tallies[self._index_of[fault.rule_id]].note(fault)
         step = Step(changes=memory.changes, signals=memory.signals, state=state, rule_errors=memory.faults)
         memory.changes, memory.signals, memory.faults = [], [], []
         memory.dirty, memory.dirty_parts, memory.kept = set(), set(), {}
         return step
-
-    def _sort_by_kind(self, method: str) -> dict[type[Payload], list[Any]]:
-        by_kind: dict[type[Payload], list[Any]] = {}
-        for evaluator in self._evaluators:
-            if hasattr(evaluator, method):
-                for kind in evaluator.rule.condition.kinds:
-                    by_kind.setdefault(kind, []).append(evaluator)
-        return by_kind

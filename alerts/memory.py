@@ -50,6 +50,7 @@ class PartitionMemory:
         self.dirty_parts: set[tuple[int, str, int]] = set()
         self.kept: dict[tuple[str, str], bytes | None] = {}
         self.resumed_from: datetime | None = None
+        self.steps_count = 0
 
     def wake_at(self, due: datetime, index: int, key: str) -> None:
         """Have the rule at place ``index`` called for ``key`` when log time reaches ``due``."""

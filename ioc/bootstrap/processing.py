@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from functools import partial
 
@@ -32,7 +33,7 @@ def make_worker(base: Foundations, *, clock: Clock | None = None, max_items: int
     """
     clock = clock or base.clock
     store = PostgresBatchStore(base.database, alerts=AlertWriter(enqueue))
-    engine = Engine(load_rulebook(base.settings), load_world(base.geo_directory))
+    engine = Engine(load_rulebook(base.settings), load_world(base.geo_directory), clock=time.perf_counter)
     history = HistoryStore(base.database)
     ownership = Ownership(
         store=store,

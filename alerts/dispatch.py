@@ -1,0 +1,37 @@
+"""Which rules look at which kind of event, method by method: found once, not at every event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ioc.domain.kinds import Payload
+
+Method = Callable[..., Any]
+ByKind = dict[type[Payload], tuple[tuple[int, Method], ...]]
+"""For a kind, the methods of the rules that look at it, each with its rule's place, in the order of the rulebook."""
+
+
+def _as_it_is(index: int, method: Method) -> Method:
+    return method
+
+
+class Dispatch:
+    """The methods of evaluators by kind. ``wrap`` may put something around each, such as a stopwatch."""
+
+    def __init__(self, evaluators: Sequence[Any], wrap: Callable[[int, Method], Method] = _as_it_is) -> None:
+        self._evaluators, self._wrap = evaluators, wrap
+        self.on_event = self._sort("on_event")
+        self.on_late = self._sort("on_late")
+        self.forward = self._sort("forward")
+        self.on_signal = self._sort("on_signal")
+        self.on_timer = [wrap(index, evaluator.on_timer) for index, evaluator in enumerate(evaluators)]
+
+    def _sort(self, name: str) -> ByKind:
+        by_kind: dict[type[Payload], list[tuple[int, Method]]] = {}
+        for index, evaluator in enumerate(self._evaluators):
+            method = getattr(evaluator, name, None)
+            if method is not None:
+                for kind in evaluator.rule.condition.kinds:
+                    by_kind.setdefault(kind, []).append((index, self._wrap(index, method)))
+        return {kind: tuple(methods) for kind, methods in by_kind.items()}

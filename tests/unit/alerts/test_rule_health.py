@@ -1,0 +1,119 @@
+"""What the engine tells of its rules: what was put to them, what that cost, what failed, what they hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from alerts.engine import Engine
+from alerts.health import TIMED_EVERY, RuleHealth
+from alerts.rulebook import Rulebook
+from ioc.bootstrap.knowledge import load_world
+from ioc.domain.kinds import BorderQueue, Crowd, Rain, WeatherObservation
+from tests.support.engine_runs import make_event
+
+START = datetime(2026, 11, 23, 2, tzinfo=UTC)
+RULES = Path(str(resources.files("alerts").joinpath("rules")))
+WORLD = load_world()
+
+
+class FakeClock:
+    """Each look at it finds it one second later."""
+
+    def __init__(self) -> None:
+        self.looks_count = 0
+
+    def __call__(self) -> float:
+        self.looks_count += 1
+        return float(self.looks_count)
+
+
+def engine_of(*names: str, clock: FakeClock | None = None) -> Engine:
+    return Engine(Rulebook.load([RULES / f"{name}.yaml" for name in names]), WORLD, clock=clock)
+
+
+def health_of(engine: Engine, rule_id: str) -> RuleHealth:
+    (found,) = (item for item in engine.health() if item.rule_id == rule_id)
+    return found
+
+
+def crowd(number: int, density: float = 3.0):
+    return make_event("site.x", Crowd(density_p_m2=density), START + timedelta(minutes=number))
+
+
+def test_every_rule_is_told_of_in_the_order_of_the_rulebook():
+    rulebook = Rulebook.load([RULES])
+    told = Engine(rulebook, WORLD).health()
+    assert [(item.rule_id, item.version) for item in told] == [(rule.rule_id, rule.version) for rule in rulebook.rules]
+    assert {(item.evaluations_count, item.cost_s, item.faults_count, item.last_fault) for item in told} == {
+        (0, 0.0, 0, None)
+    }
+
+
+def test_what_is_put_to_a_rule_is_counted_and_what_is_not_is_not():
+    engine = engine_of("28-crowd", "31-gate-queue")
+    engine.step("events/0", [crowd(number) for number in range(5)])
+    engine.step("events/1", [make_event("gate.x", BorderQueue(vehicles_count=10), START)])
+    assert health_of(engine, "crowd.density").evaluations_count == 5
+    assert health_of(engine, "gate.queue").evaluations_count == 1
+
+
+def test_timers_count_as_evaluations():
+    engine = engine_of("09-station-silent")
+    engine.step("events", [make_event("met.x", WeatherObservation(wind_m_s=1.0), START)])
+    engine.advance("events", START + timedelta(hours=1))
+    assert health_of(engine, "station.silent").evaluations_count == 2
+
+
+def test_series_and_open_alerts_are_those_of_all_partitions():
+    engine = engine_of("28-crowd")
+    for partition in ("events/0", "events/1"):
+        engine.step(partition, [crowd(number) for number in range(7)])
+    engine.step("events/2", [crowd(0, 2.5)])
+    found = health_of(engine, "crowd.density")
+    assert (found.series_count, found.open_count) == (3, 2)
+    engine.forget("events/1")
+    assert health_of(engine, "crowd.density").open_count == 1
+
+
+def test_one_step_of_sixteen_is_timed_and_stands_for_the_others():
+    clock = FakeClock()
+    engine = engine_of("28-crowd", clock=clock)
+    for number in range(TIMED_EVERY):
+        engine.step("events", [crowd(number)])
+    assert health_of(engine, "crowd.density").evaluations_count == TIMED_EVERY
+    assert health_of(engine, "crowd.density").cost_s == pytest.approx(TIMED_EVERY)
+    assert 0 < clock.looks_count <= 6
+
+
+def test_timing_changes_nothing_that_is_decided():
+    events = [crowd(number, 3.0 if number % 9 else 0.0) for number in range(80)]
+    plain, timed = engine_of("28-crowd", "29-site-load"), engine_of("28-crowd", "29-site-load", clock=FakeClock())
+    for event in events:
+        assert plain.step("events", [event]) == timed.step("events", [event])
+
+
+def test_without_a_clock_nothing_seems_to_cost():
+    engine = engine_of("28-crowd")
+    engine.step("events", [crowd(0)])
+    assert health_of(engine, "crowd.density").cost_s == 0.0
+
+
+def test_faults_are_counted_and_the_newest_is_shown():
+    engine = engine_of("28-crowd")
+    for number in range(3):
+        engine.step("events", [make_event(f"site.{number}", Crowd(density_p_m2=float("inf")), START)])
+    found = health_of(engine, "crowd.density")
+    assert found.faults_count == 3
+    assert found.last_fault is not None
+    assert found.last_fault.asset_id == "site.2"
+
+
+def test_readings_that_windows_hold_are_counted():
+    engine = engine_of("10-rain")
+    for number in range(4):
+        engine.step("events", [make_event("rain.x", Rain(rain_mm=1.0), START + timedelta(minutes=number))])
+    assert health_of(engine, "rain.sums").readings_count == 4
