@@ -20,6 +20,7 @@ from ioc.storage.audit import AuditLog
 from ioc.storage.indicators import IndicatorStore
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
+from ioc.storage.rule_health import RuleHealthStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
@@ -56,6 +57,7 @@ class ApiServices:
     destinations: DestinationPolicy
     hub: WallHub
     rulebook: Rulebook
+    rule_health: RuleHealthStore
     feeds: Mapping[str, Feed]
     feed_statuses: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
     geo_directory: Path | None = None

@@ -40,6 +40,7 @@ from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.retention import Retention
+from ioc.storage.rule_health import RuleHealthStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
@@ -91,6 +92,7 @@ def make_api(base: Foundations) -> ApiServices:
         destinations=make_destinations(settings),
         hub=hub,
         rulebook=load_rulebook(settings),
+        rule_health=RuleHealthStore(database, clock),
         feeds=feeds,
         feed_statuses=statuses.statuses,
         geo_directory=base.geo_directory,

@@ -18,6 +18,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "recorder": ("record",),
     "recordings": ("replay",),
     "rulebooks": ("rules",),
+    "rule_health": ("rules",),
     "routes": ("routes",),
     "backtests": ("backtest",),
     "dead_letters": ("dead-letters",),
