@@ -99,7 +99,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The reasons, the decisive ones first, and the course of the value that matters most, thinned out."""
+    """The reasons, the decisive ones first, and the course of the value that matters most, thinned out.
+
+    What ``unreadable_files`` of the archive held was not looked at.
+    """
 
     question: Question
     rule: Rule | None
@@ -108,6 +111,7 @@ class Answer:
     quantity: str | None = None
     course: Sequence[Point] = ()
     spans: Sequence[Span] = ()
+    unreadable_files: Sequence[str] = ()
 
 
 def arrange(findings: Sequence[Finding]) -> list[Finding]:

@@ -11,6 +11,7 @@ from alerts.notification.policy import Policy
 from alerts.rulebook import Rulebook
 from connectors.feed import Feed
 from connectors.transports.http_push import HttpPush
+from ioc.api.inquiries import Inquirer
 from ioc.api.wall.hub import WallHub
 from ioc.delivery.destination import DestinationPolicy
 from ioc.ports import Clock
@@ -58,6 +59,7 @@ class ApiServices:
     hub: WallHub
     rulebook: Rulebook
     rule_health: RuleHealthStore
+    inquirer: Inquirer
     feeds: Mapping[str, Feed]
     feed_statuses: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
     geo_directory: Path | None = None

@@ -23,6 +23,7 @@ from ioc.bootstrap.knowledge import (
     load_world,
 )
 from ioc.bootstrap.letters import retry_letters
+from ioc.bootstrap.rule_health import make_inquirer
 from ioc.delivery.destination import AllowedNetwork, DestinationPolicy
 from ioc.delivery.signing import make_secret
 from ioc.domain.kinds import KINDS, Payload, TruckStep, UnitReport, VesselPosition
@@ -64,6 +65,7 @@ def make_api(base: Foundations) -> ApiServices:
     alerts = PostgresAlertStore(database, enqueue)
     statuses = FeedStatusStore(database, clock)
     indicators = IndicatorStore(database)
+    rulebook = load_rulebook(settings)
     hub = WallHub(
         log=base.log,
         history=history,
@@ -91,8 +93,9 @@ def make_api(base: Foundations) -> ApiServices:
         policy=load_policy(settings),
         destinations=make_destinations(settings),
         hub=hub,
-        rulebook=load_rulebook(settings),
+        rulebook=rulebook,
         rule_health=RuleHealthStore(database, clock),
+        inquirer=make_inquirer(database, settings, clock, lambda: rulebook.rules, world),
         feeds=feeds,
         feed_statuses=statuses.statuses,
         geo_directory=base.geo_directory,

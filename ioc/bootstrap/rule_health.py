@@ -1,21 +1,28 @@
-"""How the rules do: reported by the processes that run them, asked for by the command line and readiness."""
+"""How the rules do, and why one told nobody: for processes that run rules, and for those who ask."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 from alerts.memory import RuleFault
 from alerts.rule import Rule
+from alerts.world import World
+from ioc.api.inquiries import Inquirer
 from ioc.bootstrap.foundations import Foundations, open_store
-from ioc.bootstrap.knowledge import load_rulebook
+from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.clocks import SystemClock
+from ioc.ports import Clock
 from ioc.processing.rule_health import RuleReporter, RuleWatch
 from ioc.settings import Settings
+from ioc.storage.notifications import NotificationStore
 from ioc.storage.pool import Database
+from ioc.storage.rule_alerts import RuleAlerts
 from ioc.storage.rule_health import ProcessReport, RuleHealthStore
+from ioc.storage.stored_events import StoredEvents
 
 _NAMED = 5
 
@@ -43,3 +50,26 @@ async def read_rule_health(
     async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
         store = RuleHealthStore(database, SystemClock())
         return rules, await store.reports(), await store.faults()
+
+
+def make_inquirer(
+    database: Database, settings: Settings, clock: Clock, rules: Callable[[], Sequence[Rule]], world: World
+) -> Inquirer:
+    """Make what answers why a rule told nobody, also of days that are in the archive."""
+    return Inquirer(
+        open_events=lambda: StoredEvents(database, settings.archive_folder),
+        alerts=RuleAlerts(database),
+        notifications=NotificationStore(database),
+        rules=rules,
+        world=world,
+        clock=clock,
+    )
+
+
+@asynccontextmanager
+async def open_inquirer(settings: Settings) -> AsyncIterator[Inquirer]:
+    """Open the store and give what answers from it, by the rules in force."""
+    rules = load_rulebook(settings).rules
+    world = load_world(settings.data_dir / "geo")
+    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+        yield make_inquirer(database, settings, SystemClock(), lambda: rules, world)

@@ -19,6 +19,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "recordings": ("replay",),
     "rulebooks": ("rules",),
     "rule_health": ("rules",),
+    "inquiries": ("rules",),
     "routes": ("routes",),
     "backtests": ("backtest",),
     "dead_letters": ("dead-letters",),
