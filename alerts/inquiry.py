@@ -200,6 +200,8 @@ class Inquiry:
         """Let time pass to the end of the period: silence has an end as well."""
         if self._clock is not None:
             self._wait(self.question.end)
+        for spy in self.trace.spies:
+            spy.look_at_end(self.question.end)
 
     def _wait(self, until: datetime) -> None:
         clock = self._clock or until
@@ -216,7 +218,10 @@ class Inquiry:
         signals = sorted(step.signals, key=lambda signal: (signal.event.received_at, signal.scope))
         for made in (step, self._engine.step(_SIGNALS, signals), self._engine.advance(_SIGNALS, now)):
             for change in made.changes:
-                if change.type is ChangeType.FIRED and self.trace.concerns(change.observed_at, change.asset_id):
+                # A rule about lasting fires in the period on a report from before it.
+                if change.type is ChangeType.FIRED and any(
+                    self.trace.concerns(at, change.asset_id) for at in (change.observed_at, change.decided_at)
+                ):
                     self.fired.append(change)
             mine = [fault for fault in made.rule_errors if self.question.start <= fault.at <= self.reads_until]
             self.faults_count += len(mine)

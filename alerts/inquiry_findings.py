@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
@@ -76,7 +77,11 @@ def _find_outside(inquiry: Inquiry) -> Finding | None:
 def _find_what_came(inquiry: Inquiry) -> Iterator[Finding]:
     trace, rule = inquiry.trace, inquiry.rule
     if not trace.readings_count:
-        yield _finding(Reason.NO_READINGS, is_decisive=not inquiry.fired, last_before_at=trace.last_before_at)
+        yield _finding(
+            Reason.NO_READINGS,
+            is_decisive=not inquiry.fired and trace.wait is None,
+            last_before_at=trace.last_before_at,
+        )
         return
     nothing_looked_at, nothing_held = not trace.evaluated_count, not trace.yardstick.held_count
     if trace.late_count:
@@ -117,13 +122,18 @@ def _find_levels(inquiry: Inquiry) -> Iterator[Finding]:
             limits=[_describe(severity.value, item) for severity, item in stick.comparisons],
         )  # fmt: skip
         return
-    windows = [name for name in stick.missing if name in stick.fillings]
+    # A window over a quantity that never came is not on its way to be filled.
+    windows = [name for name in stick.missing if name in stick.fillings and stick.fillings[name].best_ratio > 0]
     if windows:
         yield _finding(
             Reason.WINDOW_NOT_FILLED, is_decisive=not stick.measured_count,
             windows=[_describe_window(inquiry, name) for name in windows],
         )  # fmt: skip
-    fields = {name: count for name, count in stick.missing.items() if name not in stick.fillings}
+    fields: Counter[str] = Counter()
+    for name, count in stick.missing.items():
+        if name not in windows:
+            quantity = stick.fillings[name].window.quantity if name in stick.fillings else name
+            fields[quantity] = max(fields[quantity], count)
     if fields:
         yield _finding(
             Reason.QUANTITY_MISSING, is_decisive=not stick.measured_count and not windows,
@@ -144,6 +154,15 @@ def _find_waiting(inquiry: Inquiry) -> Iterator[Finding]:
     is_silent = not inquiry.fired
     if isinstance(inquiry.rule.condition, Absence):
         yield from _find_silence(inquiry, inquiry.rule.condition)
+    if (wait := inquiry.trace.wait) is not None and is_silent:
+        held = wait.until - wait.since
+        if held < wait.needed:
+            yield _finding(
+                Reason.PENDING, is_decisive=True, what=wait.what, held=held, needed=wait.needed, since=wait.since,
+                until=wait.until, times_count=1,
+            )  # fmt: skip
+        else:
+            yield _finding(Reason.OUTSIDE, is_decisive=True, what="hours", since=wait.since, until=wait.until)
     if holds:
         longest = max(holds, key=lambda hold: hold.lasted / hold.needed)
         yield _finding(
@@ -182,7 +201,7 @@ def _find_silence(inquiry: Inquiry, condition: Absence) -> Iterator[Finding]:
 def _find_rest(inquiry: Inquiry, *, is_outside: bool) -> Iterator[Finding]:
     """Say what there is to say of rules that look at states, places and times."""
     trace, rule = inquiry.trace, inquiry.rule
-    is_silent = not inquiry.fired and not is_outside
+    is_silent = not inquiry.fired and not is_outside and trace.wait is None
     if trace.yardstick.is_known or not trace.evaluated_count:
         return
     if rule.condition.bind(rule, 0, inquiry.world).uses_zones and trace.placeless_count == trace.readings_count:

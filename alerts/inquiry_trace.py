@@ -16,6 +16,7 @@ from alerts.conditions.asset_limits import AssetLimits
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
 from alerts.conditions.window import Measured
 from alerts.inquiry_measures import Yardstick
+from alerts.inquiry_waits import Wait, find_waits
 from alerts.memory import PartitionMemory
 from alerts.rule import Bindable, Level, Rule
 from alerts.series import Verdict
@@ -86,6 +87,8 @@ class Trace:
         self.placeless_count = 0
         self.holds: list[Hold] = []
         self.restarts: list[Restart] = []
+        self.wait: Wait | None = None
+        self.spies: list[Spy] = []
         self._going: dict[tuple[str, int], Hold] = {}
         self._true_since: dict[tuple[str, int], datetime] = {}
 
@@ -157,6 +160,15 @@ class Trace:
         hold.fired = hold.fired or move.fired
         hold.value, hold.limit = verdict.value, verdict.limit
 
+    def waited(self, wait: Wait) -> None:
+        """Take note of something that stood; the stretch that came nearest to what it needs is kept."""
+        if (
+            self._start <= wait.until
+            and wait.since <= self._end
+            and (self.wait is None or wait.share > self.wait.share)
+        ):
+            self.wait = wait
+
     def _keep(self, hold: Hold) -> None:
         """Remember the longest holds; a value that swings about its limit begins one after the other."""
         self.holds.append(hold)
@@ -198,7 +210,9 @@ class Watched:
     def bind(self, rule: Rule, index: int, world: World) -> Spy:
         """Make the rule's own evaluator, and the spy that stands before it."""
         own = replace(rule, condition=self.condition)
-        return Spy(self.condition.bind(own, index, world), index, self.trace)
+        spy = Spy(self.condition.bind(own, index, world), index, self.trace)
+        self.trace.spies.append(spy)
+        return spy
 
 
 class Spy:
@@ -207,6 +221,7 @@ class Spy:
     def __init__(self, inner: Any, index: int, trace: Trace) -> None:
         self._inner, self._index, self._trace = inner, index, trace
         self._judge = getattr(inner, "judge", None)
+        self._memory: PartitionMemory | None = None
         if isinstance(inner, LeveledEvaluator):
             vars(inner)["judge"] = self._judged
 
@@ -216,9 +231,13 @@ class Spy:
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Pass a reading on."""
         is_asked = self._trace.came(event, zones)
+        self._memory = memory
+        key = reading_key(event)
+        self._note_waits(memory, key, event.received_at)
         look = getattr(self._inner, "on_event", None)
         if look is not None:
             look(memory, event, zones)
+        self._note_waits(memory, key, event.received_at)
         if is_asked:
             self._trace.looked(memory, self._index, event)
 
@@ -229,6 +248,16 @@ class Spy:
         look = getattr(self._inner, "on_late", None)
         if look is not None:
             look(memory, event)
+
+    def look_at_end(self, end: datetime) -> None:
+        """Take note of what still stands at the end of the period."""
+        if self._memory is not None:
+            for key in list(self._memory.series[self._index]):
+                self._note_waits(self._memory, key, end)
+
+    def _note_waits(self, memory: PartitionMemory, key: str, now: datetime) -> None:
+        for wait in find_waits(self._inner, memory.series[self._index].get(key), now):
+            self._trace.waited(wait)
 
     def _judged(
         self, memory: PartitionMemory, key: str, subject: Subject, verdicts: Sequence[Verdict], at: datetime

@@ -108,6 +108,10 @@ def _say_pending(facts: Mapping[str, Any]) -> Both:
         return f"Im lặng lâu nhất {held[0]}, quy tắc cần {needed[0]}.", (
             f"The longest silence was {held[1]}; the rule needs {needed[1]}."
         )
+    if (what := facts.get("what")) is not None:
+        return f"{what}: đứng yên lâu nhất {held[0]} (từ {_at(since)}), quy tắc cần {needed[0]}.", (
+            f"The {what} stood for {held[1]} at most (from {_at(since)}); the rule needs {needed[1]}."
+        )
     return f"Vượt ngưỡng lâu nhất {held[0]} (từ {_at(since)}), quy tắc cần {needed[0]}.", (
         f"It held for {held[1]} at most (from {_at(since)}); the rule needs {needed[1]}."
     )
@@ -145,6 +149,8 @@ def _say_outside(facts: Mapping[str, Any]) -> Both:
             return f"Trạm không đại diện cho vùng loại {kinds}.", f"The station stands for no zone of kind {kinds}."
         case "no_limits":
             return "Quy tắc không có ngưỡng cho đối tượng này.", "The rule has no limits for this asset."
+        case "hours":
+            return "Kéo dài, nhưng ngoài giờ mà quy tắc tính.", "It lasted, but outside of the hours that count."
         case _:
             return "Đối tượng không ở trong vùng nào.", "It was in no zone at any time."
 

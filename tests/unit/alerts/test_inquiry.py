@@ -12,7 +12,7 @@ from alerts.inquiry import Answer, Inquiry, Question, Reason
 from alerts.inquiry_findings import MOST_POINTS, answer, thin_out
 from alerts.rulebook import Rulebook
 from ioc.bootstrap.knowledge import load_world
-from ioc.domain.kinds import AirReading, Crowd, Rain, VesselPosition, WeatherObservation
+from ioc.domain.kinds import AirReading, Crowd, LaneStatus, Rain, VesselPosition, WeatherObservation
 from ioc.domain.quantities import Quality
 from tests.support.engine_runs import make_event
 
@@ -311,6 +311,63 @@ def test_silence_that_lasts_to_the_end_of_the_period_fires_without_another_event
     ]  # fmt: skip
     found = why("station.silent", events, asset_id="air.hong-gai")
     assert leading(found) == (Reason.FIRES_NOW, True)
+
+
+def lane(minute: float, status: str, *, opens: float = -60):
+    data = LaneStatus(gate="bac-luan-2", status=status, opens_at=at(opens), closes_at=at(opens + 600))
+    return make_event("lane.bac-luan-2.1", data, at(minute))
+
+
+def test_a_state_that_stood_from_before_the_period_did_not_stand_for_long_enough(why):
+    found = why("border.lane_closed", [lane(-5, "closed")], asset_id="lane.bac-luan-2.1", until=3)
+    assert leading(found) == (Reason.PENDING, True)
+    facts = facts_of(found, Reason.PENDING)
+    assert (facts["what"], facts["since"]) == ("state", at(-5))
+    assert (facts["held"], facts["needed"]) == (timedelta(minutes=8), timedelta(minutes=10))
+    assert not next(item for item in found.findings if item.reason is Reason.NO_READINGS).is_decisive
+
+
+def test_a_state_that_stood_outside_of_published_hours_is_told_as_that(why):
+    found = why("border.lane_closed", [lane(5, "closed", opens=120)], asset_id="lane.bac-luan-2.1")
+    assert leading(found) == (Reason.OUTSIDE, True)
+    assert facts_of(found, Reason.OUTSIDE)["what"] == "hours"
+
+
+def test_a_state_that_outlasts_its_time_in_the_period_fires_on_a_report_from_before(why):
+    found = why("border.lane_closed", [lane(-5, "closed")], asset_id="lane.bac-luan-2.1", until=10)
+    assert leading(found) == (Reason.FIRES_NOW, True)
+
+
+def test_a_state_that_never_stood_is_told_of_with_the_reports(why):
+    found = why("border.lane_closed", [lane(minute, "open") for minute in range(5)], asset_id="lane.bac-luan-2.1")
+    assert leading(found) == (Reason.NOT_MET, True)
+    assert facts_of(found, Reason.NOT_MET)["looked_count"] == 5
+
+
+def test_a_value_that_stood_still_moved_in_time(why):
+    events = [
+        make_event("air.hong-gai", AirReading(pm25_ug_m3=30.0 if minute <= 120 else 31.0 + minute % 7), at(minute))
+        for minute in range(0, 180, 5)
+    ]
+    found = why("sensor.stuck", events, asset_id="air.hong-gai", until=180)
+    assert leading(found) == (Reason.PENDING, True)
+    facts = facts_of(found, Reason.PENDING)
+    assert (facts["what"], facts["held"]) == ("pm25_ug_m3", timedelta(hours=2))
+
+
+def test_a_window_over_a_quantity_that_never_came_is_told_as_that(why):
+    rule = """
+rule: test.pm
+condition: window
+on: env.air.reading
+windows: {pm_mean: {of: pm25_ug_m3, mean: 1h}}
+levels:
+  - {severity: minor, when: pm_mean >= 50}
+"""
+    events = [make_event("air.hong-gai", AirReading(pm10_ug_m3=30.0), at(minute)) for minute in range(0, 60, 5)]
+    found = why(rule, events, asset_id="air.hong-gai")
+    assert leading(found) == (Reason.QUANTITY_MISSING, True)
+    assert facts_of(found, Reason.QUANTITY_MISSING)["missing"] == [{"quantity": "pm25_ug_m3", "count": 12}]
 
 
 def test_a_boat_that_was_in_no_zone_is_outside_a_rule_about_zones(why):
