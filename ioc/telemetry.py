@@ -20,6 +20,10 @@ batch_seconds = Histogram(
 )
 log_lag = Gauge("ioc_log_lag_items", "Items on the log that the worker has not read, by topic.", ["topic"])
 alert_changes = Counter("ioc_alert_changes_total", "Decisions of the alert engine, by rule and type.", ["rule", "type"])
+rule_faults = Counter("ioc_rule_faults_total", "Readings on which a rule failed, by rule.", ["rule"])
+rule_cost_seconds = Counter(
+    "ioc_rule_cost_seconds_total", "CPU time that rules took, estimated from sampled steps, by rule.", ["rule"]
+)
 deliveries = Counter("ioc_deliveries_total", "Webhook attempts, by outcome.", ["outcome"])
 indicator = Gauge("ioc_indicator", "Value of an indicator of the province; absent while it has none.", ["indicator"])
 wall_sockets = Gauge("ioc_wall_sockets", "Connected walls.")

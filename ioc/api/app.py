@@ -21,6 +21,7 @@ from ioc.api.routes import (
     notifications,
     reasons,
     reports,
+    rule_health,
     subscriptions,
     twin,
 )
@@ -53,6 +54,7 @@ def create_app(services: Services) -> FastAPI:
             notifications,
             reasons,
             reports,
+            rule_health,
             subscriptions,
             twin,
         ):

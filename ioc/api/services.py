@@ -11,6 +11,7 @@ from alerts.notification.policy import Policy
 from alerts.rulebook import Rulebook
 from connectors.feed import Feed
 from connectors.transports.http_push import HttpPush
+from ioc.api.inquiries import Inquirer
 from ioc.api.wall.hub import WallHub
 from ioc.delivery.destination import DestinationPolicy
 from ioc.ports import Clock
@@ -20,6 +21,7 @@ from ioc.storage.audit import AuditLog
 from ioc.storage.indicators import IndicatorStore
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
+from ioc.storage.rule_health import RuleHealthStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
@@ -56,6 +58,8 @@ class ApiServices:
     destinations: DestinationPolicy
     hub: WallHub
     rulebook: Rulebook
+    rule_health: RuleHealthStore
+    inquirer: Inquirer
     feeds: Mapping[str, Feed]
     feed_statuses: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
     geo_directory: Path | None = None

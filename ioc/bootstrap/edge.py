@@ -23,6 +23,7 @@ from ioc.bootstrap.knowledge import (
     load_world,
 )
 from ioc.bootstrap.letters import retry_letters
+from ioc.bootstrap.rule_health import make_inquirer
 from ioc.delivery.destination import AllowedNetwork, DestinationPolicy
 from ioc.delivery.signing import make_secret
 from ioc.domain.kinds import KINDS, Payload, TruckStep, UnitReport, VesselPosition
@@ -40,6 +41,7 @@ from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.retention import Retention
+from ioc.storage.rule_health import RuleHealthStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
@@ -63,6 +65,7 @@ def make_api(base: Foundations) -> ApiServices:
     alerts = PostgresAlertStore(database, enqueue)
     statuses = FeedStatusStore(database, clock)
     indicators = IndicatorStore(database)
+    rulebook = load_rulebook(settings)
     hub = WallHub(
         log=base.log,
         history=history,
@@ -90,7 +93,9 @@ def make_api(base: Foundations) -> ApiServices:
         policy=load_policy(settings),
         destinations=make_destinations(settings),
         hub=hub,
-        rulebook=load_rulebook(settings),
+        rulebook=rulebook,
+        rule_health=RuleHealthStore(database, clock),
+        inquirer=make_inquirer(database, settings, clock, lambda: rulebook.rules, world),
         feeds=feeds,
         feed_statuses=statuses.statuses,
         geo_directory=base.geo_directory,

@@ -12,6 +12,7 @@ from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.domain.ids import partition_of
 from ioc.ports import Clock, Topic
 from ioc.processing.ownership import Ownership
+from ioc.processing.rule_health import RuleWatch
 from ioc.processing.worker import Worker
 from ioc.storage.alerts import AlertWriter
 from ioc.storage.archive import Archive
@@ -43,8 +44,8 @@ def make_worker(base: Foundations, *, clock: Clock | None = None, max_items: int
         group=GROUP,
     )
     return Worker(
-        log=base.log, store=store, engine=engine, ownership=ownership, clock=clock, random=base.random,
-        group=GROUP, max_items=max_items,
+        log=base.log, store=store, engine=engine, ownership=ownership, watch=RuleWatch(engine.health, clock),
+        clock=clock, random=base.random, group=GROUP, max_items=max_items,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from ioc.bootstrap.foundations import Foundations, open_foundations
 from ioc.bootstrap.intake import Ingest, make_ingest
 from ioc.bootstrap.knowledge import load_policy
 from ioc.bootstrap.processing import make_housekeeping, make_worker
+from ioc.bootstrap.rule_health import describe_failing, make_reporter
 from ioc.delivery.client import WebhookClient
 from ioc.errors import ConfigurationError, StoreUnavailableError
 from ioc.logs import logger
@@ -105,6 +106,8 @@ async def _start(
 ) -> list[asyncio.Task[None]]:
     """Start what the roles need; the HTTP server ends by ``stop``, the tasks given back by cancelling."""
     checks: dict[str, Check] = {"store": lambda: _check_store(base), "log": lambda: _check_log(base)}
+    if roles & {"process", "api"}:
+        checks["rules"] = lambda: describe_failing(base)
     tasks: list[asyncio.Task[None]] = []
     ingest: Ingest | None = None
     if "ingest" in roles:
@@ -121,7 +124,11 @@ async def _start(
         keeper = ShelfKeeper(
             PostgresAlertStore(base.database, enqueue), base.clock, returned_after=base.settings.alerts.returned_after
         )
-        for name, work in (("worker", worker), ("rollups", rollups), ("retention", retention), ("shelves", keeper)):
+        reporter = make_reporter(base, worker.watch)
+        for name, work in (
+            ("worker", worker), ("rollups", rollups), ("retention", retention), ("shelves", keeper),
+            ("rule health", reporter),
+        ):  # fmt: skip
             tasks.append(group.create_task(work.run(), name=name))
     if "deliver" in roles:
         tasks.append(group.create_task((await _make_dispatcher(base, stack)).run(), name="dispatcher"))

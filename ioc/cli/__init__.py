@@ -18,6 +18,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "recorder": ("record",),
     "recordings": ("replay",),
     "rulebooks": ("rules",),
+    "rule_health": ("rules",),
+    "inquiries": ("rules",),
     "routes": ("routes",),
     "backtests": ("backtest",),
     "dead_letters": ("dead-letters",),

@@ -21,6 +21,7 @@ from ioc.logs import logger
 from ioc.ports import Batch, BatchStore, Checkpoint, Clock, EventLog, Slice, Topic, TopicPartition
 from ioc.processing.dead_letters import bury_undecodable
 from ioc.processing.ownership import Ownership
+from ioc.processing.rule_health import RuleWatch
 from ioc.retry import Backoff
 
 _log = logger("worker")
@@ -55,6 +56,7 @@ class Worker:
         store: where one transaction per batch goes.
         engine: alert decisions; this worker is its only caller.
         ownership: takes partitions over and gives them up, restoring the engine's state from the store.
+        watch: hears of every rule that failed.
         clock: time for pulses; events carry their own.
         random: jitter of retries.
         group: name of the consumer group; replicas share it.
@@ -71,6 +73,7 @@ class Worker:
         store: BatchStore,
         engine: Engine,
         ownership: Ownership,
+        watch: RuleWatch,
         clock: Clock,
         random: Random,
         group: str = "process",
@@ -78,6 +81,7 @@ class Worker:
     ) -> None:
         self._log, self._store, self._engine, self._ownership = log, store, engine, ownership
         self._clock, self._random, self._group, self._max_items = clock, random, group, max_items
+        self.watch = watch
         self.lag_count = 0
         self.committed_at: datetime | None = None
         self.pulsed_at: datetime | None = None
@@ -144,6 +148,7 @@ class Worker:
         for partition, later in (self._advance(batch, now - GRACE) if is_pulse else {}).items():
             steps[partition] = steps[partition].merge(later) if partition in steps else later
         for step in steps.values():
+            self.watch.note(step.rule_errors)
             for change in step.changes:
                 telemetry.alert_changes.labels(change.rule_id, change.type.value).inc()
         return Decided(

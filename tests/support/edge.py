@@ -88,10 +88,13 @@ class Edge:
 
 
 @asynccontextmanager
-async def open_edge(folder: Path, database_url: str) -> AsyncIterator[Edge]:
-    """Put the edge together as the program does, without a socket and without background work."""
+async def open_edge(folder: Path, database_url: str, **sections: dict[str, Any]) -> AsyncIterator[Edge]:
+    """Put the edge together as the program does, without a socket and without background work.
+
+    ``sections`` are further sections of the settings.
+    """
     settings = Settings.model_validate(
-        {"data_dir": folder, "store": {"url": database_url, "schema_name": SCHEMA}, "secrets": SECTION}
+        {"data_dir": folder, "store": {"url": database_url, "schema_name": SCHEMA}, "secrets": SECTION, **sections}
     )
     async with open_foundations(settings) as opened:
         clock = SetClock()

@@ -1,0 +1,241 @@
+"""Why nobody was told: one rule over what came in a silent period, by the engine that runs live, watched all the way.
+
+Nothing is guessed. The rule runs alone over the stored events of its kinds, from early enough before the period for its
+windows and its ``for``, with time passing as on a partition that is read to its end.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import datetime, timedelta
+
+from alerts.conditions.growth import Growth
+from alerts.conditions.index import Index
+from alerts.engine import Engine, Step
+from alerts.inquiry_trace import Trace, Watched
+from alerts.memory import RuleFault
+from alerts.rule import Rule
+from alerts.rulebook import Rulebook
+from alerts.world import World
+from ioc.domain.alerts import AlertChange, ChangeType
+from ioc.domain.events import Event
+from ioc.domain.kinds import KINDS
+
+_EVENTS, _SIGNALS = "inquiry/events", "inquiry/signals"
+_TICK = timedelta(minutes=1)
+"""How time passes where nothing came: in steps that the engine does not take for a silence of its own."""
+
+_LEAST_BEFORE, _MOST_BEFORE = timedelta(hours=2), timedelta(days=8)
+_INDEX_LOOKS_BACK = timedelta(hours=13)
+_AMONG_OTHERS = frozenset({"absence", "cluster", "coincidence", "passage", "share", "spike"})
+"""Conditions that need all assets of a kind; other rules with signals need their asset, and all of other kinds."""
+
+
+class Reason(enum.StrEnum):
+    """Why nobody was told, or what else is to be known of it; the order is that in which reasons lead."""
+
+    RULE_UNKNOWN = "rule_unknown"
+    RETIRED = "retired"
+    SHADOW = "shadow"
+    LIMIT_NOT_EFFECTIVE = "limit_not_effective"
+    FIRED = "fired"
+    FIRES_NOW = "fires_now"
+    NO_READINGS = "no_readings"
+    TOO_LATE = "too_late"
+    OUT_OF_ORDER = "out_of_order"
+    RULE_FAILED = "rule_failed"
+    BAD_QUALITY = "bad_quality"
+    PENDING = "pending"
+    WINDOW_NOT_FILLED = "window_not_filled"
+    LEVEL_NOT_REACHED = "level_not_reached"
+    QUANTITY_MISSING = "quantity_missing"
+    OUTSIDE = "outside"
+    GAP_RESTARTED = "gap_restarted"
+    NOT_MET = "not_met"
+
+
+Fact = str | int | float | bool | datetime | timedelta | None | Sequence["Fact"] | Mapping[str, "Fact"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A reason with its facts. One that is decisive explains the silence alone; others are worth knowing beside it."""
+
+    reason: Reason
+    is_decisive: bool
+    facts: Mapping[str, Fact]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked: ``asset_id`` is None for rules over a unit, a zone or the province."""
+
+    rule_id: str
+    asset_id: str | None
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A value of the course with the limit of its day, where there is one."""
+
+    at: datetime
+    value: float
+    limit: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch in which a level held; ``fired`` where it held for long enough."""
+
+    severity: str
+    since: datetime
+    until: datetime
+    fired: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The reasons, the decisive ones first, and the course of the value that matters most, thinned out.
+
+    What ``unreadable_files`` of the archive held was not looked at.
+    """
+
+    question: Question
+    rule: Rule | None
+    findings: Sequence[Finding]
+    events_count: int = 0
+    quantity: str | None = None
+    course: Sequence[Point] = ()
+    spans: Sequence[Span] = ()
+    unreadable_files: Sequence[str] = ()
+
+
+def arrange(findings: Sequence[Finding]) -> list[Finding]:
+    """Put findings in order: the decisive first, each in the order of the reasons."""
+    order = list(Reason)
+    return sorted(findings, key=lambda found: (not found.is_decisive, order.index(found.reason)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Events that an inquiry needs: of some kinds, of some assets or of all (None)."""
+
+    kinds: tuple[str, ...]
+    asset_ids: tuple[str, ...] | None
+
+
+class Inquiry:
+    """One rule over one period.
+
+    Args:
+        rule: the rule as it is in force now.
+        question: what is asked.
+        world: what rules know of the province.
+    """
+
+    def __init__(self, rule: Rule, question: Question, world: World) -> None:
+        self.rule, self.question, self.world = rule, question, world
+        self.trace = Trace(rule, question.asset_id, question.start, question.end)
+        watched = replace(rule, condition=Watched(rule.condition, self.trace))
+        self._is_alone = not hasattr(rule.condition.bind(rule, 0, world), "on_signal")
+        self._engine = Engine(Rulebook([watched]), world)
+        self._clock: datetime | None = None
+        self.events_count = 0
+        self.fired: list[AlertChange] = []
+        self.faults: list[RuleFault] = []
+        self.faults_count = 0
+
+    @property
+    def is_about_an_asset(self) -> bool:
+        """Whether the rule looks at one asset alone, so that the question must name it."""
+        return self._is_alone
+
+    @property
+    def needs(self) -> list[Need]:
+        """Say which events to read: of the asset where the rule looks at it alone, else of all in its scope."""
+        asset_id, names = self.question.asset_id, [kind.KIND for kind in self.rule.condition.kinds]
+        if asset_id is None or self.rule.condition_name in _AMONG_OTHERS:
+            return [Need(kinds=tuple(names), asset_ids=None)]
+        own = asset_id.partition(".")[0]
+        mine = tuple(name for name in names if self._is_alone or KINDS[name].asset_class == own)
+        others = tuple(name for name in names if name not in mine)
+        found = [Need(kinds=mine, asset_ids=(asset_id,))] if mine else []
+        return [*found, Need(kinds=others, asset_ids=None)] if others else found
+
+    @property
+    def reads_from(self) -> datetime:
+        """How early the events must begin, so that windows are filled and a ``for`` has run by the period's start."""
+        condition = self.rule.condition
+        spans = [*_spans_of(condition), self.rule.lateness]
+        if isinstance(condition, Growth):
+            spans.append(condition.per * (condition.times + 1))
+        if isinstance(condition, Index):
+            spans.append(_INDEX_LOOKS_BACK)
+        before = max(spans) + max((level.hold_for for level in condition.levels), default=timedelta(0)) + self.rule.gap
+        return self.question.start - min(max(before, _LEAST_BEFORE), _MOST_BEFORE)
+
+    @property
+    def reads_until(self) -> datetime:
+        """How late they may end: a reading of the period that came late is told from one that never came."""
+        return self.question.end + (timedelta(days=1) if self._is_alone else self.rule.lateness)
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Step over the next events, in the order of their arrival."""
+        self.events_count += len(events)
+        first = 0
+        for place, event in enumerate(events):
+            clock = self._clock or event.received_at
+            if event.received_at - clock > _TICK:
+                self._step(events[first:place])
+                first = place
+                self._wait(event.received_at)
+            self._clock = max(clock, event.received_at)
+        self._step(events[first:])
+
+    def finish(self) -> None:
+        """Let time pass to the end of the period: silence has an end as well."""
+        if self._clock is not None:
+            self._wait(self.question.end)
+        for spy in self.trace.spies:
+            spy.look_at_end(self.question.end)
+
+    def _wait(self, until: datetime) -> None:
+        clock = self._clock or until
+        while clock < until:
+            clock = min(clock + _TICK, until)
+            self._settle(self._engine.advance(_EVENTS, clock), clock)
+        self._clock = clock
+
+    def _step(self, events: Sequence[Event]) -> None:
+        if events:
+            self._settle(self._engine.step(_EVENTS, events), events[-1].received_at)
+
+    def _settle(self, step: Step, now: datetime) -> None:
+        signals = sorted(step.signals, key=lambda signal: (signal.event.received_at, signal.scope))
+        for made in (step, self._engine.step(_SIGNALS, signals), self._engine.advance(_SIGNALS, now)):
+            for change in made.changes:
+                # A rule about lasting fires in the period on a report from before it.
+                if change.type is ChangeType.FIRED and any(
+                    self.trace.concerns(at, change.asset_id) for at in (change.observed_at, change.decided_at)
+                ):
+                    self.fired.append(change)
+            mine = [fault for fault in made.rule_errors if self.question.start <= fault.at <= self.reads_until]
+            self.faults_count += len(mine)
+            self.faults += mine[: max(0, 1 - len(self.faults))]
+
+
+def _spans_of(value: object) -> list[timedelta]:
+    """Give every duration that stands anywhere in a condition."""
+    if isinstance(value, timedelta):
+        return [value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return [span for item in fields(value) for span in _spans_of(getattr(value, item.name))]
+    if isinstance(value, Mapping):
+        return [span for item in value.values() for span in _spans_of(item)]
+    if isinstance(value, tuple | list | frozenset):
+        return [span for item in value for span in _spans_of(item)]
+    return []

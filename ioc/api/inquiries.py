@@ -1,0 +1,178 @@
+"""Why nobody was told: reads what came, has the inquiry run beside everything else, and adds what alerts there were."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+
+from alerts.inquiry import Answer, Fact, Finding, Inquiry, Question, Reason
+from alerts.inquiry_findings import answer
+from alerts.rule import Rule
+from alerts.world import World
+from ioc.domain.alerts import Alert
+from ioc.domain.events import Event
+from ioc.errors import InvalidRequestError, OverloadedError
+from ioc.ports import Clock
+from ioc.storage.notifications import NotificationStore
+from ioc.storage.rule_alerts import RuleAlerts
+from ioc.storage.stored_events import StoredEvents
+
+LONGEST = timedelta(days=31)
+MOST_EVENTS = 200_000
+_MOST_ALERTS = 20
+_SLICE = 500
+"""Events that are stepped over before others may run."""
+
+OnProgress = Callable[[int, datetime], None]
+
+
+class Inquirer:
+    """Answers why a rule told nobody, one question at a time.
+
+    Args:
+        open_events: gives what came, in the order of its arrival, for one question.
+        alerts: what the rule made.
+        notifications: who was told of it.
+        rules: gives the rules in force.
+        world: what rules know of the province.
+        clock: nothing is asked of the future.
+        most_events: a question that needs more is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_events: Callable[[], StoredEvents],
+        alerts: RuleAlerts,
+        notifications: NotificationStore,
+        rules: Callable[[], Sequence[Rule]],
+        world: World,
+        clock: Clock,
+        most_events: int = MOST_EVENTS,
+    ) -> None:
+        self._open_events, self._alerts, self._notifications = open_events, alerts, notifications
+        self._rules, self._world, self._clock, self._most_events = rules, world, clock, most_events
+        self._turn = asyncio.Lock()
+
+    async def ask(self, question: Question, on_progress: OnProgress = lambda count, reached_at: None) -> Answer:
+        """Answer a question.
+
+        Raises:
+            InvalidRequestError: the period is none, or too long; the rule is about an asset and none is named; more
+                events lie in the rule's scope than are looked at.
+            OverloadedError: another question is being answered.
+        """
+        now = self._clock.now()
+        if not timedelta(0) < question.end - question.start <= LONGEST or question.start >= now:
+            raise InvalidRequestError(
+                "bad_range", f"`from` lies before `to` and before now, by at most {LONGEST.days} days"
+            )
+        question = replace(question, end=min(question.end, now))
+        rule = next((rule for rule in self._rules() if rule.rule_id == question.rule_id), None)
+        if rule is None:
+            return Answer(question=question, rule=None, findings=[await self._find_missing_rule(question.rule_id)])
+        inquiry = Inquiry(rule, question, self._world)
+        if inquiry.is_about_an_asset and question.asset_id is None:
+            raise InvalidRequestError("asset_missing", f"the rule {rule.rule_id} is about one asset: name it")
+        if self._turn.locked():
+            raise OverloadedError(retry_after=timedelta(seconds=5), reason="another inquiry is being made")
+        stored = self._open_events()
+        async with self._turn:
+            await self._run(inquiry, stored, now, on_progress)
+        found = answer(inquiry, await self._find_alerts(question))
+        return replace(found, unreadable_files=sorted(stored.unreadable_files))
+
+    async def _run(self, inquiry: Inquiry, stored: StoredEvents, now: datetime, on_progress: OnProgress) -> None:
+        start, end = inquiry.reads_from, min(inquiry.reads_until, now + timedelta(minutes=1))
+        count = 0
+        for need in inquiry.needs:
+            count += await stored.count(kinds=need.kinds, start=start, end=end, asset_ids=need.asset_ids)
+        self._refuse_too_many(count)
+        streams = [
+            stored.read(kinds=need.kinds, start=start, end=end, asset_ids=need.asset_ids) for need in inquiry.needs
+        ]
+        async with aclosing(merge(streams)) as merged:
+            async for events in merged:
+                self._refuse_too_many(inquiry.events_count + len(events))
+                for place in range(0, len(events), _SLICE):
+                    # In a thread, slice by slice: requests and walls go on beside it.
+                    await asyncio.to_thread(inquiry.take, events[place : place + _SLICE])
+                on_progress(inquiry.events_count, events[-1].received_at)
+        await asyncio.to_thread(inquiry.finish)
+
+    def _refuse_too_many(self, count: int) -> None:
+        if count > self._most_events:
+            raise InvalidRequestError(
+                "too_many_events",
+                f"the rule would have to look at {count:,} events for this, at most are {self._most_events:,}:"
+                " ask for a shorter period",
+            )
+
+    async def _find_missing_rule(self, rule_id: str) -> Finding:
+        last_at = await self._alerts.find_last(rule_id)
+        if last_at is not None:
+            return Finding(reason=Reason.RETIRED, is_decisive=True, facts={"last_alert_at": last_at})
+        near = get_close_matches(rule_id, [rule.rule_id for rule in self._rules()], n=3)
+        return Finding(reason=Reason.RULE_UNKNOWN, is_decisive=True, facts={"near": near})
+
+    async def _find_alerts(self, question: Question) -> list[Finding]:
+        alerts = await self._alerts.in_period(
+            question.rule_id, asset_id=question.asset_id, start=question.start, end=question.end, limit=_MOST_ALERTS
+        )
+        if not alerts:
+            return []
+        shown: list[Fact] = [await self._describe(alert) for alert in alerts]
+        return [Finding(reason=Reason.FIRED, is_decisive=True, facts={"alerts": shown})]
+
+    async def _describe(self, alert: Alert) -> dict[str, Fact]:
+        """Say who was told of an alert, and what held it where it was held."""
+        told = await self._notifications.notifications(alert_id=alert.alert_id)
+        groups = await self._notifications.groups_of(alert.alert_id)
+        return {
+            "alert_id": str(alert.alert_id),
+            "severity": alert.severity.value,
+            "started_at": alert.started_at,
+            "ended_at": alert.ended_at,
+            "shadow": alert.shadow,
+            "told": [{"department": row["department"], "at": row["at"], "reason": row["reason"]} for row in told],
+            "held": [{"why": row["held_why"], "by": row["held_by"]} for row in groups if row["held_why"] is not None],
+        }
+
+
+async def merge(streams: Sequence[AsyncIterator[list[Event]]]) -> AsyncGenerator[list[Event], None]:
+    """Merge streams that are each in the order of arrival into one; closes them when it is closed."""
+    try:
+        async for events in _merge(streams):
+            yield events
+    finally:
+        for stream in streams:
+            if isinstance(stream, AsyncGenerator):
+                await stream.aclose()
+
+
+async def _merge(streams: Sequence[AsyncIterator[list[Event]]]) -> AsyncIterator[list[Event]]:
+    waiting: list[list[Event]] = [[] for _ in streams]
+    going = set(range(len(streams)))
+    while going or any(waiting):
+        for place in sorted(going):
+            if not waiting[place]:
+                waiting[place] = await anext(streams[place], [])
+                if not waiting[place]:
+                    going.discard(place)
+        # Beyond the last event of a stream that goes on, another of it may still come first.
+        edge = min((_order(waiting[place][-1]) for place in going), default=None)
+        ready: list[Event] = []
+        for place, events in enumerate(waiting):
+            count = len(events) if edge is None else sum(_order(event) <= edge for event in events)
+            ready += events[:count]
+            waiting[place] = events[count:]
+        if ready:
+            yield sorted(ready, key=_order)
+
+
+def _order(event: Event) -> tuple[datetime, bytes]:
+    return event.received_at, event.event_id
