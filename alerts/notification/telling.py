@@ -20,12 +20,16 @@ SWEEP = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """An alert in a group: when it joined, whether it was held at the last look, and the severity last told of it."""
+    """An alert in a group: when it joined, whether it was held at the last look, and what was last told of it.
+
+    ``told_severity`` and ``told_flapping`` are those that stood in the last notification of it.
+    """
 
     alert: Alert
     joined_at: datetime
     was_held: bool
     told_severity: Severity | None
+    told_flapping: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ def plan(
         is_urgent=any(member.alert.severity is Severity.CRITICAL for member in news),
         timing=timing[most_urgent],
         now=now,
+        turned=_find_turn(firing),
     )
     resolved = [alert for alert in ended if alert.alert_id in known] if verdict.notify else []
     is_over = not firing_ids and not held and (verdict.notify or verdict.reason is Reason.EMPTY)
@@ -104,6 +109,14 @@ def _forget(log: GroupLog | None, firing: Sequence[Member]) -> GroupLog | None:
         or (member.told_severity is not None and member.alert.severity.rank > member.told_severity.rank)
     )
     return replace(log, firing=log.firing - renewed) if renewed else log
+
+
+def _find_turn(firing: Sequence[Member]) -> Reason | None:
+    """Give whether a member has begun to flap since they were told of it, or else whether one has ceased to."""
+    turned = [member.alert.flapping for member in firing if member.alert.flapping is not member.told_flapping]
+    if not turned:
+        return None
+    return Reason.FLAPPING if any(turned) else Reason.STEADY
 
 
 def _next_look(verdict: Verdict, held: Mapping[UUID, Suppression], now: datetime) -> datetime:

@@ -159,6 +159,7 @@ class NotificationWork:
                 Member(
                     alert=to_alert(row), joined_at=row["joined_at"], was_held=row["held_why"] is not None,
                     told_severity=Severity(row["told_severity"]) if row["told_severity"] else None,
+                    told_flapping=row["told_flapping"],
                 )
             )  # fmt: skip
         return [_to_group(row, members[row["group_id"]]) for row in rows]
@@ -194,7 +195,7 @@ class NotificationWork:
             told = plan.firing
             await self._do(
                 "note_told", group_id=group.group_id, alert_ids=[alert.alert_id for alert in told],
-                severities=[alert.severity.value for alert in told],
+                severities=[alert.severity.value for alert in told], flappings=[alert.flapping for alert in told],
             )  # fmt: skip
         if plan.leaving:
             await self._do("leave_groups", group_id=group.group_id, alert_ids=list(plan.leaving))

@@ -65,7 +65,7 @@ ON CONFLICT (alert_id) DO UPDATE SET look_at = excluded.look_at
 SELECT * FROM notification_group WHERE look_at <= %(now)s ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 -- name: members_of_groups
-SELECT member.group_id, member.joined_at, member.held_why, member.told_severity, alert.* FROM notification_member AS member JOIN alert USING (alert_id)
+SELECT member.group_id, member.joined_at, member.held_why, member.told_severity, member.told_flapping, alert.* FROM notification_member AS member JOIN alert USING (alert_id)
 WHERE member.group_id = ANY(%(group_ids)s)
 
 -- name: hold_members
@@ -76,10 +76,11 @@ WHERE notification_member.group_id = %(group_id)s AND notification_member.alert_
   AND (held_why, held_by, held_until) IS DISTINCT FROM (given.why, given.by, given.until)
 
 -- name: note_told
-UPDATE notification_member SET told_severity = given.severity
-FROM unnest(%(alert_ids)s::uuid[], %(severities)s::text[]) AS given (alert_id, severity)
+UPDATE notification_member SET told_severity = given.severity, told_flapping = given.flapping
+FROM unnest(%(alert_ids)s::uuid[], %(severities)s::text[], %(flappings)s::boolean[])
+    AS given (alert_id, severity, flapping)
 WHERE notification_member.group_id = %(group_id)s AND notification_member.alert_id = given.alert_id
-  AND told_severity IS DISTINCT FROM given.severity
+  AND (told_severity, told_flapping) IS DISTINCT FROM (given.severity, given.flapping)
 
 -- name: wake_escalations_of
 UPDATE escalation SET look_at = %(now)s WHERE alert_id = ANY(%(alert_ids)s) AND look_at > %(now)s
