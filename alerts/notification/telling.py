@@ -8,11 +8,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from alerts.notification.grouping import GroupLog, Reason, Timing, Verdict, decide, note_told
-from alerts.notification.suppression import Holds, Suppression, why_suppressed
+from alerts.notification.suppression import LOOK_AT_HELD, Holds, Suppression, why_suppressed
 from ioc.domain.alerts import Alert, Severity
-
-LOOK_AT_HELD = timedelta(seconds=10)
-"""A group that is held by something without a known end is looked at again after this."""
 
 SWEEP = timedelta(days=1)
 """A group with nothing to wait for is still looked at once a day."""
@@ -121,6 +118,7 @@ def _find_turn(firing: Sequence[Member]) -> Reason | None:
 
 def _next_look(verdict: Verdict, held: Mapping[UUID, Suppression], now: datetime) -> datetime:
     looks = [] if verdict.look_at is None else [verdict.look_at]
-    for hold in held.values():
-        looks.append(hold.until if hold.until is not None and hold.until > now else now + LOOK_AT_HELD)
+    looks += [
+        hold.until if hold.until is not None and hold.until > now else now + LOOK_AT_HELD for hold in held.values()
+    ]
     return min([*looks, now + SWEEP])

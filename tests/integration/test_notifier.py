@@ -218,6 +218,55 @@ async def test_nobody_acknowledges_and_the_alert_climbs_its_ladder(office):
     assert "office/level_2" in await office.step(81)
 
 
+async def test_an_acknowledgement_before_anybody_looked_only_puts_the_ladder_off(office):
+    urgent = decide(severity=Severity.CRITICAL)
+    await apply(office.store, urgent)
+    await office.act(urgent, ChangeType.ACKNOWLEDGED, 0)
+    await office.step(1)
+    assert "lead/level_1" not in await office.step(60)
+    assert "lead/level_1" in await office.step(65)
+
+
+async def test_a_level_that_was_told_is_not_told_again_while_nobody_takes_note(office):
+    urgent = decide(severity=Severity.CRITICAL)
+    await office.step(0, urgent)
+    assert await office.step(5) == ["lead/level_1"]
+    assert "office/level_2" in await office.step(15)
+    fallen = decide(ChangeType.SEVERITY, 16, severity=Severity.MAJOR)
+    risen = decide(ChangeType.SEVERITY, 17, severity=Severity.CRITICAL)
+    told = [*await office.step(16, fallen), *await office.step(17, risen), *await office.step(29)]
+    assert not [entry for entry in told if "level" in entry]
+
+
+async def test_what_asks_for_attention_anew_climbs_its_ladder_anew(office):
+    await office.step(0, decide(severity=Severity.CRITICAL))
+    assert await office.step(5) == ["lead/level_1"]
+    await office.act(decide(), ChangeType.SHELVED, 6, reason="đang sửa", until=at(100))
+    assert await office.step(20) == []
+    await office.act(decide(), ChangeType.UNSHELVED, 21)
+    assert "office/level_2" not in await office.step(21)
+    assert await office.step(25) == []
+    assert await office.step(26) == ["lead/level_1"]
+
+
+async def test_what_a_silence_keeps_quiet_does_not_climb_and_its_time_counts_from_the_silences_end(office):
+    await office.notifications.add_silence(
+        Matchers.parse("feed=air"), starts_at=at(0), ends_at=at(30), author="lan", comment="thử", now=at(0)
+    )
+    await office.step(0, decide(severity=Severity.CRITICAL))
+    assert [await office.step(minute) for minute in (5, 15, 29.9)] == [[], [], []]
+    assert await office.step(30) == ["environment/first", "shift/first"]
+    assert await office.step(34) == []
+    assert await office.step(36) == ["lead/level_1"]
+
+
+async def test_an_alert_that_leaves_the_shadow_is_told(office):
+    await office.step(0, decide(shadow=True))
+    assert await office.step(5) == []
+    assert await office.step(6, decide(ChangeType.UPDATED, 6)) == []
+    assert await office.step(6.5) == ["environment/first"]
+
+
 async def test_a_flood_counts_what_is_not_critical_and_drops_nothing(office):
     await office.subscriptions.add(
         NewSubscription(department="environment", url="https://example.org/", wants=Wants.NOTIFICATIONS),

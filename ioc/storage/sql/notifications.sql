@@ -46,6 +46,12 @@ FROM unnest(%(group_ids)s::uuid[], %(group_keys)s::text[], %(route_ids)s::text[]
 ORDER BY group_key
 ON CONFLICT (group_key) DO UPDATE SET departments = excluded.departments
 
+-- name: ungrouped
+-- Alerts that hold and stand in no group: they were in shadow when they began.
+SELECT alert_id FROM alert
+WHERE alert_id = ANY(%(alert_ids)s) AND ended_at IS NULL AND NOT shadow
+  AND NOT EXISTS (SELECT FROM notification_member AS member WHERE member.alert_id = alert.alert_id)
+
 -- name: join_groups
 INSERT INTO notification_member (group_id, alert_id, joined_at)
 SELECT group_id, alert_id, %(now)s FROM unnest(%(group_ids)s::uuid[], %(alert_ids)s::uuid[]) AS given (group_id, alert_id)
@@ -113,13 +119,14 @@ SELECT department, at, form, new_count FROM notification
 WHERE department = ANY(%(departments)s) AND at > %(since)s ORDER BY at
 
 -- name: due_escalations
-SELECT escalation.ladder_id, escalation.unacked_at, escalation.reached, alert.*
+SELECT escalation.ladder_id, escalation.unacked_at, escalation.reached, escalation.is_paused, alert.*
 FROM escalation JOIN alert USING (alert_id)
 WHERE escalation.look_at <= %(now)s ORDER BY escalation.look_at LIMIT %(limit)s
 FOR UPDATE OF escalation SKIP LOCKED
 
 -- name: save_escalation
-UPDATE escalation SET reached = %(reached)s, look_at = %(look_at)s WHERE alert_id = %(alert_id)s
+UPDATE escalation SET unacked_at = %(unacked_at)s, reached = %(reached)s, is_paused = %(is_paused)s, look_at = %(look_at)s
+WHERE alert_id = %(alert_id)s
 
 -- name: end_escalation
 DELETE FROM escalation WHERE alert_id = %(alert_id)s
