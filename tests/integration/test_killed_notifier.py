@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from datetime import timedelta
 from functools import partial
+from hashlib import sha256
 from random import Random
 
 import pytest
@@ -85,7 +86,7 @@ class Province:
         changes = []
         for _ in range(self.random.randint(1, 1 if life in ("shelved", "chattering") else 4)):
             self.number += 1
-            fingerprint, now = self.number.to_bytes(32, "big"), self.clock.now()
+            fingerprint, now = sha256(str(self.number).encode()).digest(), self.clock.now()
             changes.append(
                 decide(
                     asset_id=f"air.{self.number}", rule_id=group, fingerprint=fingerprint,
