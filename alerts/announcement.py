@@ -12,7 +12,7 @@ import numpy as np
 from alerts.fingerprints import Labels, sha256_fingerprint
 from alerts.memory import PartitionMemory
 from alerts.rule import Rule
-from alerts.series import Decision, Series, end, is_flapping
+from alerts.series import Decision, Series, end, rest
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveReason, Severity
 from ioc.domain.events import Event
@@ -20,7 +20,8 @@ from ioc.domain.ids import alert_id
 
 _UPDATE_EVERY = timedelta(seconds=60)
 _UPDATE_SHARE = 0.1
-_FLAPPING = (" (chập chờn)", " (flapping)")
+_MERE = frozenset({ChangeType.UPDATED, ChangeType.RECOVERING})
+"""What people need not read one by one while the condition comes and goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,19 +68,20 @@ class Announcer:
     ) -> None:
         """Write a decision about ``key`` into the running step, if it says something."""
         series = memory.series[self._index][key]
-        if decision.type is ChangeType.UPDATED and not self._is_news(memory, series, decision, shadow=shadow):
+        if decision.type in _MERE and not self._is_news(memory, series, decision, shadow=shadow):
             return
-        if decision.condition is not ConditionState.INACTIVE:
-            series.flapping = is_flapping(series)
         change = self._to_change(memory, series, decision, subject, shadow=shadow)
-        memory.changes.append(change)
-        series.last = None if decision.type is ChangeType.RESOLVED else change
+        made = _tell_flapping(change, was_flapping=series.last is not None and series.last.flapping)
+        memory.changes.extend(made)
+        series.last = None if decision.type is ChangeType.RESOLVED else made[-1]
 
     def _is_news(self, memory: PartitionMemory, series: Series, decision: Decision, *, shadow: bool) -> bool:
         last = series.last
-        if last is None or last.condition is not decision.condition or series.flapping is not is_flapping(series):
+        if last is None or series.flapping is not last.flapping or last.shadow is not (shadow or self._rule.shadow):
             return True
-        if last.shadow is not (shadow or self._rule.shadow):
+        if series.flapping:
+            return series.flip_count != last.flip_count and memory.clock - last.decided_at >= _UPDATE_EVERY
+        if last.condition is not decision.condition:
             return True
         if decision.condition is not ConditionState.FIRING or memory.clock - last.decided_at < _UPDATE_EVERY:
             return False
@@ -96,7 +98,6 @@ class Announcer:
         started_at = last.started_at if last is not None else series.started_at or event.observed_at
         fingerprint = last.fingerprint if last is not None else sha256_fingerprint(labels)
         vi, en = (self._facts(subject, decision, language) for language in (0, 1))
-        flags = _FLAPPING if series.flapping else ("", "")
         return AlertChange(
             type=decision.type,
             alert_id=last.alert_id if last is not None else alert_id(fingerprint, started_at),
@@ -114,8 +115,8 @@ class Announcer:
             lat_deg=subject.lat_deg,
             title_vi=texts.title_vi.format_map(vi),
             title_en=texts.title_en.format_map(en),
-            detail_vi=texts.detail_vi.format_map(vi) + flags[0],
-            detail_en=texts.detail_en.format_map(en) + flags[1],
+            detail_vi=texts.detail_vi.format_map(vi),
+            detail_en=texts.detail_en.format_map(en),
             value=decision.value,
             limit=decision.limit,
             quantity_unit=rule.quantity_unit,
@@ -126,6 +127,8 @@ class Announcer:
             reason=decision.reason,
             shadow=shadow or rule.shadow,
             input_ids=subject.input_ids,
+            flapping=series.flapping,
+            flip_count=series.flip_count,
         )
 
     def _facts(self, subject: Subject, decision: Decision, language: int) -> dict[str, str]:
@@ -142,6 +145,22 @@ class Announcer:
         for key, fact in subject.facts.items():
             facts[key] = fact if isinstance(fact, str) else format_number(fact, language)
         return _Facts(facts)
+
+
+def _tell_flapping(change: AlertChange, *, was_flapping: bool) -> list[AlertChange]:
+    """Give a change together with the beginning or the end of its flapping, each as an entry of its own.
+
+    While it flaps, that the condition recovers is an update like any other.
+    """
+    if change.flapping is was_flapping:
+        is_passing = change.flapping and change.type is ChangeType.RECOVERING
+        return [replace(change, type=ChangeType.UPDATED) if is_passing else change]
+    kind = ChangeType.FLAPPING if change.flapping else ChangeType.STEADY
+    if change.type in _MERE:
+        return [replace(change, type=kind)]
+    if change.type is ChangeType.RESOLVED:
+        return [replace(change, type=kind, condition=ConditionState.RECOVERING, reason=None), change]
+    return [replace(change, flapping=was_flapping), replace(change, type=kind)]
 
 
 def _to_name(name: str) -> str:
@@ -176,7 +195,18 @@ def close_deleted(last: AlertChange, at: datetime) -> AlertChange:
         condition=ConditionState.INACTIVE,
         reason=ResolveReason.RULE_DELETED,
         decided_at=max(at, last.decided_at),
+        flapping=False,
     )
+
+
+def end_flapping(series: Series, at: datetime) -> list[AlertChange]:
+    """Let a condition of which nothing more is heard flap no longer; gives the change that says so, if it did."""
+    last, was_flapping = series.last, series.flapping
+    rest(series)
+    if last is None or not was_flapping:
+        return []
+    series.last = replace(last, type=ChangeType.STEADY, decided_at=at, flapping=False)
+    return [series.last]
 
 
 def mark_no_data(last: AlertChange, at: datetime) -> AlertChange:

@@ -17,6 +17,10 @@ from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveRe
 
 FLAP_WINDOW = 20
 FLAP_TRANSITIONS = 4
+STEADY_BELOW = 2
+"""Flapping ends when this few transitions are left in the window: one limit for both would itself be crossed again
+and again by a condition that turns every six evaluations."""
+
 _FLAP_MASK = (1 << FLAP_WINDOW) - 1
 
 
@@ -24,8 +28,8 @@ class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
     """State of one condition of one thing; what the store keeps between batches.
 
     ``active_at`` and ``fired`` run parallel to the rule's levels. ``flips`` is a bit per evaluation, newest lowest:
-    1 where the outcome changed. ``top`` is the level that fired last. ``last`` is the newest
-    change that was announced, None while none is open.
+    1 where the outcome changed; ``flip_count`` counts them since the alert began. ``top`` is the level that fired
+    last. ``last`` is the newest change that was announced, None while none is open.
     """
 
     shape: str
@@ -40,6 +44,7 @@ class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
     silent: bool = False
     was_true: bool = False
     flips: int = 0
+    flip_count: int = 0
     flapping: bool = False
     last: AlertChange | None = None
 
@@ -94,6 +99,7 @@ def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: da
         _move_level(series, index, level, verdict, at, after_gap=after_gap)
     _note_flip(series, is_true=any(verdict.holds for verdict in verdicts))
     top = _top_level(series, levels)
+    series.flapping = (top is not None or series.is_open) and is_flapping(series)
     if top is None:
         return _not_firing(series, policy, verdicts, at, after_gap=after_gap)
     return _firing(series, levels[top].severity, verdicts[top], top)
@@ -113,7 +119,9 @@ def _move_level(series: Series, index: int, level: Level, verdict: Verdict, at: 
 
 
 def _note_flip(series: Series, *, is_true: bool) -> None:
-    series.flips = ((series.flips << 1) | (is_true is not series.was_true)) & _FLAP_MASK
+    has_turned = is_true is not series.was_true
+    series.flips = ((series.flips << 1) | has_turned) & _FLAP_MASK
+    series.flip_count += has_turned and series.is_open
     series.was_true = is_true
 
 
@@ -130,7 +138,7 @@ def _firing(series: Series, severity: Severity, verdict: Verdict, top: int) -> D
     kind = ChangeType.UPDATED
     if series.last is None:
         kind = ChangeType.FIRED
-        series.started_at = series.active_at[top]
+        series.started_at, series.flip_count = series.active_at[top], 0
     elif series.last.severity is not severity:
         kind = ChangeType.SEVERITY
     series.condition, series.keep_since, series.top = ConditionState.FIRING, None, top
@@ -149,7 +157,7 @@ def _not_firing(
         series.keep_since = at
     value, limit = verdicts[0].value, series.last.limit
     severity = series.last.severity
-    if at - series.keep_since >= policy.keep and not is_flapping(series):
+    if at - series.keep_since >= policy.keep and not series.flapping:
         end(series)
         return Decision(ChangeType.RESOLVED, ConditionState.INACTIVE, severity, value, limit, ResolveReason.CONDITION)
     if series.condition is ConditionState.RECOVERING:
@@ -159,8 +167,13 @@ def _not_firing(
 
 
 def is_flapping(series: Series) -> bool:
-    """Whether the outcome changed at least four times in the last twenty evaluations."""
-    return series.flips.bit_count() >= FLAP_TRANSITIONS
+    """Whether the outcome changed at least four times in the last twenty evaluations, or has not come to rest since."""
+    return series.flips.bit_count() >= (STEADY_BELOW if series.flapping else FLAP_TRANSITIONS)
+
+
+def rest(series: Series) -> None:
+    """Let what the outcome did so far count no longer: nothing more is heard of it, or it does not swing by nature."""
+    series.flips, series.flapping = 0, False
 
 
 def end(series: Series) -> None:

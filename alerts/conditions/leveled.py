@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from alerts.announcement import Announcer, Subject, mark_no_data, plain_decision, resolve_silent
+from alerts.announcement import Announcer, Subject, end_flapping, mark_no_data, plain_decision, resolve_silent
 from alerts.fingerprints import Labels, sha256_fingerprint
 from alerts.memory import PartitionMemory
 from alerts.rule import NoDataPolicy, Rule
@@ -97,6 +97,7 @@ class LeveledEvaluator:
             return
         series.silent = True
         memory.dirty.add((self.index, key))
+        memory.changes.extend(end_flapping(series, memory.clock))
         last = series.last
         if self.rule.no_data.policy is NoDataPolicy.RESOLVE:
             memory.changes.append(resolve_silent(series, last, memory.clock))
@@ -150,4 +151,5 @@ def _to_silence(last: AlertChange, labels: Labels, due: datetime) -> AlertChange
         title_en="No data: " + last.title_en,
         decided_at=due,
         started_at=due,
+        flip_count=0,
     )

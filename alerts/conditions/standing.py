@@ -15,7 +15,7 @@ from alerts.conditions.leveled import LeveledEvaluator, reading_key
 from alerts.memory import PartitionMemory
 from alerts.rule import PROVINCE_TIME, Level, Rule
 from alerts.rule_files import Table
-from alerts.series import Series, Verdict
+from alerts.series import Series, Verdict, rest
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload
@@ -168,6 +168,8 @@ class StandingEvaluator(LeveledEvaluator):
 
     def _judge(self, memory: PartitionMemory, key: str, event: Event, state: StandingState | None) -> None:
         now = memory.clock
+        if (series := memory.series[self.index].get(key)) is not None:
+            rest(series)  # what people report does not swing by itself, and ends when they say so
         instants = [None] * len(self._condition.levels) if state is None else self.instants(state)
         inside = state is not None and self._is_inside(event, now)
         verdicts = [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from alerts.notification.suppression import LOOK_AT_HELD
 from ioc.domain.alerts import Alert, OperatorState
+
+_SET_ASIDE = (OperatorState.SHELVED, OperatorState.SUPPRESSED, OperatorState.OUT_OF_SERVICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,43 +28,66 @@ class Ladder:
     ack_timeout: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Climb:
-    """Levels to tell now (their numbers from 1), how far the alert has come, and when to look again.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """Where an alert stands on its ladder.
 
-    ``look_at`` None: there is nothing more to climb unless the alert changes.
+    ``unacked_at`` is since when nobody has taken note, ``reached`` how many levels were told since then.
+    ``is_paused``: at the last look somebody had taken note, or the alert was set aside.
     """
 
-    due: tuple[int, ...]
-    reached: int
-    look_at: datetime | None
+    unacked_at: datetime
+    reached: int = 0
+    is_paused: bool = False
 
 
-def climb(alert: Alert, ladder: Ladder, *, unacked_at: datetime, reached: int, now: datetime) -> Climb:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Climb:
+    """Levels to tell now (their numbers from 1), where the alert stands after it, and when to look again.
+
+    ``look_at`` None: there is nothing more to climb unless the alert changes; ``is_over``: whatever happens to it.
+    """
+
+    due: tuple[int, ...] = ()
+    rung: Rung
+    look_at: datetime | None = None
+    is_over: bool = False
+
+
+def climb(alert: Alert, ladder: Ladder, rung: Rung, *, now: datetime, is_held: bool = False) -> Climb:
     """Say which levels are due at an instant.
 
     Args:
         alert: as it stands.
         ladder: its ladder.
-        unacked_at: since when nobody has acknowledged it.
-        reached: how many levels were told since then.
+        rung: where it stood at the last look.
         now: the instant.
+        is_held: a silence, a maintenance window or another alert keeps it quiet; from the end of that the time of its
+            next level is counted.
     """
-    if alert.ended_at is not None or alert.operator in (OperatorState.NORMAL, OperatorState.OUT_OF_SERVICE):
-        return Climb((), reached, None)
-    if alert.operator in (OperatorState.SHELVED, OperatorState.SUPPRESSED):
-        return Climb((), reached, alert.shelved_until)
+    if alert.ended_at is not None or alert.operator is OperatorState.NORMAL:
+        return Climb(rung=rung, is_over=True)
+    if alert.operator in _SET_ASIDE:
+        return Climb(rung=replace(rung, is_paused=True), look_at=alert.shelved_until)
     if alert.operator is OperatorState.ACKNOWLEDGED:
+        rung = replace(rung, is_paused=True)
         if ladder.ack_timeout is None or alert.acked_at is None:
-            return Climb((), reached, None)
+            return Climb(rung=rung)
         expires_at = alert.acked_at + ladder.ack_timeout
         if now < expires_at:
-            return Climb((), reached, expires_at)
+            return Climb(rung=rung, look_at=expires_at)
         # Who took note has not brought it to an end: from here it climbs on as if nobody had.
-        unacked_at = max(unacked_at, expires_at)
-    due = [
-        number for number, level in enumerate(ladder.levels, 1) if number > reached and unacked_at + level.after <= now
-    ]
-    after = max([reached, *due])
-    ahead = ladder.levels[after:]
-    return Climb(tuple(due), after, unacked_at + ahead[0].after if ahead else None)
+        rung = replace(rung, unacked_at=max(rung.unacked_at, expires_at))
+    elif rung.is_paused:
+        # It asks for attention anew, so everybody is told anew.
+        rung = Rung(unacked_at=now)
+    if is_held:
+        return Climb(rung=replace(rung, unacked_at=now), look_at=now + LOOK_AT_HELD)
+    due = tuple(
+        number
+        for number, level in enumerate(ladder.levels, 1)
+        if number > rung.reached and rung.unacked_at + level.after <= now
+    )
+    rung = replace(rung, reached=max([rung.reached, *due]))
+    ahead = ladder.levels[rung.reached :]
+    return Climb(due=due, rung=rung, look_at=rung.unacked_at + ahead[0].after if ahead else None)

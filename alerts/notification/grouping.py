@@ -14,6 +14,8 @@ class Reason(enum.StrEnum):
 
     FIRST = "first"
     NEW_FIRING = "new_firing"
+    FLAPPING = "flapping"
+    STEADY = "steady"
     ALL_RESOLVED = "all_resolved"
     SOME_RESOLVED = "some_resolved"
     REPEAT = "repeat"
@@ -62,6 +64,7 @@ def decide(
     is_urgent: bool,
     timing: Timing,
     now: datetime,
+    turned: Reason | None = None,
 ) -> Verdict:
     """Decide one group at an instant.
 
@@ -74,8 +77,9 @@ def decide(
         is_urgent: a member not told yet is critical: its wait is ``group_wait``, not ``group_interval``.
         timing: waits of the most urgent member.
         now: the instant.
+        turned: ``FLAPPING`` or ``STEADY`` when a member that they know has begun to come and go, or has ceased to.
     """
-    reason = _find_reason(log, firing, resolved, held=held, timing=timing, now=now)
+    reason = _find_reason(log, firing, resolved, held=held, timing=timing, now=now, turned=turned)
     if reason in (Reason.EMPTY, Reason.HELD):
         return Verdict(False, reason, None)
     if reason is Reason.NOTHING_NEW:
@@ -99,6 +103,7 @@ def _find_reason(
     held: bool,
     timing: Timing,
     now: datetime,
+    turned: Reason | None,
 ) -> Reason:
     if log is None:
         return Reason.FIRST if firing else Reason.HELD if held else Reason.EMPTY
@@ -109,6 +114,8 @@ def _find_reason(
         if held:
             return Reason.HELD
         return Reason.ALL_RESOLVED if ended and timing.send_resolved else Reason.EMPTY
+    if turned is not None:
+        return turned
     if ended and timing.send_resolved:
         return Reason.SOME_RESOLVED
     return Reason.REPEAT if now >= log.told_at + timing.repeat_interval else Reason.NOTHING_NEW

@@ -5,12 +5,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alerts.notification.holds import MaintenanceWindow, Silence
 from alerts.notification.inhibition import Inhibitors
 from alerts.notification.labels import labels_of
 from ioc.domain.alerts import Alert, OperatorState
+
+LOOK_AT_HELD = timedelta(seconds=10)
+"""What is held by something without a known end is looked at again after this."""
 
 
 class Why(enum.StrEnum):

@@ -8,11 +8,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from alerts.notification.grouping import GroupLog, Reason, Timing, Verdict, decide, note_told
-from alerts.notification.suppression import Holds, Suppression, why_suppressed
+from alerts.notification.suppression import LOOK_AT_HELD, Holds, Suppression, why_suppressed
 from ioc.domain.alerts import Alert, Severity
-
-LOOK_AT_HELD = timedelta(seconds=10)
-"""A group that is held by something without a known end is looked at again after this."""
 
 SWEEP = timedelta(days=1)
 """A group with nothing to wait for is still looked at once a day."""
@@ -20,12 +17,16 @@ SWEEP = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """An alert in a group: when it joined, whether it was held at the last look, and the severity last told of it."""
+    """An alert in a group: when it joined, whether it was held at the last look, and what was last told of it.
+
+    ``told_severity`` and ``told_flapping`` are those that stood in the last notification of it.
+    """
 
     alert: Alert
     joined_at: datetime
     was_held: bool
     told_severity: Severity | None
+    told_flapping: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ def plan(
         is_urgent=any(member.alert.severity is Severity.CRITICAL for member in news),
         timing=timing[most_urgent],
         now=now,
+        turned=_find_turn(firing),
     )
     resolved = [alert for alert in ended if alert.alert_id in known] if verdict.notify else []
     is_over = not firing_ids and not held and (verdict.notify or verdict.reason is Reason.EMPTY)
@@ -106,8 +108,17 @@ def _forget(log: GroupLog | None, firing: Sequence[Member]) -> GroupLog | None:
     return replace(log, firing=log.firing - renewed) if renewed else log
 
 
+def _find_turn(firing: Sequence[Member]) -> Reason | None:
+    """Give whether a member has begun to flap since they were told of it, or else whether one has ceased to."""
+    turned = [member.alert.flapping for member in firing if member.alert.flapping is not member.told_flapping]
+    if not turned:
+        return None
+    return Reason.FLAPPING if any(turned) else Reason.STEADY
+
+
 def _next_look(verdict: Verdict, held: Mapping[UUID, Suppression], now: datetime) -> datetime:
     looks = [] if verdict.look_at is None else [verdict.look_at]
-    for hold in held.values():
-        looks.append(hold.until if hold.until is not None and hold.until > now else now + LOOK_AT_HELD)
+    looks += [
+        hold.until if hold.until is not None and hold.until > now else now + LOOK_AT_HELD for hold in held.values()
+    ]
     return min([*looks, now + SWEEP])

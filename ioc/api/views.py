@@ -12,7 +12,7 @@ from ioc.storage.series import Reading
 ALERT_FIELDS = (
     "id", "rev", "severity", "condition", "operator", "rule_id", "asset_id", "unit_code", "zone_id", "title_vi",
     "title_en", "detail_vi", "detail_en", "value", "limit", "quantity_unit", "lon", "lat", "observed_at", "started_at",
-    "decided_at", "ended_at", "acked_by", "acked_at", "labels",
+    "decided_at", "ended_at", "acked_by", "acked_at", "labels", "flapping", "flip_count",
 )  # fmt: skip
 """Fields of an alert's row on the channel ``alerts``, in order."""
 
@@ -56,6 +56,8 @@ def to_alert(alert: Alert) -> dict[str, Any]:
         "rule_version": alert.rule_version,
         "feed_id": alert.feed_id,
         "shadow": alert.shadow,
+        "flapping": alert.flapping,
+        "flip_count": alert.flip_count,
     }
 
 

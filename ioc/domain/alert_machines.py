@@ -40,7 +40,7 @@ def decide_condition(alert: Alert | None, change: AlertChange) -> tuple[Alert, .
     if moved.operator is OperatorState.UNACKNOWLEDGED is not alert.operator:
         moved = replace(moved, acked_by=None, acked_at=None)
     if change.type is ChangeType.RESOLVED:
-        moved = replace(moved, ended_at=change.decided_at, resolve_reason=change.reason)
+        moved = replace(moved, ended_at=change.decided_at, resolve_reason=change.reason, flapping=False)
     if moved == alert:
         return ()
     return (replace(moved, revision=alert.revision + 1),)
@@ -112,6 +112,7 @@ def resolve(alert: Alert, actor: str, at: datetime, *, reason: str | None) -> Al
         condition=ConditionState.INACTIVE,
         ended_at=at,
         resolve_reason=ResolveReason.MANUAL,
+        flapping=False,
         acked_by=alert.acked_by or actor,
         acked_at=alert.acked_at or at,
         shelved_until=None,
@@ -174,6 +175,7 @@ def expire(alert: Alert, *, at: datetime) -> Alert:
         ended_at=max(at, alert.started_at),
         resolve_reason=ResolveReason.EXPIRED,
         shelved_until=None,
+        flapping=False,
     )
 
 
@@ -228,6 +230,8 @@ def _take_over(alert: Alert, change: AlertChange) -> Alert:
         received_at=change.received_at,
         decided_at=change.decided_at,
         shadow=change.shadow,
+        flapping=change.flapping,
+        flip_count=change.flip_count,
     )
 
 
@@ -265,6 +269,8 @@ def _open(change: AlertChange) -> Alert:
         acked_at=None,
         shelved_until=None,
         shadow=change.shadow,
+        flapping=change.flapping,
+        flip_count=change.flip_count,
     )
 
 

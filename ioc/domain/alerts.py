@@ -67,7 +67,7 @@ class ResolveReason(enum.StrEnum):
 
 
 class ChangeType(enum.StrEnum):
-    """What an entry of an alert's journal records. The first six come from the engine, the rest from people."""
+    """What an entry of an alert's journal records. The first eight come from the engine, the rest from people."""
 
     FIRED = "fired"
     UPDATED = "updated"
@@ -75,6 +75,8 @@ class ChangeType(enum.StrEnum):
     RECOVERING = "recovering"
     RESOLVED = "resolved"
     NO_DATA = "no_data"
+    FLAPPING = "flapping"
+    STEADY = "steady"
     ACKNOWLEDGED = "acknowledged"
     COMMENTED = "commented"
     SHELVED = "shelved"
@@ -88,7 +90,7 @@ class AlertChange:
     ``fingerprint`` is the sha-256 over the identity labels; ``alert_id`` names this occurrence (same condition, same
     ``started_at``, same id). ``observed_at`` and ``received_at`` are those of the reading that tipped it,
     ``decided_at`` the log time of the decision. ``input_ids`` are the events it rests on, newest last.
-    Texts are ready to show, in both languages.
+    Texts are ready to show, in both languages. ``flip_count`` is how often the condition came or went since it began.
     """
 
     type: ChangeType
@@ -119,11 +121,16 @@ class AlertChange:
     reason: ResolveReason | None = None
     shadow: bool = False
     input_ids: tuple[bytes, ...] = ()
+    flapping: bool = False
+    flip_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """An alert as it stands: one row of the store, one row of the wall's list."""
+    """An alert as it stands: one row of the store, one row of the wall's list.
+
+    ``flapping``: its condition comes and goes (ISA-18.2: chattering); ``flip_count`` times so far.
+    """
 
     alert_id: UUID
     revision: int
@@ -157,6 +164,8 @@ class Alert:
     acked_at: datetime | None
     shelved_until: datetime | None
     shadow: bool
+    flapping: bool = False
+    flip_count: int = 0
 
     @property
     def is_open(self) -> bool:

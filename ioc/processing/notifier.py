@@ -13,9 +13,9 @@ from alerts.notification.escalation import climb
 from alerts.notification.inhibition import Inhibitors, source_rules
 from alerts.notification.labels import labels_of
 from alerts.notification.policy import Policy
-from alerts.notification.suppression import Holds
+from alerts.notification.suppression import Holds, why_suppressed
 from alerts.notification.telling import plan
-from ioc.domain.alerts import Alert, ChangeType, OperatorState
+from ioc.domain.alerts import Alert, ChangeType
 from ioc.errors import IocError
 from ioc.logs import logger
 from ioc.ports import Clock
@@ -81,10 +81,12 @@ class Notifier:
             if not happenings:
                 return 0
             news = [item for item in happenings if item.type not in _NO_NEWS]
-            if news:
+            updated = {item.alert_id for item in happenings if item.type is ChangeType.UPDATED}
+            left_shadow = await work.ungrouped(sorted(updated)) if updated else []
+            if news or left_shadow:
                 # Ids in order: every writer that locks several rows takes them in one order.
-                touched = sorted({item.alert_id for item in news})
-                joining = {item.alert_id for item in news if item.type in _MAY_JOIN}
+                touched = sorted({item.alert_id for item in news}.union(left_shadow))
+                joining = {item.alert_id for item in news if item.type in _MAY_JOIN}.union(left_shadow)
                 await self._join(
                     work, [alert for alert in await work.alerts(touched) if alert.alert_id in joining], now
                 )
@@ -99,11 +101,8 @@ class Notifier:
         pairs = [(item, alert.alert_id) for item, alert in routed if (alert.alert_id, item.route.route_id) not in known]
         if pairs:
             await work.join(pairs, now)
-        ladders = {
-            alert.alert_id: item.route.ladder_id
-            for item, alert in routed
-            if item.route.ladder_id is not None and alert.operator is OperatorState.UNACKNOWLEDGED
-        }
+        # Whoever took note before we looked has only put the ladder off.
+        ladders = {alert.alert_id: item.route.ladder_id for item, alert in routed if item.route.ladder_id is not None}
         if ladders:
             await work.watch(list(ladders.items()), now)
 
@@ -141,16 +140,20 @@ class Notifier:
         now = self._clock.now()
         async with open_work(self._database) as work:
             climbers = await work.due_climbers(now, limit=_CLIMBERS)
+            if not climbers:
+                return 0
+            holds = await self._holds(work, now)
             for climber in climbers:
                 ladder = self._policy.find_ladder(climber.ladder_id)
                 if ladder is None:
-                    await work.keep_climbing(climber.alert.alert_id, reached=climber.reached, look_at=None)
+                    await work.end_climbing(climber.alert.alert_id)
                     continue
-                climbed = climb(climber.alert, ladder, unacked_at=climber.unacked_at, reached=climber.reached, now=now)
+                is_held = why_suppressed(climber.alert, holds, now) is not None
+                climbed = climb(climber.alert, ladder, climber.rung, now=now, is_held=is_held)
                 for number in climbed.due:
                     receivers = await work.receivers(ladder.levels[number - 1].departments)
                     await work.tell(
                         tell_level(climber, ladder, number, policy=self._policy, receivers=receivers, now=now)
                     )
-                await work.keep_climbing(climber.alert.alert_id, reached=climbed.reached, look_at=climbed.look_at)
+                await work.keep_climbing(climber.alert.alert_id, climbed, now)
         return len(climbers)

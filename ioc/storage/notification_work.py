@@ -13,10 +13,11 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from alerts.notification.escalation import Climb, Rung
 from alerts.notification.grouping import GroupLog
 from alerts.notification.holds import Silence
 from alerts.notification.policy import Routed
-from alerts.notification.telling import Member, Plan
+from alerts.notification.telling import SWEEP, Member, Plan
 from ioc.domain.alerts import Alert, ChangeType, Severity
 from ioc.storage.alert_rows import to_alert
 from ioc.storage.notifications import to_silence
@@ -66,8 +67,7 @@ class Climber:
 
     alert: Alert
     ladder_id: str
-    unacked_at: datetime
-    reached: int
+    rung: Rung
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +118,10 @@ class NotificationWork:
         rows = await self._rows("groups_of_alerts", alert_ids=list(alert_ids))
         return {(row["alert_id"], row["route_id"]) for row in rows}
 
+    async def ungrouped(self, alert_ids: Sequence[UUID]) -> list[UUID]:
+        """Give those of the alerts that hold, are not in shadow, and stand in no group."""
+        return [row["alert_id"] for row in await self._rows("ungrouped", alert_ids=list(alert_ids))]
+
     async def join(self, pairs: Sequence[tuple[Routed, UUID]], now: datetime) -> None:
         """Put alerts into groups, opening those that are new."""
         groups = {routed.group_id: routed for routed, _ in pairs}
@@ -159,6 +163,7 @@ class NotificationWork:
                 Member(
                     alert=to_alert(row), joined_at=row["joined_at"], was_held=row["held_why"] is not None,
                     told_severity=Severity(row["told_severity"]) if row["told_severity"] else None,
+                    told_flapping=row["told_flapping"],
                 )
             )  # fmt: skip
         return [_to_group(row, members[row["group_id"]]) for row in rows]
@@ -194,7 +199,7 @@ class NotificationWork:
             told = plan.firing
             await self._do(
                 "note_told", group_id=group.group_id, alert_ids=[alert.alert_id for alert in told],
-                severities=[alert.severity.value for alert in told],
+                severities=[alert.severity.value for alert in told], flappings=[alert.flapping for alert in told],
             )  # fmt: skip
         if plan.leaving:
             await self._do("leave_groups", group_id=group.group_id, alert_ids=list(plan.leaving))
@@ -227,17 +232,27 @@ class NotificationWork:
         """Lock alerts whose ladder has to be looked at."""
         return [
             Climber(
-                alert=to_alert(row), ladder_id=row["ladder_id"], unacked_at=row["unacked_at"], reached=row["reached"]
+                alert=to_alert(row),
+                ladder_id=row["ladder_id"],
+                rung=Rung(unacked_at=row["unacked_at"], reached=row["reached"], is_paused=row["is_paused"]),
             )
             for row in await self._rows("due_escalations", now=now, limit=limit)
         ]
 
-    async def keep_climbing(self, alert_id: UUID, *, reached: int, look_at: datetime | None) -> None:
-        """Keep how far an alert has come; without a next look it leaves its ladder."""
-        if look_at is None:
-            await self._do("end_escalation", alert_id=alert_id)
-        else:
-            await self._do("save_escalation", alert_id=alert_id, reached=reached, look_at=look_at)
+    async def keep_climbing(self, alert_id: UUID, climbed: Climb, now: datetime) -> None:
+        """Keep where an alert stands. It stays on its ladder until it is over: who was told is not told again."""
+        if climbed.is_over:
+            await self.end_climbing(alert_id)
+            return
+        rung = climbed.rung
+        await self._do(
+            "save_escalation", alert_id=alert_id, unacked_at=rung.unacked_at, reached=rung.reached,
+            is_paused=rung.is_paused, look_at=climbed.look_at or now + SWEEP,
+        )  # fmt: skip
+
+    async def end_climbing(self, alert_id: UUID) -> None:
+        """Take an alert off its ladder."""
+        await self._do("end_escalation", alert_id=alert_id)
 
     async def forget(self, before: datetime) -> None:
         """Drop the log of notifications before an instant."""

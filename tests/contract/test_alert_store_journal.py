@@ -173,3 +173,42 @@ async def test_a_follower_whose_connection_is_cut_says_so(store, alerts, databas
         with pytest.raises(StoreUnavailableError):
             await waiting
     await following.aclose()
+
+
+async def test_that_an_alert_flaps_is_kept_with_it_and_in_its_journal(store, alerts):
+    await apply(
+        store,
+        decide(),
+        decide(ChangeType.FLAPPING, 4, flapping=True, flip_count=4),
+        decide(ChangeType.UPDATED, 6, flapping=True, flip_count=9),
+        decide(ChangeType.STEADY, 30, flip_count=11),
+    )
+    found = await alerts.events(decide().alert_id)
+    assert kinds(found) == ["fired", "flapping", "updated", "steady"]
+    assert [(entry.alert.flapping, entry.alert.flip_count) for entry in found] == [
+        (False, 0), (True, 4), (True, 9), (False, 11),
+    ]  # fmt: skip
+    alert = await alerts.get(decide().alert_id)
+    assert (alert.flapping, alert.flip_count) == (False, 11)
+
+
+async def test_a_flapping_that_was_applied_before_changes_nothing(store, alerts):
+    begun = decide(ChangeType.FLAPPING, 4, flapping=True, flip_count=4)
+    await apply(store, decide(), begun)
+    await apply(store, begun)
+    assert kinds(await alerts.events(begun.alert_id)) == ["fired", "flapping"]
+
+
+async def test_an_alert_that_is_closed_by_hand_flaps_no_longer(store, alerts):
+    begun = decide(ChangeType.FLAPPING, 4, flapping=True, flip_count=4)
+    await apply(store, decide(), begun)
+    closing = Action(type=ChangeType.RESOLVED, actor="lan", at=at(5), expected_revision=2, reason="cảm biến hỏng")
+    assert not (await alerts.act(begun.alert_id, closing)).flapping
+
+
+async def test_a_journal_from_before_alerts_could_flap_still_reads(store, alerts, database):
+    await apply(store, decide())
+    async with database.connection() as connection:
+        await connection.execute("UPDATE alert_event SET alert = alert - 'flapping' - 'flip_count'")
+    [entry] = await alerts.events(decide().alert_id)
+    assert (entry.alert.flapping, entry.alert.flip_count) == (False, 0)

@@ -12,7 +12,7 @@ import pytest
 from ioc.clocks import SystemClock
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
-from ioc.domain.kinds import Crowd
+from ioc.domain.kinds import AirReading, Crowd
 from ioc.messaging.embedded import EmbeddedLog
 from ioc.messaging.kafka import KafkaLog
 from ioc.ports import Topic
@@ -110,6 +110,131 @@ async def test_kills_in_mid_stream_lose_nothing_and_double_nothing(
         await _assert_whole(connection, acknowledged)
 
 
+TIMER_ROUNDS = 4
+TIMED_RULES = """\
+rule: test.silent
+condition: absence
+after: {env.air.reading: 4s}
+severity: minor
+settle: 1s
+blackout: {severity: major, share: 1.0, least: 99, title: {vi: a, en: a}, detail: {vi: b, en: b}}
+title: {vi: a, en: a}
+detail: {vi: b, en: b}
+runbook: {vi: c, en: c}
+---
+rule: test.crowd
+condition: threshold
+on: tourism.crowd
+levels:
+  - {severity: major, when: density_p_m2 >= 2, for: 4s}
+gap: 5m
+no_data: {policy: alert, after: 8s}
+title: {vi: a, en: a}
+detail: {vi: b, en: b}
+runbook: {vi: c, en: c}
+"""
+
+
+class Province:
+    """Stations and sites that report all the time. In each round a station falls silent and a site fills up, so that
+    an absence and a ``for`` are under way; in the next round the site falls silent as well, while its alert stands."""
+
+    def __init__(self, log: EmbeddedLog) -> None:
+        self.log = log
+        self.speaking = {f"air.{number}" for number in range(TIMER_ROUNDS + 1)}
+        self.full: dict[str, datetime] = {}
+        self.heard: dict[str, datetime] = {}
+
+    async def report(self) -> None:
+        """Send a reading of everything that still speaks."""
+        now = datetime.now(UTC)
+        air = [(name, AirReading(pm25_ug_m3=20.0)) for name in sorted(self.speaking) if name.startswith("air")]
+        sites = [(name, Crowd(density_p_m2=3.0)) for name in sorted(self.speaking) if name.startswith("site")]
+        await self.log.append(Topic.EVENTS, [_reading(name, data, now) for name, data in [*air, *sites]])
+        self.heard |= dict.fromkeys(self.speaking, now)
+
+    async def begin(self, number: int) -> None:
+        """Begin a round."""
+        self.speaking -= {f"air.{number}", f"site.{number - 1}"}
+        self.speaking |= {f"site.{number}"}
+        await self.report()
+        self.full[f"site.{number}"] = self.heard[f"site.{number}"]
+
+    async def go_on(self, lasts_s: float) -> None:
+        """Report for a time."""
+        ends_at = datetime.now(UTC) + timedelta(seconds=lasts_s)
+        while datetime.now(UTC) < ends_at:
+            await self.report()
+            await asyncio.sleep(0.2)
+
+
+def _reading(asset_id: str, data: AirReading | Crowd, at: datetime) -> Event:
+    return Event(
+        event_id=event_id("test", asset_id, at, data.KIND), feed_id="test", asset_id=asset_id, unit_code="06652",
+        observed_at=at, received_at=at, data=data,
+    )  # fmt: skip
+
+
+@pytest.mark.timeout(400)
+async def test_kills_with_timers_under_way_fire_each_of_them_once_and_forget_none(
+    tmp_path, plain_postgres_url, fresh_database
+):
+    address = await fresh_database(plain_postgres_url, prepare=_migrate)
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "timed.yaml").write_text(TIMED_RULES, encoding="utf-8")
+    environment = {
+        "IOC_DATA_DIR": str(tmp_path), "IOC_STORE__URL": address, "IOC_LOG_FORM": "json",
+        "IOC_LOG__FOLDER": str(tmp_path / "log"), "IOC_ALERTS__RULES_DIR": str(tmp_path / "rules"),
+    }  # fmt: skip
+    worker, random = RoleProcess("run", "process", environment=environment, output=tmp_path / "worker.log"), Random(21)
+    async with _open_log({"IOC_LOG__FOLDER": ""}, tmp_path) as log, await _connect(address) as connection:
+        province = Province(log)
+        try:
+            for number in range(TIMER_ROUNDS):
+                worker.start()
+                await _until(lambda number=number: _has_started(worker, number + 1), worker, meanwhile=province.report)
+                await province.begin(number)
+                # Less than any timer takes, so all that began in this round is under way.
+                await province.go_on(random.uniform(0.2, 3.5))
+                await worker.kill()
+            worker.start()
+            wanted = 3 * TIMER_ROUNDS - 1  # the last site has not fallen silent
+            await _until(lambda: _has_fired(connection, wanted), worker, meanwhile=province.report)
+            await province.go_on(2.0)
+            assert await worker.stop() == 0, worker.output[-3000:]
+        finally:
+            if worker.is_alive:
+                await worker.kill()
+        await _assert_each_fired_once(connection, province)
+
+
+async def _assert_each_fired_once(connection, province: Province) -> None:
+    fired = await _timed_entries(connection, "fired")
+    silent = sorted(name for name in province.heard if name.startswith("air") and name not in province.speaking)
+    assert sorted(name for rule, name, *_ in fired if rule == "test.silent") == silent
+    assert all(at == province.heard[name] for rule, name, at, _ in fired if rule == "test.silent")
+    over = {name: at for rule, name, at, is_twin in fired if rule == "test.crowd" and not is_twin}
+    assert over == province.full, "a `for` began anew, or an alert is missing"
+    twins = sorted(name for _, name, _, is_twin in fired if is_twin)
+    lost = sorted(name for name in province.full if name not in province.speaking)
+    assert twins == lost
+    assert sorted(name for _, name, _, is_twin in await _timed_entries(connection, "no_data") if not is_twin) == lost
+    assert len(fired) == len(silent) + len(over) + len(lost)
+
+
+async def _timed_entries(connection, kind: str) -> list[tuple[str, str, datetime, bool]]:
+    """Entries of a type in the journal: rule, asset, start, and whether it is the alert about missing data."""
+    statement = """
+        SELECT rule_id, asset_id, started_at, labels ? 'no_data' FROM ioc.alert_event JOIN ioc.alert USING (alert_id)
+        WHERE type = %s AND rule_id LIKE 'test.%%'
+    """
+    return await (await connection.execute(statement, [kind])).fetchall()
+
+
+async def _has_fired(connection, count: int) -> bool:
+    return len(await _timed_entries(connection, "fired")) >= count
+
+
 async def _assert_whole(connection, acknowledged: list[Event]) -> None:
     rows = await (await connection.execute("SELECT event_id FROM ioc.tourism_crowd")).fetchall()
     stored = [row[0].bytes for row in rows]
@@ -152,11 +277,13 @@ async def _has_started(worker: RoleProcess, times: int) -> bool:
     return worker.output.count("roles.started") >= times
 
 
-async def _until(is_done, worker: RoleProcess, deadline_s: float = 60) -> None:
+async def _until(is_done, worker: RoleProcess, deadline_s: float = 60, meanwhile=None) -> None:
     try:
         async with asyncio.timeout(deadline_s):
             while not await is_done():
                 assert worker.is_alive, f"the worker ended by itself:\n{worker.output[-3000:]}"
-                await asyncio.sleep(0.01)
+                if meanwhile is not None:
+                    await meanwhile()
+                await asyncio.sleep(0.01 if meanwhile is None else 0.2)
     except TimeoutError:
         pytest.fail(f"the worker came no further:\n{worker.output[-3000:]}")

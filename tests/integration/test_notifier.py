@@ -12,7 +12,7 @@ import pytest
 from alerts.notification.matchers import Matchers
 from alerts.notification.policy_files import read_policy
 from ioc.delivery.signing import make_secret
-from ioc.domain.alerts import ChangeType, Severity
+from ioc.domain.alerts import ChangeType, ConditionState, Severity
 from ioc.processing.notifier import Notifier
 from ioc.sealing import Sealer
 from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
@@ -218,6 +218,55 @@ async def test_nobody_acknowledges_and_the_alert_climbs_its_ladder(office):
     assert "office/level_2" in await office.step(81)
 
 
+async def test_an_acknowledgement_before_anybody_looked_only_puts_the_ladder_off(office):
+    urgent = decide(severity=Severity.CRITICAL)
+    await apply(office.store, urgent)
+    await office.act(urgent, ChangeType.ACKNOWLEDGED, 0)
+    await office.step(1)
+    assert "lead/level_1" not in await office.step(60)
+    assert "lead/level_1" in await office.step(65)
+
+
+async def test_a_level_that_was_told_is_not_told_again_while_nobody_takes_note(office):
+    urgent = decide(severity=Severity.CRITICAL)
+    await office.step(0, urgent)
+    assert await office.step(5) == ["lead/level_1"]
+    assert "office/level_2" in await office.step(15)
+    fallen = decide(ChangeType.SEVERITY, 16, severity=Severity.MAJOR)
+    risen = decide(ChangeType.SEVERITY, 17, severity=Severity.CRITICAL)
+    told = [*await office.step(16, fallen), *await office.step(17, risen), *await office.step(29)]
+    assert not [entry for entry in told if "level" in entry]
+
+
+async def test_what_asks_for_attention_anew_climbs_its_ladder_anew(office):
+    await office.step(0, decide(severity=Severity.CRITICAL))
+    assert await office.step(5) == ["lead/level_1"]
+    await office.act(decide(), ChangeType.SHELVED, 6, reason="đang sửa", until=at(100))
+    assert await office.step(20) == []
+    await office.act(decide(), ChangeType.UNSHELVED, 21)
+    assert "office/level_2" not in await office.step(21)
+    assert await office.step(25) == []
+    assert await office.step(26) == ["lead/level_1"]
+
+
+async def test_what_a_silence_keeps_quiet_does_not_climb_and_its_time_counts_from_the_silences_end(office):
+    await office.notifications.add_silence(
+        Matchers.parse("feed=air"), starts_at=at(0), ends_at=at(30), author="lan", comment="thử", now=at(0)
+    )
+    await office.step(0, decide(severity=Severity.CRITICAL))
+    assert [await office.step(minute) for minute in (5, 15, 29.9)] == [[], [], []]
+    assert await office.step(30) == ["environment/first", "shift/first"]
+    assert await office.step(34) == []
+    assert await office.step(36) == ["lead/level_1"]
+
+
+async def test_an_alert_that_leaves_the_shadow_is_told(office):
+    await office.step(0, decide(shadow=True))
+    assert await office.step(5) == []
+    assert await office.step(6, decide(ChangeType.UPDATED, 6)) == []
+    assert await office.step(6.5) == ["environment/first"]
+
+
 async def test_a_flood_counts_what_is_not_critical_and_drops_nothing(office):
     await office.subscriptions.add(
         NewSubscription(department="environment", url="https://example.org/", wants=Wants.NOTIFICATIONS),
@@ -257,6 +306,88 @@ async def test_a_subscriber_is_told_what_its_department_is_told_and_nothing_belo
 async def test_an_alert_in_shadow_is_told_to_nobody(office):
     assert await office.step(0, decide(shadow=True)) == []
     assert await office.step(5) == []
+
+
+def _flapping(minute: float, kind: ChangeType = ChangeType.UPDATED, **others):
+    return decide(kind, minute, flapping=True, flip_count=int(minute), **others)
+
+
+async def test_flapping_is_told_once_at_its_start_and_once_at_its_end_and_never_between(office):
+    await office.step(0, decide())
+    assert await office.step(0.5) == ["environment/first"]
+    assert await office.step(4, _flapping(4, ChangeType.FLAPPING)) == ["environment/flapping"]
+    for minute in range(5, 60):
+        recovering = ConditionState.RECOVERING if minute % 2 else ConditionState.FIRING
+        office.notifier = office.another_notifier()  # it may die at any time
+        assert await office.step(minute, _flapping(minute, condition=recovering)) == []
+    assert await office.step(60, decide(ChangeType.STEADY, 60)) == ["environment/steady"]
+    assert await office.step(62) == []
+    assert await office.step(65, decide(ChangeType.RESOLVED, 65)) == ["environment/all_resolved"]
+
+
+async def test_flapping_waits_for_its_groups_interval_and_its_end_for_the_next(office):
+    await office.step(0, decide())
+    await office.step(0.5)
+    assert await office.step(0.6, _flapping(0.6, ChangeType.FLAPPING)) == []
+    assert await office.step(1.5) == ["environment/flapping"]
+    assert await office.step(1.6, decide(ChangeType.STEADY, 1.6)) == []
+    assert await office.step(2.5) == ["environment/steady"]
+
+
+async def test_what_comes_to_rest_before_anybody_was_told_that_it_flaps_is_not_told_to_be_steady(office):
+    await office.step(0, decide())
+    await office.step(0.5)
+    assert await office.step(0.6, _flapping(0.6, ChangeType.FLAPPING), decide(ChangeType.STEADY, 0.7)) == []
+    assert await office.step(5) == []
+
+
+async def test_what_flaps_when_it_is_told_first_is_told_of_in_one_notification(office):
+    await office.subscriptions.add(
+        NewSubscription(department="environment", url="https://example.org/", wants=Wants.NOTIFICATIONS),
+        created_by="lan",
+    )
+    await office.step(0, decide(), _flapping(0, ChangeType.FLAPPING))
+    assert await office.step(0.5) == ["environment/first"]
+    assert await office.step(5) == []
+    [body] = await office.bodies()
+    [told] = body["data"]["firing"]["alerts"]
+    assert (told["flapping"], told["flip_count"]) == (True, 0)
+
+
+async def test_flapping_that_a_silence_held_is_told_with_the_alert_when_the_silence_ends(office):
+    await office.step(0, decide())
+    await office.step(0.5)
+    await office.notifications.add_silence(
+        Matchers.parse("feed=air"), starts_at=at(1), ends_at=at(30), author="lan", comment="thử", now=at(1)
+    )
+    await office.step(1)
+    assert await office.step(4, _flapping(4, ChangeType.FLAPPING)) == []
+    assert await office.step(30) == ["environment/new_firing"]
+    assert await office.step(40) == []
+    assert await office.step(50, decide(ChangeType.STEADY, 50)) == ["environment/steady"]
+
+
+async def test_a_group_of_several_is_told_of_each_that_begins_to_flap(office):
+    other = {"asset_id": "air.uong-bi"}
+    await office.step(0, decide(), decide(**other))
+    await office.step(0.5)
+    assert await office.step(3, _flapping(3, ChangeType.FLAPPING)) == ["environment/flapping"]
+    assert await office.step(6, _flapping(6, ChangeType.FLAPPING, **other)) == ["environment/flapping"]
+    ends = decide(ChangeType.STEADY, 9), decide(ChangeType.RESOLVED, 9, **other)
+    assert await office.step(9, *ends) == ["environment/steady"]
+    assert await office.step(12) == []
+
+
+async def test_a_system_that_wants_changes_gets_the_start_and_the_end_of_flapping_as_such(office):
+    await office.subscriptions.add(
+        NewSubscription(department="environment", url="https://example.org/", change_types=["flapping", "steady"]),
+        created_by="lan",
+    )
+    await office.step(0, decide(), _flapping(4, ChangeType.FLAPPING))
+    await office.step(30, _flapping(30), decide(ChangeType.STEADY, 31))
+    bodies = await office.bodies()
+    assert [body["type"] for body in bodies] == ["alert.flapping", "alert.steady"]
+    assert [body["data"]["alert"]["flapping"] for body in bodies] == [True, False]
 
 
 async def test_replicas_side_by_side_tell_everything_once(office):

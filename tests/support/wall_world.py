@@ -20,7 +20,7 @@ FEED_FIELDS = [
 ALERT_FIELDS = [
     "id", "rev", "severity", "condition", "operator", "rule_id", "asset_id", "unit_code", "zone_id", "title_vi",
     "title_en", "detail_vi", "detail_en", "value", "limit", "quantity_unit", "lon", "lat", "observed_at", "started_at",
-    "decided_at", "ended_at", "acked_by", "acked_at", "labels",
+    "decided_at", "ended_at", "acked_by", "acked_at", "labels", "flapping", "flip_count",
 ]  # fmt: skip
 
 STATIONS = [
@@ -185,6 +185,7 @@ def build_alert(alert_id: str, *, at_ms: int, severity: str = "critical", **chan
         "value": 212.0, "limit": 200.0, "quantity_unit": "µg/m³", "lon": 107.282, "lat": 21.008,
         "observed_at": at_ms - 60_000, "started_at": at_ms - 30_000, "decided_at": at_ms, "ended_at": None,
         "acked_by": None, "acked_at": None, "labels": {"rule": "air.vn_aqi_hour", "quantity": "pm25_ug_m3"},
+        "flapping": False, "flip_count": 0,
     }  # fmt: skip
     assert set(changes) <= set(ALERT_FIELDS)
     return alert | changes

@@ -14,7 +14,15 @@ from ioc.domain.alerts import Alert, AlertEvent, ChangeType
 from ioc.domain.kinds import KINDS
 
 _DECISIONS = frozenset(
-    {ChangeType.FIRED, ChangeType.SEVERITY, ChangeType.RECOVERING, ChangeType.RESOLVED, ChangeType.NO_DATA}
+    {
+        ChangeType.FIRED,
+        ChangeType.SEVERITY,
+        ChangeType.RECOVERING,
+        ChangeType.RESOLVED,
+        ChangeType.NO_DATA,
+        ChangeType.FLAPPING,
+        ChangeType.STEADY,
+    }
 )
 
 

@@ -46,6 +46,12 @@ FROM unnest(%(group_ids)s::uuid[], %(group_keys)s::text[], %(route_ids)s::text[]
 ORDER BY group_key
 ON CONFLICT (group_key) DO UPDATE SET departments = excluded.departments
 
+-- name: ungrouped
+-- Alerts that hold and stand in no group: they were in shadow when they began.
+SELECT alert_id FROM alert
+WHERE alert_id = ANY(%(alert_ids)s) AND ended_at IS NULL AND NOT shadow
+  AND NOT EXISTS (SELECT FROM notification_member AS member WHERE member.alert_id = alert.alert_id)
+
 -- name: join_groups
 INSERT INTO notification_member (group_id, alert_id, joined_at)
 SELECT group_id, alert_id, %(now)s FROM unnest(%(group_ids)s::uuid[], %(alert_ids)s::uuid[]) AS given (group_id, alert_id)
@@ -65,7 +71,7 @@ ON CONFLICT (alert_id) DO UPDATE SET look_at = excluded.look_at
 SELECT * FROM notification_group WHERE look_at <= %(now)s ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 -- name: members_of_groups
-SELECT member.group_id, member.joined_at, member.held_why, member.told_severity, alert.* FROM notification_member AS member JOIN alert USING (alert_id)
+SELECT member.group_id, member.joined_at, member.held_why, member.told_severity, member.told_flapping, alert.* FROM notification_member AS member JOIN alert USING (alert_id)
 WHERE member.group_id = ANY(%(group_ids)s)
 
 -- name: hold_members
@@ -76,10 +82,11 @@ WHERE notification_member.group_id = %(group_id)s AND notification_member.alert_
   AND (held_why, held_by, held_until) IS DISTINCT FROM (given.why, given.by, given.until)
 
 -- name: note_told
-UPDATE notification_member SET told_severity = given.severity
-FROM unnest(%(alert_ids)s::uuid[], %(severities)s::text[]) AS given (alert_id, severity)
+UPDATE notification_member SET told_severity = given.severity, told_flapping = given.flapping
+FROM unnest(%(alert_ids)s::uuid[], %(severities)s::text[], %(flappings)s::boolean[])
+    AS given (alert_id, severity, flapping)
 WHERE notification_member.group_id = %(group_id)s AND notification_member.alert_id = given.alert_id
-  AND told_severity IS DISTINCT FROM given.severity
+  AND (told_severity, told_flapping) IS DISTINCT FROM (given.severity, given.flapping)
 
 -- name: wake_escalations_of
 UPDATE escalation SET look_at = %(now)s WHERE alert_id = ANY(%(alert_ids)s) AND look_at > %(now)s
@@ -112,13 +119,14 @@ SELECT department, at, form, new_count FROM notification
 WHERE department = ANY(%(departments)s) AND at > %(since)s ORDER BY at
 
 -- name: due_escalations
-SELECT escalation.ladder_id, escalation.unacked_at, escalation.reached, alert.*
+SELECT escalation.ladder_id, escalation.unacked_at, escalation.reached, escalation.is_paused, alert.*
 FROM escalation JOIN alert USING (alert_id)
 WHERE escalation.look_at <= %(now)s ORDER BY escalation.look_at LIMIT %(limit)s
 FOR UPDATE OF escalation SKIP LOCKED
 
 -- name: save_escalation
-UPDATE escalation SET reached = %(reached)s, look_at = %(look_at)s WHERE alert_id = %(alert_id)s
+UPDATE escalation SET unacked_at = %(unacked_at)s, reached = %(reached)s, is_paused = %(is_paused)s, look_at = %(look_at)s
+WHERE alert_id = %(alert_id)s
 
 -- name: end_escalation
 DELETE FROM escalation WHERE alert_id = %(alert_id)s

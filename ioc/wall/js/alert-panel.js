@@ -2,7 +2,7 @@
 
 import { alertForms, asideUntilMs } from "./alert-forms.js";
 import { instantMs } from "./alert-state.js";
-import { valueAgainstLimit } from "./alerts.js";
+import { flappingText, valueAgainstLimit } from "./alerts.js";
 import { h } from "./dom.js";
 import { formatDayMinute } from "./format.js";
 import { historyOfAlert } from "./quantities.js";
@@ -92,7 +92,7 @@ export async function describeAlert({ id }, parts, isCurrent) {
       detail ? h("p", { class: "detail" }, detail) : null,
       h("dl", { class: "facts" },
         ...fact(language.t("alert.priority"), language.name("severity", alert.severity)),
-        ...fact(language.t("alert.state"), `${language.name("operator", alert.operator)} · ${language.name("condition", alert.condition)}`),
+        ...fact(language.t("alert.state"), [language.name("operator", alert.operator), language.name("condition", alert.condition), flappingText(alert, language)].filter(Boolean).join(" · ")),
         ...fact(language.t("alert.value"), valueAgainstLimit(alert, language)),
         ...fact(language.t("asset.unit"), geodata.unitName(alert.unit_code, language)),
         ...fact(language.t("asset.zone"), geodata.zoneName(alert.zone_id, language)),

@@ -23,6 +23,9 @@ export function valueAgainstLimit(alert, language) {
   return `${value} ${sign} ${formatNumber(alert.limit, language.lang)} ${unit}`.trim();
 }
 
+/** A source that comes and goes is one row that says how often; its state of the moment says nothing. */
+export const flappingText = (alert, language) => (alert.flapping ? language.t("alert.flapping", { n: formatNumber(alert.flip_count, language.lang) }) : "");
+
 class AlertRow {
   constructor(id, list) {
     this.symbolSlot = h("span", { class: "alert-symbol" });
@@ -60,9 +63,10 @@ class AlertRow {
     const place = geodata.unitName(alert.unit_code, language) || geodata.zoneName(alert.zone_id, language);
     setText(this.meta, [place, valueAgainstLimit(alert, language), now === null ? "" : formatAge(now - startedMs(alert), language).replaceAll(" ", "\u00a0")].filter(Boolean).join(" · "));
     const who = alert.operator === "acknowledged" && alert.acked_by ? language.t("alert.by", { who: alert.acked_by }) : "";
+    const flaps = flappingText(alert, language);
     const calm = alert.condition === "recovering" ? language.t("condition.recovering") : "";
     const whose = alert.assigned_to ? language.t("alert.with", { who: alert.assigned_to }) : "";
-    setText(this.state, [language.name("operator", alert.operator) + (who ? ` ${who}` : ""), whose, calm].filter(Boolean).join(" · "));
+    setText(this.state, [language.name("operator", alert.operator) + (who ? ` ${who}` : ""), whose, flaps || calm].filter(Boolean).join(" · "));
     const work = requests.state(alert.id)?.state ?? null;
     this.button.hidden = isKiosk || !isWaiting || !session.mayAcknowledge;
     this.button.disabled = work === "sending";

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import alerts.notification
-from alerts.notification.escalation import Ladder, Level, climb
+from alerts.notification.escalation import Ladder, Level, Rung, climb
 from alerts.notification.flood import FloodLimits, collapse, is_flood
 from alerts.notification.grouping import GroupLog, Reason, Timing, decide, note_told
 from alerts.notification.holds import MaintenanceWindow
@@ -244,8 +244,8 @@ def test_a_ladder_is_climbed_level_by_level_until_somebody_takes_note():
     [alert] = alert_machines.decide_condition(None, change())
 
     def look(alert, reached, minute):
-        found = climb(alert, LADDER, unacked_at=at(0), reached=reached, now=at(minute))
-        return found.due, found.reached, found.look_at
+        found = climb(alert, LADDER, Rung(unacked_at=at(0), reached=reached), now=at(minute))
+        return found.due, found.rung.reached, found.look_at
 
     assert look(alert, 0, 4.9) == ((), 0, at(5))
     assert look(alert, 0, 5) == ((1,), 1, at(15))

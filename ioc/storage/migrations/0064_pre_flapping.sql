@@ -1,0 +1,10 @@
+-- That an alert flaps is a fact of it, told once when it begins and once when it ends.
+
+ALTER TABLE alert ADD COLUMN flapping boolean NOT NULL DEFAULT false;
+ALTER TABLE alert ADD COLUMN flip_count integer NOT NULL DEFAULT 0;
+
+-- What the last notification said of it, beside the severity.
+ALTER TABLE notification_member ADD COLUMN told_flapping boolean NOT NULL DEFAULT false;
+
+-- Whether somebody had taken note of it, or set it aside, when its ladder was looked at last.
+ALTER TABLE escalation ADD COLUMN is_paused boolean NOT NULL DEFAULT false;
