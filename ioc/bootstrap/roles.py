@@ -31,6 +31,7 @@ from ioc.settings import Settings
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.migrate import find_pending
 from ioc.storage.outbox import PostgresOutbox, enqueue
+from ioc.storage.suppressions import SuppressionStore
 
 _log = logger("roles")
 
@@ -119,7 +120,10 @@ async def _start(
         checks["worker"] = lambda: _check_worker(worker)
         rollups, retention = make_housekeeping(base)
         keeper = ShelfKeeper(
-            PostgresAlertStore(base.database, enqueue), base.clock, returned_after=base.settings.alerts.returned_after
+            PostgresAlertStore(base.database, enqueue),
+            SuppressionStore(base.database, enqueue),
+            base.clock,
+            returned_after=base.settings.alerts.returned_after,
         )
         for name, work in (("worker", worker), ("rollups", rollups), ("retention", retention), ("shelves", keeper)):
             tasks.append(group.create_task(work.run(), name=name))

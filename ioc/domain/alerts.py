@@ -79,6 +79,11 @@ class ChangeType(enum.StrEnum):
     COMMENTED = "commented"
     SHELVED = "shelved"
     UNSHELVED = "unshelved"
+    ASSIGNED = "assigned"
+    SEVERITY_SET = "severity_set"
+    SUPPRESSED = "suppressed"
+    OUT_OF_SERVICE = "out_of_service"
+    RETURNED = "returned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +128,12 @@ class AlertChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """An alert as it stands: one row of the store, one row of the wall's list."""
+    """An alert as it stands: one row of the store, one row of the wall's list.
+
+    ``rule_severity`` is what the rule says, None where that was not kept apart yet. Where a person says otherwise,
+    ``severity_by`` is that person and ``overruled_severity`` what the rule said then. ``suppression_id`` is the entry
+    of the register that keeps it off the list, ``suppressed_until`` when that ends.
+    """
 
     alert_id: UUID
     revision: int
@@ -157,6 +167,12 @@ class Alert:
     acked_at: datetime | None
     shelved_until: datetime | None
     shadow: bool
+    assigned_to: str | None = None
+    rule_severity: Severity | None = None
+    severity_by: str | None = None
+    overruled_severity: Severity | None = None
+    suppressed_until: datetime | None = None
+    suppression_id: UUID | None = None
 
     @property
     def is_open(self) -> bool:
