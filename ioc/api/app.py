@@ -22,6 +22,7 @@ from ioc.api.routes import (
     reasons,
     reports,
     subscriptions,
+    supervision,
     twin,
 )
 from ioc.api.services import Services
@@ -44,6 +45,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(auth.router(services, api))
         for routes in (
             administration,
+            supervision,  # before the alerts' own verbs, which take any word
             alerts,
             catalogue,
             dead_letters,

@@ -23,6 +23,7 @@ from ioc.storage.notifications import NotificationStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
+from ioc.storage.suppressions import SuppressionStore
 from ioc.storage.twin import TwinStore
 
 Check = Callable[[], Awaitable[str]]
@@ -52,6 +53,7 @@ class ApiServices:
     retry_letters: Callable[[Sequence[Any]], Awaitable[tuple[int, int]]]
     subscriptions: SubscriptionStore
     notifications: NotificationStore
+    suppressions: SuppressionStore
     policy: Policy
     destinations: DestinationPolicy
     hub: WallHub
