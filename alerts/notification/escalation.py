@@ -7,9 +7,6 @@ from datetime import datetime, timedelta
 
 from ioc.domain.alerts import Alert, OperatorState
 
-_OFF_THE_LADDER = (OperatorState.NORMAL, OperatorState.SUPPRESSED, OperatorState.OUT_OF_SERVICE)
-"""What comes back from suppression asks anew: it begins at the foot of the ladder, with a time of its own."""
-
 
 @dataclass(frozen=True, slots=True)
 class Level:
@@ -50,9 +47,9 @@ def climb(alert: Alert, ladder: Ladder, *, unacked_at: datetime, reached: int, n
         reached: how many levels were told since then.
         now: the instant.
     """
-    if alert.ended_at is not None or alert.operator in _OFF_THE_LADDER:
+    if alert.ended_at is not None or alert.operator in (OperatorState.NORMAL, OperatorState.OUT_OF_SERVICE):
         return Climb((), reached, None)
-    if alert.operator is OperatorState.SHELVED:
+    if alert.operator in (OperatorState.SHELVED, OperatorState.SUPPRESSED):
         return Climb((), reached, alert.shelved_until)
     if alert.operator is OperatorState.ACKNOWLEDGED:
         if ladder.ack_timeout is None or alert.acked_at is None:
