@@ -24,6 +24,7 @@ _SQL = load_statements("alerts")
 CHANNEL = "alert_event"
 PAGE = 1_000
 _ASK_REGISTER = frozenset({ChangeType.FIRED, ChangeType.SEVERITY})
+_MOVE_UNDER_REGISTER = frozenset({ChangeType.UNSHELVED, ChangeType.SEVERITY_SET})
 FOLLOW_DEADLINE = timedelta(seconds=10)
 """Within this a follower's question is answered, or its connection is given up."""
 
@@ -233,7 +234,7 @@ class PostgresAlertStore:
         """
         async with self._database.transaction() as connection:
             register: list[RegisterEntry] = []
-            if action.type is ChangeType.UNSHELVED:
+            if action.type in _MOVE_UNDER_REGISTER:
                 register = await read_register(connection)
             current, done = await lock_asked(connection, alert_id, action)
             if done is not None:
@@ -244,7 +245,7 @@ class PostgresAlertStore:
                 current, action.type, actor=action.actor, at=action.at, reason=action.reason, until=action.until,
                 to=action.to, severity=action.severity,
             )  # fmt: skip
-            if action.type is ChangeType.UNSHELVED:
+            if action.type in _MOVE_UNDER_REGISTER:
                 alert = place(alert, current, register)
             entry = JournalEntry(
                 type=action.type, at=action.at, alert=alert, previous=current, actor=action.actor, reason=action.reason
