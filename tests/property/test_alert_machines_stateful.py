@@ -1,4 +1,4 @@
-"""Random worlds, operators and supervisors against a plain model of the two machines (alerting.md, sections 1 and 2)."""
+"""Random worlds and people against a plain model of the two machines (alerting.md, sections 1 and 2)."""
 
 from __future__ import annotations
 
