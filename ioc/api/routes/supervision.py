@@ -217,13 +217,9 @@ def _add_register_routes(routes: APIRouter, services: Services, api: ApiServices
 
 
 def _check_may_assign(session: Session, alert: Alert, to: str | None) -> None:
-    """Refuse an operator who gives away, or takes away, what is not theirs."""
-    name = session.account.name
-    is_own_affair = alert.assigned_to == name or (to == name and alert.assigned_to is None)
-    if not is_own_affair and not set(SUPERVISORS) & set(session.account.roles):
-        raise AccessDeniedError(
-            "operators take what is nobody's and give away their own; a supervisor assigns the rest"
-        )
+    """Refuse an operator who gives away what is not theirs. Taking over is theirs to do: shifts change."""
+    if session.account.name not in (alert.assigned_to, to) and not set(SUPERVISORS) & set(session.account.roles):
+        raise AccessDeniedError("operators take alerts for themselves and give away their own; supervisors assign any")
 
 
 def _to_entry(row: Mapping[str, Any]) -> dict[str, Any]:
