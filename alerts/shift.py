@@ -13,8 +13,12 @@ from datetime import datetime, timedelta
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType, OperatorState, Severity
 
 _BY_PEOPLE = frozenset(
-    {ChangeType.ACKNOWLEDGED, ChangeType.COMMENTED, ChangeType.SHELVED, ChangeType.UNSHELVED, ChangeType.RESOLVED}
-)
+    {
+        ChangeType.ACKNOWLEDGED, ChangeType.COMMENTED, ChangeType.SHELVED, ChangeType.UNSHELVED, ChangeType.RESOLVED,
+        ChangeType.ASSIGNED, ChangeType.SEVERITY_SET, ChangeType.SUPPRESSED, ChangeType.OUT_OF_SERVICE,
+        ChangeType.RETURNED,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,10 +99,13 @@ class RevisionConflictError(IocError):
 
 
 class RefusedActionError(IocError):
-    """An operator's action does not fit the alert's state, or lacks what it needs (a reason, an end)."""
+    """An operator's action does not fit the alert's state, or lacks what it needs (a reason, an end).
 
-    def __init__(self, code: str, reason: str) -> None:
-        self.code, self.reason = code, reason
+    ``suppression_id`` is the entry of the register that stands in its way, where one does.
+    """
+
+    def __init__(self, code: str, reason: str, *, suppression_id: str | None = None) -> None:
+        self.code, self.reason, self.suppression_id = code, reason, suppression_id
         super().__init__(reason)
 
 

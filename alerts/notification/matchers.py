@@ -42,7 +42,8 @@ class Matcher:
 
     def to_text(self) -> str:
         """Write it as it is read."""
-        plain = self.value and re.fullmatch(r'[^\s",{}\\]+', self.value)
+        # A bare ~ behind = would be read as the operator =~.
+        plain = re.fullmatch(r'[^\s",{}\\~][^\s",{}\\]*', self.value)
         quoted = self.value if plain else '"' + self.value.replace("\\", "\\\\").replace('"', '\\"') + '"'
         return f"{self.name}{self.operator}{quoted}"
 

@@ -21,6 +21,7 @@ class Why(enum.StrEnum):
 
     SHADOW = "shadow"
     OUT_OF_SERVICE = "out_of_service"
+    SUPPRESSED = "suppressed"
     SHELVED = "shelved"
     MAINTENANCE = "maintenance"
     SILENCED = "silenced"
@@ -29,7 +30,7 @@ class Why(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """The reason, the silence, window or alert behind it, and when it ends by itself, if that is known."""
+    """The reason, the entry, silence, window or alert behind it, and when it ends by itself, if that is known."""
 
     why: Why
     by: str
@@ -49,8 +50,9 @@ def why_suppressed(alert: Alert, holds: Holds, at: datetime) -> Suppression | No
     """Give why an alert is not told at an instant; None when nothing stands against it."""
     if alert.shadow:
         return Suppression(Why.SHADOW, alert.rule_id, None)
-    if alert.operator is OperatorState.OUT_OF_SERVICE:
-        return Suppression(Why.OUT_OF_SERVICE, alert.asset_id or alert.rule_id, None)
+    if alert.operator in (OperatorState.OUT_OF_SERVICE, OperatorState.SUPPRESSED):
+        by = str(alert.suppression_id) if alert.suppression_id is not None else alert.rule_id
+        return Suppression(Why(alert.operator.value), by, alert.suppressed_until)
     if alert.operator is OperatorState.SHELVED:
         return Suppression(Why.SHELVED, str(alert.alert_id), alert.shelved_until)
     labels = labels_of(alert)

@@ -23,6 +23,7 @@ from ioc.api.routes import (
     reports,
     rule_health,
     subscriptions,
+    supervision,
     twin,
 )
 from ioc.api.services import Services
@@ -45,6 +46,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(auth.router(services, api))
         for routes in (
             administration,
+            supervision,  # before the alerts' own verbs, which take any word
             alerts,
             catalogue,
             dead_letters,

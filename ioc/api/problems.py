@@ -104,7 +104,11 @@ async def _answer_ours(request: Request, error: Exception) -> Response:
     match error:
         case RevisionConflictError(current=Alert() as current):
             more["current"] = to_alert(current)
-        case RefusedActionError(code=refusal) | InvalidRequestError(code=refusal):
+        case RefusedActionError(code=refusal, suppression_id=holding):
+            code = refusal
+            if holding is not None:
+                more["suppression_id"] = holding
+        case InvalidRequestError(code=refusal):
             code = refusal
         case OverloadedError(retry_after=wait_for):
             headers["Retry-After"] = str(max(1, round(wait_for.total_seconds())))

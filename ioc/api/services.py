@@ -25,6 +25,7 @@ from ioc.storage.rule_health import RuleHealthStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
+from ioc.storage.suppressions import SuppressionStore
 from ioc.storage.twin import TwinStore
 
 Check = Callable[[], Awaitable[str]]
@@ -54,6 +55,7 @@ class ApiServices:
     retry_letters: Callable[[Sequence[Any]], Awaitable[tuple[int, int]]]
     subscriptions: SubscriptionStore
     notifications: NotificationStore
+    suppressions: SuppressionStore
     policy: Policy
     destinations: DestinationPolicy
     hub: WallHub

@@ -23,7 +23,8 @@ _TEXTS: Mapping[Language, Mapping[str, str]] = {
         "info": "Thông tin", "acknowledged": "tiếp nhận", "commented": "ghi chú", "shelved": "tạm gác",
         "unshelved": "bỏ tạm gác", "resolved": "đóng", "unacknowledged": "chưa tiếp nhận",
         "returned_unacknowledged": "đã hết, chưa tiếp nhận", "normal": "bình thường", "suppressed": "bị ẩn",
-        "out_of_service": "ngừng theo dõi",
+        "out_of_service": "ngừng theo dõi", "assigned": "giao", "severity_set": "đổi mức",
+        "returned": "đưa trở lại danh sách",
     },
     "en": {
         "title": "Shift report", "fired": "New alerts", "ended": "Ended", "open": "Handed over: open",
@@ -34,7 +35,8 @@ _TEXTS: Mapping[Language, Mapping[str, str]] = {
         "acknowledged": "acknowledged", "commented": "commented", "shelved": "shelved",
         "unshelved": "took off the shelf", "resolved": "closed", "unacknowledged": "unacknowledged",
         "returned_unacknowledged": "returned, unacknowledged", "normal": "normal", "suppressed": "suppressed",
-        "out_of_service": "out of service",
+        "out_of_service": "out of service", "assigned": "assigned", "severity_set": "changed the severity",
+        "returned": "returned to the list",
     },
 }  # fmt: skip
 

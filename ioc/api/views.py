@@ -12,7 +12,8 @@ from ioc.storage.series import Reading
 ALERT_FIELDS = (
     "id", "rev", "severity", "condition", "operator", "rule_id", "asset_id", "unit_code", "zone_id", "title_vi",
     "title_en", "detail_vi", "detail_en", "value", "limit", "quantity_unit", "lon", "lat", "observed_at", "started_at",
-    "decided_at", "ended_at", "acked_by", "acked_at", "labels", "flapping", "flip_count",
+    "decided_at", "ended_at", "acked_by", "acked_at", "labels", "flapping", "flip_count", "assigned_to",
+    "suppressed_until",
 )  # fmt: skip
 """Fields of an alert's row on the channel ``alerts``, in order."""
 
@@ -50,6 +51,11 @@ def to_alert(alert: Alert) -> dict[str, Any]:
         "acked_by": alert.acked_by,
         "acked_at": to_ms(alert.acked_at),
         "labels": dict(alert.labels),
+        "assigned_to": alert.assigned_to,
+        "suppressed_until": to_ms(alert.suppressed_until),
+        "suppression_id": None if alert.suppression_id is None else str(alert.suppression_id),
+        "rule_severity": (alert.rule_severity or alert.severity).value,
+        "severity_by": alert.severity_by,
         "received_at": to_ms(alert.received_at),
         "shelved_until": to_ms(alert.shelved_until),
         "resolve_reason": alert.resolve_reason.value if alert.resolve_reason else None,

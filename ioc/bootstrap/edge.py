@@ -45,6 +45,7 @@ from ioc.storage.rule_health import RuleHealthStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
+from ioc.storage.suppressions import SuppressionStore
 from ioc.storage.twin import TwinStore
 
 _PERIODS_UNTIL_STALE = 3
@@ -90,6 +91,7 @@ def make_api(base: Foundations) -> ApiServices:
         retry_letters=partial(_retry_letters, base),
         subscriptions=SubscriptionStore(database, Sealer([base.keys.encryption_key]), clock, make_secret=make_secret),
         notifications=NotificationStore(database),
+        suppressions=SuppressionStore(database, enqueue),
         policy=load_policy(settings),
         destinations=make_destinations(settings),
         hub=hub,

@@ -32,6 +32,7 @@ from ioc.settings import Settings
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.migrate import find_pending
 from ioc.storage.outbox import PostgresOutbox, enqueue
+from ioc.storage.suppressions import SuppressionStore
 
 _log = logger("roles")
 
@@ -122,7 +123,10 @@ async def _start(
         checks["worker"] = lambda: _check_worker(worker)
         rollups, retention = make_housekeeping(base)
         keeper = ShelfKeeper(
-            PostgresAlertStore(base.database, enqueue), base.clock, returned_after=base.settings.alerts.returned_after
+            PostgresAlertStore(base.database, enqueue),
+            SuppressionStore(base.database, enqueue),
+            base.clock,
+            returned_after=base.settings.alerts.returned_after,
         )
         reporter = make_reporter(base, worker.watch)
         for name, work in (

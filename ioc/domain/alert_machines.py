@@ -17,6 +17,7 @@ from ioc.domain.alerts import (
     ResolveReason,
     Severity,
 )
+from ioc.domain.supervision import assign, change_severity, come_back, hear_rule, require, revise
 from ioc.errors import RefusedActionError
 
 LEFT_TO_TIME = (Severity.MINOR, Severity.INFO)
@@ -40,7 +41,10 @@ def decide_condition(alert: Alert | None, change: AlertChange) -> tuple[Alert, .
     if moved.operator is OperatorState.UNACKNOWLEDGED is not alert.operator:
         moved = replace(moved, acked_by=None, acked_at=None)
     if change.type is ChangeType.RESOLVED:
-        moved = replace(moved, ended_at=change.decided_at, resolve_reason=change.reason, flapping=False)
+        moved = replace(
+            moved, ended_at=change.decided_at, resolve_reason=change.reason, flapping=False, suppression_id=None,
+            suppressed_until=None,
+        )  # fmt: skip
     if moved == alert:
         return ()
     return (replace(moved, revision=alert.revision + 1),)
@@ -54,8 +58,10 @@ def act(
     at: datetime,
     reason: str | None = None,
     until: datetime | None = None,
+    to: str | None = None,
+    severity: Severity | None = None,
 ) -> Alert:
-    """Do what an operator asks, whichever of the five actions it is.
+    """Do what a person asks of one alert. What holds a condition off the list goes through the register instead.
 
     Raises:
         RefusedActionError: the action does not fit the alert's state, or lacks what it needs.
@@ -71,8 +77,12 @@ def act(
             return shelve(alert, actor, at, until=until, reason=reason)
         case ChangeType.UNSHELVED:
             return unshelve(alert, actor, at)
+        case ChangeType.ASSIGNED:
+            return assign(alert, to=to)
+        case ChangeType.SEVERITY_SET:
+            return change_severity(alert, actor, severity=severity, reason=reason)
         case _:
-            raise RefusedActionError("not_an_action", f"{action.value} is the engine's to say, not an operator's")
+            raise RefusedActionError("not_an_action", f"{action.value} cannot be asked of one alert")
 
 
 def acknowledge(alert: Alert, actor: str, at: datetime) -> Alert:
@@ -92,7 +102,7 @@ def acknowledge(alert: Alert, actor: str, at: datetime) -> Alert:
             raise RefusedActionError("shelved", "the alert is shelved; take it off the shelf first")
         case OperatorState.NORMAL | OperatorState.SUPPRESSED | OperatorState.OUT_OF_SERVICE:
             raise RefusedActionError("nothing_to_acknowledge", f"the alert is {alert.operator.value}")
-    return _next(alert, operator=after, acked_by=actor, acked_at=at)
+    return revise(alert, operator=after, acked_by=actor, acked_at=at)
 
 
 def resolve(alert: Alert, actor: str, at: datetime, *, reason: str | None) -> Alert:
@@ -104,9 +114,9 @@ def resolve(alert: Alert, actor: str, at: datetime, *, reason: str | None) -> Al
     if not alert.is_open:
         raise RefusedActionError("already_closed", "the alert is closed")
     if alert.ended_at is not None:
-        return _next(alert, operator=OperatorState.NORMAL, acked_by=actor, acked_at=at, shelved_until=None)
-    _require(reason, "reason_required", "closing an alert whose condition still holds needs a reason")
-    return _next(
+        return revise(alert, operator=OperatorState.NORMAL, acked_by=actor, acked_at=at, shelved_until=None)
+    require(reason, "reason_required", "closing an alert whose condition still holds needs a reason")
+    return revise(
         alert,
         operator=OperatorState.NORMAL,
         condition=ConditionState.INACTIVE,
@@ -116,6 +126,8 @@ def resolve(alert: Alert, actor: str, at: datetime, *, reason: str | None) -> Al
         acked_by=alert.acked_by or actor,
         acked_at=alert.acked_at or at,
         shelved_until=None,
+        suppression_id=None,
+        suppressed_until=None,
     )
 
 
@@ -126,8 +138,8 @@ def comment(alert: Alert, actor: str, at: datetime, *, text: str | None) -> Aler
         RefusedActionError: the remark is empty.
     """
     del actor, at  # they stand in the journal's entry, not on the alert
-    _require(text, "comment_required", "a comment needs a text")
-    return _next(alert)
+    require(text, "comment_required", "a comment needs a text")
+    return revise(alert)
 
 
 def shelve(alert: Alert, actor: str, at: datetime, *, until: datetime | None, reason: str | None) -> Alert:
@@ -141,12 +153,14 @@ def shelve(alert: Alert, actor: str, at: datetime, *, until: datetime | None, re
         raise RefusedActionError("already_closed", "the alert is closed")
     if alert.operator is OperatorState.SHELVED:
         raise RefusedActionError("already_shelved", "the alert is shelved already")
-    _require(reason, "reason_required", "shelving needs a reason")
+    require(reason, "reason_required", "shelving needs a reason")
     if until is None or until <= at:
         raise RefusedActionError("until_required", "shelving needs an end that lies ahead")
     if until - at > LONGEST_SHELF:
         raise RefusedActionError("until_too_late", f"an alert can be shelved for {LONGEST_SHELF} at most")
-    return _next(alert, operator=OperatorState.SHELVED, shelved_until=until)
+    return revise(
+        alert, operator=OperatorState.SHELVED, shelved_until=until, suppression_id=None, suppressed_until=None
+    )
 
 
 def unshelve(alert: Alert, actor: str | None, at: datetime) -> Alert:
@@ -158,8 +172,7 @@ def unshelve(alert: Alert, actor: str | None, at: datetime) -> Alert:
     del actor, at
     if alert.operator is not OperatorState.SHELVED:
         raise RefusedActionError("not_shelved", "the alert is not shelved")
-    back = OperatorState.NORMAL if alert.ended_at is not None else OperatorState.UNACKNOWLEDGED
-    return _next(alert, operator=back, shelved_until=None, acked_by=None, acked_at=None)
+    return revise(come_back(alert))
 
 
 def expire(alert: Alert, *, at: datetime) -> Alert:
@@ -168,7 +181,7 @@ def expire(alert: Alert, *, at: datetime) -> Alert:
     Who has not seen it yet still has to: it stays on the list as returned.
     """
     seen = alert.operator is not OperatorState.UNACKNOWLEDGED
-    return _next(
+    return revise(
         alert,
         condition=ConditionState.INACTIVE,
         operator=OperatorState.NORMAL if seen else OperatorState.RETURNED_UNACKNOWLEDGED,
@@ -176,6 +189,8 @@ def expire(alert: Alert, *, at: datetime) -> Alert:
         resolve_reason=ResolveReason.EXPIRED,
         shelved_until=None,
         flapping=False,
+        suppression_id=None,
+        suppressed_until=None,
     )
 
 
@@ -188,7 +203,7 @@ def acknowledge_returned(alert: Alert, *, at: datetime) -> Alert:
     if alert.operator is not OperatorState.RETURNED_UNACKNOWLEDGED or alert.severity not in LEFT_TO_TIME:
         raise RefusedActionError("nothing_to_acknowledge", f"the alert is {alert.operator.value}, {alert.severity}")
     del at  # it stands in the journal's entry; on the alert it would count as somebody's answer
-    return _next(alert, operator=OperatorState.NORMAL)
+    return revise(alert, operator=OperatorState.NORMAL)
 
 
 def is_shelf_over(alert: Alert, at: datetime) -> bool:
@@ -198,24 +213,26 @@ def is_shelf_over(alert: Alert, at: datetime) -> bool:
 
 def _operator_after(alert: Alert, change: AlertChange) -> OperatorState:
     now = alert.operator
-    if now in (OperatorState.SHELVED, OperatorState.OUT_OF_SERVICE):
+    if now is OperatorState.SHELVED:
         return now
     if change.type is ChangeType.RESOLVED:
+        # What was off the list when it ended has nobody to ask: F and G end as normal.
         return OperatorState.RETURNED_UNACKNOWLEDGED if now is OperatorState.UNACKNOWLEDGED else OperatorState.NORMAL
+    if now is OperatorState.OUT_OF_SERVICE or alert.suppression_id is not None:
+        return now
     if change.shadow:
         return OperatorState.SUPPRESSED
     if now is OperatorState.SUPPRESSED:
         return OperatorState.UNACKNOWLEDGED
-    if now is OperatorState.ACKNOWLEDGED and change.severity.rank > alert.severity.rank:
+    if now is OperatorState.ACKNOWLEDGED and hear_rule(alert, change.severity).severity.rank > alert.severity.rank:
         return OperatorState.UNACKNOWLEDGED
     return now
 
 
 def _take_over(alert: Alert, change: AlertChange) -> Alert:
     return replace(
-        alert,
+        hear_rule(alert, change.severity),
         rule_version=change.rule_version,
-        severity=change.severity,
         condition=change.condition,
         unit_code=change.unit_code,
         lon_deg=change.lon_deg,
@@ -244,6 +261,7 @@ def _open(change: AlertChange) -> Alert:
         rule_version=change.rule_version,
         labels=change.labels,
         severity=change.severity,
+        rule_severity=change.severity,
         condition=change.condition,
         operator=OperatorState.SUPPRESSED if change.shadow else OperatorState.UNACKNOWLEDGED,
         feed_id=change.feed_id,
@@ -272,12 +290,3 @@ def _open(change: AlertChange) -> Alert:
         flapping=change.flapping,
         flip_count=change.flip_count,
     )
-
-
-def _next(alert: Alert, **changed: object) -> Alert:
-    return replace(alert, revision=alert.revision + 1, **changed)  # type: ignore[arg-type]
-
-
-def _require(text: str | None, code: str, sentence: str) -> None:
-    if text is None or not text.strip():
-        raise RefusedActionError(code, sentence)

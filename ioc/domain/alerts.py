@@ -81,6 +81,11 @@ class ChangeType(enum.StrEnum):
     COMMENTED = "commented"
     SHELVED = "shelved"
     UNSHELVED = "unshelved"
+    ASSIGNED = "assigned"
+    SEVERITY_SET = "severity_set"
+    SUPPRESSED = "suppressed"
+    OUT_OF_SERVICE = "out_of_service"
+    RETURNED = "returned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +135,9 @@ class Alert:
     """An alert as it stands: one row of the store, one row of the wall's list.
 
     ``flapping``: its condition comes and goes (ISA-18.2: chattering); ``flip_count`` times so far.
+    ``rule_severity`` is what the rule says, None where that was not kept apart yet. Where a person says otherwise,
+    ``severity_by`` is that person and ``overruled_severity`` what the rule said then. ``suppression_id`` is the entry
+    of the register that keeps it off the list, ``suppressed_until`` when that ends.
     """
 
     alert_id: UUID
@@ -166,6 +174,12 @@ class Alert:
     shadow: bool
     flapping: bool = False
     flip_count: int = 0
+    assigned_to: str | None = None
+    rule_severity: Severity | None = None
+    severity_by: str | None = None
+    overruled_severity: Severity | None = None
+    suppressed_until: datetime | None = None
+    suppression_id: UUID | None = None
 
     @property
     def is_open(self) -> bool:

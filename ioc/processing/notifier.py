@@ -29,8 +29,12 @@ POLL = timedelta(milliseconds=250)
 TIDY = timedelta(hours=1)
 KEPT = timedelta(days=90)
 _JOURNAL, _GROUPS, _CLIMBERS = 2_000, 50, 100
-_NO_NEWS = frozenset({ChangeType.UPDATED, ChangeType.COMMENTED, ChangeType.NO_DATA, ChangeType.RECOVERING})
-_MAY_JOIN = frozenset({ChangeType.FIRED, ChangeType.SEVERITY, ChangeType.UNSHELVED})
+_NO_NEWS = frozenset(
+    {ChangeType.UPDATED, ChangeType.COMMENTED, ChangeType.ASSIGNED, ChangeType.NO_DATA, ChangeType.RECOVERING}
+)
+_MAY_JOIN = frozenset(
+    {ChangeType.FIRED, ChangeType.SEVERITY, ChangeType.SEVERITY_SET, ChangeType.UNSHELVED, ChangeType.RETURNED}
+)
 
 
 class Notifier:

@@ -1,4 +1,4 @@
-"""What time does to alerts: shelves end, and what was minor and ended long ago leaves the operators' list."""
+"""What time does to alerts: shelves and suppressions end, and what was minor and ended long ago leaves the list."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ioc.errors import StoreUnavailableError
 from ioc.logs import logger
 from ioc.ports import Clock
 from ioc.storage.alerts import PostgresAlertStore
+from ioc.storage.suppressions import SuppressionStore
 
 _log = logger("shelves")
 PERIOD = timedelta(seconds=5)
@@ -15,16 +16,20 @@ TIDY = timedelta(hours=1)
 
 
 class ShelfKeeper:
-    """Takes alerts off the shelf when their time is over, and forgets old Idempotency-Keys; replicas may share it.
+    """Gives alerts back whose shelf or suppression is over, and forgets old Idempotency-Keys; replicas may share it.
 
     Args:
         alerts: the store.
+        suppressions: the register of what is off the list.
         clock: the time.
         returned_after: minor and info alerts that ended this long ago are acknowledged by themselves.
     """
 
-    def __init__(self, alerts: PostgresAlertStore, clock: Clock, *, returned_after: timedelta) -> None:
-        self._alerts, self._clock, self._returned_after = alerts, clock, returned_after
+    def __init__(
+        self, alerts: PostgresAlertStore, suppressions: SuppressionStore, clock: Clock, *, returned_after: timedelta
+    ) -> None:
+        self._alerts, self._suppressions = alerts, suppressions
+        self._clock, self._returned_after = clock, returned_after
 
     async def run(self) -> None:
         """Live until cancelled; while the store is away, shelves wait."""
@@ -35,10 +40,13 @@ class ShelfKeeper:
                     await self._alerts.forget_actions(now=self._clock.now())
                     tidy_at = self._clock.now() + TIDY
                 ended = await self._alerts.end_shelves(now=self._clock.now())
+                over = await self._suppressions.end_due(now=self._clock.now())
                 now = self._clock.now()
                 left = await self._alerts.acknowledge_returned(ended_before=now - self._returned_after, now=now)
                 if left:
                     _log.info("returned.acknowledged", count=left)
+                if over:
+                    _log.info("suppressions.ended", count=over)
                 if ended:
                     _log.info("shelves.ended", count=ended)
             except StoreUnavailableError as error:

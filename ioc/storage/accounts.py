@@ -130,6 +130,12 @@ class AccountStore:
         async with self._database.connection() as connection:
             return [_to_account(row) for row in await (await connection.execute(_SQL["list_accounts"])).fetchall()]
 
+    async def list_able(self, roles: Sequence[str]) -> list[Account]:
+        """Give every account by name that is open and has one of the roles."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_SQL["list_able"], (list(roles),))
+            return [_to_account(row) for row in await cursor.fetchall()]
+
     async def verify(self, name: str, password: str) -> Account | None:
         """Give the account if the password is its own and it may come in; None takes as long to find out.
 

@@ -48,6 +48,8 @@ def to_alert(row: Mapping[str, Any]) -> Alert:
     values["severity"] = Severity(values["severity"])
     values["condition"] = ConditionState(values["condition"])
     values["operator"] = OperatorState(values["operator"])
+    for name in ("rule_severity", "overruled_severity"):
+        values[name] = Severity(values[name]) if values[name] else None
     values["resolve_reason"] = ResolveReason(values["resolve_reason"]) if values["resolve_reason"] else None
     return Alert(**values)
 
@@ -112,7 +114,7 @@ async def write_entries(connection: AsyncConnection, entries: Sequence[JournalEn
 def _to_row(alert: Alert) -> dict[str, object]:
     row: dict[str, object] = {name: getattr(alert, name) for name in _COLUMNS}
     row["labels"] = Jsonb(dict(alert.labels))
-    for name in ("severity", "condition", "operator", "resolve_reason"):
+    for name in ("severity", "condition", "operator", "resolve_reason", "rule_severity", "overruled_severity"):
         value = row[name]
         row[name] = None if value is None else str(value)
     return row

@@ -11,16 +11,20 @@ from uuid import UUID
 import psycopg
 from psycopg import AsyncConnection
 
+from alerts.notification.register import RegisterEntry, place
 from ioc.domain import alert_machines
-from ioc.domain.alerts import Alert, AlertChange, AlertEvent, ChangeType
+from ioc.domain.alerts import Alert, AlertChange, AlertEvent, ChangeType, Severity
 from ioc.errors import InvalidRequestError, NotFoundError, RevisionConflictError
 from ioc.storage.alert_rows import JournalEntry, fetch_alerts, fetch_events, write_entries
 from ioc.storage.pool import Database, cut_after, translated_errors
+from ioc.storage.register import read_register
 from ioc.storage.statements import load_statements
 
 _SQL = load_statements("alerts")
 CHANNEL = "alert_event"
 PAGE = 1_000
+_ASK_REGISTER = frozenset({ChangeType.FIRED, ChangeType.SEVERITY})
+_MOVE_UNDER_REGISTER = frozenset({ChangeType.UNSHELVED, ChangeType.SEVERITY_SET})
 FOLLOW_DEADLINE = timedelta(seconds=10)
 """Within this a follower's question is answered, or its connection is given up."""
 
@@ -50,7 +54,10 @@ class AlertFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """What an operator wants to do to an alert that they saw at ``expected_revision``."""
+    """What an operator wants to do to an alert that they saw at ``expected_revision``.
+
+    ``check`` looks at the alert behind its lock and refuses by raising.
+    """
 
     type: ChangeType
     actor: str
@@ -58,7 +65,10 @@ class Action:
     expected_revision: int
     reason: str | None = None
     until: datetime | None = None
+    to: str | None = None
+    severity: Severity | None = None
     idempotency_key: str | None = None
+    check: Callable[[Alert], None] | None = None
 
 
 class AlertWriter:
@@ -68,7 +78,12 @@ class AlertWriter:
         self._enqueue = enqueue
 
     async def __call__(self, connection: AsyncConnection, changes: Sequence[AlertChange]) -> None:
-        """Move alerts by a batch of decisions, in their order. A decision that was applied before changes nothing."""
+        """Move alerts by a batch of decisions, in their order. A decision that was applied before changes nothing.
+
+        The register of suppressions is read only where alerts may open or change their severity, and before any
+        alert is locked: who changes the register locks alerts after it.
+        """
+        register = await read_register(connection) if any(change.type in _ASK_REGISTER for change in changes) else None
         known = await fetch_alerts(
             connection,
             "lock_for_changes",
@@ -78,11 +93,14 @@ class AlertWriter:
             },
         )
         by_id = {alert.alert_id: alert for alert in known}
+        if register is None and any(_comes_to_list(by_id.get(change.alert_id), change) for change in changes):
+            register = await read_register(connection)
         open_ids = {alert.fingerprint: alert.alert_id for alert in known if alert.ended_at is None}
         entries: list[JournalEntry] = []
         for change in changes:
             current = by_id.get(change.alert_id)
-            for alert in alert_machines.decide_condition(current, change):
+            for moved in alert_machines.decide_condition(current, change):
+                alert = moved if register is None else place(moved, current, register)
                 other = by_id.get(open_ids.get(alert.fingerprint, alert.alert_id), alert)
                 if alert.ended_at is None and other.alert_id != alert.alert_id:
                     entries.append(_expire(other, change))
@@ -215,39 +233,35 @@ class PostgresAlertStore:
             InvalidRequestError: the key was used for something else.
         """
         async with self._database.transaction() as connection:
-            # The lock comes first: of two equal requests at once, the second sees here what the first one did.
-            found = await fetch_alerts(connection, "lock_one", {"alert_id": alert_id})
-            if not found:
-                raise NotFoundError("alert", str(alert_id))
-            if (done := await _find_done(connection, alert_id, action)) is not None:
+            register: list[RegisterEntry] = []
+            if action.type in _MOVE_UNDER_REGISTER:
+                register = await read_register(connection)
+            current, done = await lock_asked(connection, alert_id, action)
+            if done is not None:
                 return done
-            current = found[0]
-            if current.revision != action.expected_revision:
-                raise RevisionConflictError(expected=action.expected_revision, current=current)
+            if action.check is not None:
+                action.check(current)
             alert = alert_machines.act(
-                current, action.type, actor=action.actor, at=action.at, reason=action.reason, until=action.until
-            )
+                current, action.type, actor=action.actor, at=action.at, reason=action.reason, until=action.until,
+                to=action.to, severity=action.severity,
+            )  # fmt: skip
+            if action.type in _MOVE_UNDER_REGISTER:
+                alert = place(alert, current, register)
             entry = JournalEntry(
                 type=action.type, at=action.at, alert=alert, previous=current, actor=action.actor, reason=action.reason
             )
             events = await write_entries(connection, [entry])
             await self._enqueue(connection, [entry], events)
-            if action.idempotency_key is not None:
-                await connection.execute(
-                    _SQL["note_action"],
-                    {
-                        "actor": action.actor, "idempotency_key": action.idempotency_key, "alert_id": alert_id,
-                        "revision": alert.revision, "at": action.at,
-                    },
-                )  # fmt: skip
+            await note_done(connection, action, alert)
             return alert
 
     async def end_shelves(self, *, now: datetime) -> int:
         """Take alerts whose shelf is over off it; give how many."""
         count = 0
         async with self._database.transaction() as connection:
+            register = await read_register(connection)
             for current in await fetch_alerts(connection, "lock_over_shelves", {"now": now}):
-                alert = alert_machines.unshelve(current, None, now)
+                alert = place(alert_machines.unshelve(current, None, now), current, register)
                 entry = JournalEntry(type=ChangeType.UNSHELVED, at=now, alert=alert, previous=current, reason="expired")
                 events = await write_entries(connection, [entry])
                 await self._enqueue(connection, [entry], events)
@@ -288,6 +302,41 @@ def _to_entry(change: AlertChange, alert: Alert, *, previous: Alert | None) -> J
         type=change.type, at=change.decided_at, alert=alert, previous=previous,
         reason=str(change.reason) if change.reason else None, input_ids=change.input_ids,
     )  # fmt: skip
+
+
+async def lock_asked(connection: AsyncConnection, alert_id: UUID, action: Action) -> tuple[Alert, Alert | None]:
+    """Lock the alert of an action; give it, and what a request with the same key answered, if there was one.
+
+    Raises:
+        NotFoundError: there is no such alert.
+        RevisionConflictError: somebody was first; the error carries the alert as it is now.
+        InvalidRequestError: the key was used for something else.
+    """
+    # The lock comes first: of two equal requests at once, the second sees here what the first one did.
+    found = await fetch_alerts(connection, "lock_one", {"alert_id": alert_id})
+    if not found:
+        raise NotFoundError("alert", str(alert_id))
+    done = await _find_done(connection, alert_id, action)
+    if done is None and found[0].revision != action.expected_revision:
+        raise RevisionConflictError(expected=action.expected_revision, current=found[0])
+    return found[0], done
+
+
+async def note_done(connection: AsyncConnection, action: Action, alert: Alert) -> None:
+    """Keep what a request with a key answered."""
+    if action.idempotency_key is not None:
+        await connection.execute(
+            _SQL["note_action"],
+            {
+                "actor": action.actor, "idempotency_key": action.idempotency_key, "alert_id": alert.alert_id,
+                "revision": alert.revision, "at": action.at,
+            },
+        )  # fmt: skip
+
+
+def _comes_to_list(current: Alert | None, change: AlertChange) -> bool:
+    """Whether a decision brings an alert to the operators' list without being one that opens it."""
+    return change.type is not ChangeType.RESOLVED and (current is None or (current.shadow and not change.shadow))
 
 
 async def _find_done(connection: AsyncConnection, alert_id: UUID, action: Action) -> Alert | None:

@@ -9,10 +9,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alerts.notification.inhibition import Inhibitors
 from alerts.notification.labels import labels_of
-from alerts.notification.matchers import Matchers
 from alerts.notification.policy import Policy, Route, walk
 from alerts.notification.suppression import Holds, Suppression, why_suppressed
-from ioc.api.auth import VIEWERS, address_of, signed_in
+from ioc.api.auth import SUPERVISORS, VIEWERS, address_of, signed_in
+from ioc.api.matching import read_matchers
 from ioc.api.paging import check_instant
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms
@@ -21,7 +21,6 @@ from ioc.errors import InvalidRequestError
 from ioc.storage.accounts import Session
 from ioc.storage.notifications import to_silence
 
-SUPERVISORS = ("supervisor", "admin")
 _LONGEST = timedelta(days=30)
 _LARGEST_ID = 2**63 - 1
 _LOG_FIELDS = (
@@ -71,7 +70,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     ) -> dict[str, Any]:
         """Keep alerts quiet. ``matching_count`` is how many that hold now it covers."""
         now = services.clock.now()
-        matchers = _parse(wanted.matchers)
+        matchers = read_matchers(wanted.matchers)
         starts_at = now if wanted.starts_at is None else check_instant(wanted.starts_at)
         ends_at = check_instant(wanted.ends_at)
         if not max(now, starts_at) < ends_at <= starts_at + _LONGEST:
@@ -148,16 +147,6 @@ async def _holds(services: Services, api: ApiServices) -> Holds:
         windows=api.policy.windows,
         inhibitors=Inhibitors(api.policy.inhibitions, [(alert.alert_id, labels_of(alert)) for alert in firing]),
     )
-
-
-def _parse(text: str) -> Matchers:
-    try:
-        found = Matchers.parse(text)
-    except ValueError as error:
-        raise InvalidRequestError("bad_matchers", f"matchers: {error}") from error
-    if not found.items:
-        raise InvalidRequestError("bad_matchers", "matchers: at least one; a silence of everything is no silence")
-    return found
 
 
 def _own_department(session: Session) -> str | None:

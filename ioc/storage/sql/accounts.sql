@@ -19,6 +19,10 @@ UPDATE account SET disabled = %(disabled)s WHERE name = %(name)s RETURNING name;
 -- name: list_accounts
 SELECT name, display_name, roles, department, disabled FROM account ORDER BY name;
 
+-- name: list_able
+SELECT name, display_name, roles, department, disabled FROM account
+WHERE NOT disabled AND roles && %s::text[] ORDER BY name;
+
 -- name: find_account
 SELECT name, display_name, roles, department, disabled, password_hash FROM account WHERE name = %s;
 

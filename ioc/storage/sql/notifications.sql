@@ -132,8 +132,10 @@ WHERE alert_id = %(alert_id)s
 DELETE FROM escalation WHERE alert_id = %(alert_id)s
 
 -- name: firing_alerts
+-- What is out of service explains nothing: its measurement is in doubt.
 SELECT * FROM alert
-WHERE ended_at IS NULL AND NOT shadow AND (%(rule_ids)s::text[] IS NULL OR rule_id = ANY(%(rule_ids)s))
+WHERE ended_at IS NULL AND NOT shadow AND operator <> 'out_of_service'
+  AND (%(rule_ids)s::text[] IS NULL OR rule_id = ANY(%(rule_ids)s))
 ORDER BY started_at DESC LIMIT %(limit)s
 
 -- name: notifications

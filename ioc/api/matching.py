@@ -1,0 +1,21 @@
+"""Matchers in requests: the language of silences and of the register of suppressions."""
+
+from __future__ import annotations
+
+from alerts.notification.matchers import Matchers
+from ioc.errors import InvalidRequestError
+
+
+def read_matchers(text: str) -> Matchers:
+    """Read which alerts a caller means.
+
+    Raises:
+        InvalidRequestError: the text is not matchers, or there are none: nobody keeps everything quiet.
+    """
+    try:
+        found = Matchers.parse(text)
+    except ValueError as error:
+        raise InvalidRequestError("bad_matchers", f"matchers: {error}") from error
+    if not found.items:
+        raise InvalidRequestError("bad_matchers", "matchers: at least one; a silence of everything is no silence")
+    return found
