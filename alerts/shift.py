@@ -54,6 +54,11 @@ class ShiftReport:
         return [alert for alert in self.open if alert.operator is OperatorState.SHELVED]
 
 
+def is_of_shift(entry: AlertEvent) -> bool:
+    """Whether a shift's report says anything of an entry; most of a journal only moves values."""
+    return entry.actor is not None or entry.type is ChangeType.FIRED or entry.alert.ended_at is not None
+
+
 def make_shift_report(
     entries: Iterable[AlertEvent], standing: Sequence[Alert], *, start: datetime, end: datetime
 ) -> ShiftReport:

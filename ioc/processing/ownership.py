@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from alerts.engine import Engine
-
 from ioc.domain.events import Event
 from ioc.logs import logger
 from ioc.ports import BatchStore, Topic, TopicPartition
