@@ -12,7 +12,7 @@ from ioc.api.report_page import Language, format_span, format_time, write_page, 
 from ioc.domain.alerts import Alert, ChangeType, Severity
 from ioc.storage.reports import Shift
 
-_TEXTS: Mapping[Language, Mapping[str, str]] = {
+SHIFT_TEXTS: Mapping[Language, Mapping[str, str]] = {
     "vi": {
         "title": "Báo cáo ca trực", "fired": "Cảnh báo mới", "ended": "Đã kết thúc", "open": "Bàn giao: còn mở",
         "deeds": "Việc đã làm", "level": "Mức", "rule": "Quy tắc", "unit": "Xã, phường", "count": "Số",
@@ -40,7 +40,7 @@ _TEXTS: Mapping[Language, Mapping[str, str]] = {
 
 def write_shift_page(shift: Shift, language: Language, *, standalone: bool = False) -> str:
     """Write the page."""
-    text, report = _TEXTS[language], shift.report
+    text, report = SHIFT_TEXTS[language], shift.report
     span = format_span(report.start, report.end)
     parts = [
         f"<h1>{text['title']}</h1><p>{span} (UTC+7)</p>",
