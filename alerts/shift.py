@@ -5,13 +5,17 @@ Made from the journal alone, so that its numbers are the journal's.
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from alerts.rule import PROVINCE_TIME
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType, OperatorState, Severity
 
+SHIFT = timedelta(hours=12)
+_DAY_HOUR = 6
 _BY_PEOPLE = frozenset(
     {
         ChangeType.ACKNOWLEDGED, ChangeType.COMMENTED, ChangeType.SHELVED, ChangeType.UNSHELVED, ChangeType.RESOLVED,
@@ -56,6 +60,11 @@ class ShiftReport:
     def shelved(self) -> list[Alert]:
         """Alerts of the list that somebody put on the shelf."""
         return [alert for alert in self.open if alert.operator is OperatorState.SHELVED]
+
+
+def is_of_shift(entry: AlertEvent) -> bool:
+    """Whether a shift's report says anything of an entry; most of a journal only moves values."""
+    return entry.actor is not None or entry.type is ChangeType.FIRED or entry.alert.ended_at is not None
 
 
 def make_shift_report(
@@ -114,3 +123,26 @@ def _rank(names: Iterable[str]) -> list[tuple[str, int]]:
 def _mean(spans: Iterable[timedelta]) -> timedelta | None:
     known = list(spans)
     return sum(known, timedelta(0)) / len(known) if known else None
+
+
+class ShiftName(enum.StrEnum):
+    """Shifts by name: day from 6 to 18, night from 18 to 6, province time; ``last`` is the newest that is over."""
+
+    DAY = "day"
+    NIGHT = "night"
+    LAST = "last"
+
+
+def find_shift(name: ShiftName, now: datetime) -> tuple[datetime, datetime]:
+    """Give the newest shift of this name that has begun: its beginning and its end, or ``now`` while it runs."""
+    local = now.astimezone(PROVINCE_TIME)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    begins = [midnight + timedelta(hours=hours) for hours in (-30, -18, -6, 6, 18)]
+    match name:
+        case ShiftName.DAY:
+            start = max(at for at in begins if at <= local and at.hour == _DAY_HOUR)
+        case ShiftName.NIGHT:
+            start = max(at for at in begins if at <= local and at.hour != _DAY_HOUR)
+        case ShiftName.LAST:
+            start = max(at for at in begins if at + SHIFT <= local)
+    return start.astimezone(UTC), min(now, (start + SHIFT).astimezone(UTC))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,23 +21,49 @@ class FloodLimits:
     ends_below: int = 5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flood:
+    """One flood: from the annunciation that was too many up to the instant that left fewer than the lower limit.
+
+    ``ended_at`` is None while it lasts. ``peak_count`` is the most that ten minutes of it had.
+    """
+
+    began_at: datetime
+    ended_at: datetime | None
+    peak_count: int
+
+
+def find_floods(told: Iterable[tuple[datetime, int]], limits: FloodLimits, now: datetime) -> list[Flood]:
+    """Find the floods among annunciations up to ``now``: instants, oldest first, each with its new alerts."""
+    recent: deque[tuple[datetime, int]] = deque()
+    floods: list[Flood] = []
+    total, peak_count, began_at = 0, 0, None
+    for at, count in itertools.chain(told, [(now, 0)]):
+        # What left the window since the last instant may have ended the flood in between.
+        while recent and recent[0][0] + WINDOW <= at:
+            then, left = recent.popleft()
+            total -= left
+            if began_at is not None and total < limits.ends_below:
+                floods.append(Flood(began_at=began_at, ended_at=then + WINDOW, peak_count=peak_count))
+                began_at = None
+        recent.append((at, count))
+        total += count
+        if began_at is None and total > limits.begins_above:
+            began_at, peak_count = at, 0
+        peak_count = max(peak_count, total)
+    if began_at is not None:
+        floods.append(Flood(began_at=began_at, ended_at=None, peak_count=peak_count))
+    return floods
+
+
 def is_flood(told: Iterable[tuple[datetime, int]], limits: FloodLimits, now: datetime) -> bool:
     """Whether a department is in a flood, from what it was told: instants, oldest first, each with its new alerts.
 
-    Hysteresis makes the answer depend on the past, so pass at least an hour of it; an hour below the lower limit
-    is never within a flood.
+    Hysteresis makes the answer depend on the past, so pass at least an hour of it. A flood that has lain between both
+    limits for all of that time is taken for over.
     """
-    recent: list[tuple[datetime, int]] = []
-    flood = False
-    for at, count in [*told, (now, 0)]:
-        # What left the window since the last instant may have ended the flood in between.
-        for left_at in [then + WINDOW for then, _ in recent if then + WINDOW <= at]:
-            recent = [(then, new) for then, new in recent if then + WINDOW > left_at]
-            flood = flood and sum(new for _, new in recent) >= limits.ends_below
-        recent.append((at, count))
-        total = sum(new for _, new in recent)
-        flood = total > limits.begins_above or (flood and total >= limits.ends_below)
-    return flood
+    floods = find_floods(told, limits, now)
+    return bool(floods) and floods[-1].ended_at is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

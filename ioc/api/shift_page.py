@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from html import escape
-from typing import Literal
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
-from alerts.shift import ShiftReport
+from alerts.performance.targets import check
+from ioc.api.performance_page import format_figure, format_target
+from ioc.api.performance_texts import TEXTS as PERFORMANCE_TEXTS
+from ioc.api.report_page import Language, format_span, format_time, write_page, write_section, write_table
 from ioc.domain.alerts import Alert, ChangeType, Severity
+from ioc.storage.reports import Shift
 
-PROVINCE_TIME = ZoneInfo("Asia/Ho_Chi_Minh")
-Language = Literal["vi", "en"]
-_TEXTS: Mapping[Language, Mapping[str, str]] = {
+SHIFT_TEXTS: Mapping[Language, Mapping[str, str]] = {
     "vi": {
         "title": "Báo cáo ca trực", "fired": "Cảnh báo mới", "ended": "Đã kết thúc", "open": "Bàn giao: còn mở",
         "deeds": "Việc đã làm", "level": "Mức", "rule": "Quy tắc", "unit": "Xã, phường", "count": "Số",
@@ -41,10 +40,10 @@ _TEXTS: Mapping[Language, Mapping[str, str]] = {
 }  # fmt: skip
 
 
-def write_shift_page(report: ShiftReport, language: Language) -> str:
+def write_shift_page(shift: Shift, language: Language, *, standalone: bool = False) -> str:
     """Write the page."""
-    text = _TEXTS[language]
-    span = f"{_time(report.start)} – {_time(report.end)}"
+    text, report = SHIFT_TEXTS[language], shift.report
+    span = format_span(report.start, report.end)
     parts = [
         f"<h1>{text['title']}</h1><p>{span} (UTC+7)</p>",
         f"<p>{text['mtta']}: {_minutes(report.mean_to_acknowledge, text)} · "
@@ -53,12 +52,16 @@ def write_shift_page(report: ShiftReport, language: Language) -> str:
             text, f"{text['fired']} / {text['ended']}", ("level", "fired", "ended"),
             [(text[level.value], report.fired[level], report.ended[level]) for level in Severity],
         ),
+        _write_performance(shift, language),
         _table(text, text["rule"], ("rule", "count"), report.fired_by_rule),
         _table(text, text["unit"], ("unit", "count"), report.fired_by_unit),
         _table(
             text, text["deeds"], ("when", "who", "what", "alert", "why"),
             [
-                (_time(deed.at), deed.actor, text[deed.type.value], _title(deed.alert, language), deed.reason or "")
+                (
+                    format_time(deed.at), deed.actor, text[deed.type.value], _title(deed.alert, language),
+                    deed.reason or "",
+                )
                 for deed in report.deeds
                 if deed.type is not ChangeType.FIRED
             ],
@@ -66,32 +69,37 @@ def write_shift_page(report: ShiftReport, language: Language) -> str:
         _table(
             text, text["open"], ("level", "alert", "since", "state"),
             [
-                (text[item.severity.value], _title(item, language), _time(item.started_at), text[item.operator.value])
+                (
+                    text[item.severity.value], _title(item, language), format_time(item.started_at),
+                    text[item.operator.value],
+                )
                 for item in report.open
             ],
         ),
     ]  # fmt: skip
-    return (
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{text["title"]} {span}</title>'
-        f'<link rel="stylesheet" href="/wall/css/report.css"></head><body>{"".join(parts)}</body></html>'
-    )
+    return write_page(f"{text['title']} {span}", parts, language, standalone=standalone)
+
+
+def _write_performance(shift: Shift, language: Language) -> str:
+    """The alarm system in this shift, in short: figures, targets, verdicts."""
+    text = PERFORMANCE_TEXTS[language]
+    rows = [
+        (
+            text[item.name], format_figure(item, language), format_target(item, language),
+            "–" if item.verdict is None else text[item.verdict.value],
+        )
+        for item in check(shift.performance)
+    ]  # fmt: skip
+    columns = [text[name] for name in ("figure", "value", "target", "verdict")]
+    return write_section(text["title"], write_table(columns, rows, none=text["none"]))
 
 
 def _table(text: Mapping[str, str], caption: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    head = "".join(f"<th>{text[name]}</th>" for name in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
-    content = (
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else f"<p>{text['none']}</p>"
-    )
-    return f"<section><h2>{caption}</h2>{content}</section>"
+    return write_section(caption, write_table([text[name] for name in columns], rows, none=text["none"]))
 
 
 def _title(alert: Alert, language: Language) -> str:
     return alert.title_vi if language == "vi" else alert.title_en
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(PROVINCE_TIME):%d/%m/%Y %H:%M}"
 
 
 def _minutes(span: timedelta | None, text: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from ioc.bootstrap.examination import Finding, examine
 from ioc.bootstrap.foundations import Foundations, open_foundations
 from ioc.bootstrap.letters import list_dead_letters, retry_dead_letters, show_dead_letter
 from ioc.bootstrap.preparation import apply_topics, migrate_store, prepared
+from ioc.bootstrap.reports import report_performance, report_shift
 from ioc.bootstrap.scratch import scratch
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "migrate_store",
     "open_foundations",
     "prepared",
+    "report_performance",
+    "report_shift",
     "retry_dead_letters",
     "revoke_key",
     "scratch",

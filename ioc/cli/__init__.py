@@ -24,6 +24,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "backtests": ("backtest",),
     "dead_letters": ("dead-letters",),
     "people": ("accounts", "keys"),
+    "reports": ("reports",),
     "geodata": ("geo",),
     "feeds": ("feeds",),
     "inspection": ("settings", "doctor"),

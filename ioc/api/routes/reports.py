@@ -1,4 +1,4 @@
-"""The shift report: what happened, who acted, what is handed over; as JSON and as a page to print."""
+"""Reports: what happened in a shift, and how well the alarm system served; as JSON and as pages to print."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -7,16 +7,21 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse
 from pydantic import AwareDatetime
 
-from alerts.shift import Deed, ShiftReport, make_shift_report
+from alerts.performance.figures import Performance
 from ioc.api.auth import VIEWERS, signed_in
 from ioc.api.paging import check_instant
+from ioc.api.performance_page import write_performance_page
+from ioc.api.report_page import Language, unit_names
+from ioc.api.report_views import to_performance, to_shift
 from ioc.api.services import ApiServices, Services
-from ioc.api.shift_page import Language, write_shift_page
-from ioc.api.views import to_alert, to_ms
-from ioc.errors import InvalidRequestError
+from ioc.api.shift_page import write_shift_page
+from ioc.errors import NotFoundError
+from ioc.storage.reports import Shift, read_performance, read_shift
 
 SHIFT = timedelta(hours=8)
-_LONGEST = timedelta(days=7)
+DAY = timedelta(days=1)
+From = Annotated[AwareDatetime | None, Query(alias="from")]
+To = Annotated[AwareDatetime | None, Query(alias="to")]
 
 
 def router(services: Services, api: ApiServices) -> APIRouter:
@@ -25,57 +30,39 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         prefix="/api/v1/reports", tags=["reports"], dependencies=[Depends(signed_in(api.accounts, *VIEWERS))]
     )
 
-    async def report(
-        start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-        end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
-    ) -> ShiftReport:
+    async def report_shift(start: From = None, end: To = None) -> Shift:
         now = services.clock.now()
         end = now if end is None else min(now, check_instant(end))
-        start = end - SHIFT if start is None else check_instant(start)
-        if not timedelta(0) < end - start <= _LONGEST:
-            raise InvalidRequestError(
-                "bad_range", f"`from` must be before `to` and now, by at most {_LONGEST.days} days"
-            )
-        return make_shift_report(
-            await api.alerts.events_between(start, end), await api.alerts.open_at(end), start=start, end=end
-        )
+        return await read_shift(api.alerts, end - SHIFT if start is None else check_instant(start), end)
+
+    async def measure(
+        start: From = None, end: To = None, unit: Annotated[str | None, Query(max_length=16)] = None
+    ) -> Performance:
+        now = services.clock.now()
+        end = now if end is None else min(now, check_instant(end))
+        start = end - DAY if start is None else check_instant(start)
+        if unit is not None and unit not in unit_names():
+            raise NotFoundError("unit", unit)
+        return await read_performance(api.alerts, start, end, unit_code=unit)
 
     @routes.get("/shift")
-    async def shift(made: Annotated[ShiftReport, Depends(report)]) -> dict[str, Any]:
+    async def shift(made: Annotated[Shift, Depends(report_shift)]) -> dict[str, Any]:
         """The last eight hours where no range is given."""
-        return _to_json(made)
+        return to_shift(made)
 
     @routes.get("/shift.html", response_class=HTMLResponse)
-    async def shift_page(made: Annotated[ShiftReport, Depends(report)], lang: Language = "vi") -> HTMLResponse:
+    async def shift_page(made: Annotated[Shift, Depends(report_shift)], lang: Language = "vi") -> HTMLResponse:
         """The same to read and to print."""
         return HTMLResponse(write_shift_page(made, lang))
 
+    @routes.get("/alarm-performance")
+    async def performance(made: Annotated[Performance, Depends(measure)]) -> dict[str, Any]:
+        """The last day where no range is given; at most 31 days. Targets stand beside the figures."""
+        return to_performance(made)
+
+    @routes.get("/alarm-performance.html", response_class=HTMLResponse)
+    async def performance_page(made: Annotated[Performance, Depends(measure)], lang: Language = "vi") -> HTMLResponse:
+        """The same to read and to print."""
+        return HTMLResponse(write_performance_page(made, lang))
+
     return routes
-
-
-def _to_json(report: ShiftReport) -> dict[str, Any]:
-    return {
-        "from": to_ms(report.start),
-        "to": to_ms(report.end),
-        "fired": {severity.value: count for severity, count in report.fired.items()},
-        "ended": {severity.value: count for severity, count in report.ended.items()},
-        "fired_by_rule": dict(report.fired_by_rule),
-        "fired_by_unit": dict(report.fired_by_unit),
-        "mean_to_acknowledge_s": _seconds(report.mean_to_acknowledge),
-        "mean_to_end_s": _seconds(report.mean_to_end),
-        "deeds": [_to_deed(deed) for deed in report.deeds],
-        "open": [to_alert(alert) for alert in report.open],
-    }
-
-
-def _to_deed(deed: Deed) -> dict[str, Any]:
-    alert = deed.alert
-    return {
-        "at": to_ms(deed.at), "actor": deed.actor, "type": deed.type.value, "reason": deed.reason,
-        "after_s": deed.after.total_seconds(), "alert_id": str(alert.alert_id), "title_vi": alert.title_vi,
-        "title_en": alert.title_en,
-    }  # fmt: skip
-
-
-def _seconds(span: timedelta | None) -> float | None:
-    return None if span is None else span.total_seconds()

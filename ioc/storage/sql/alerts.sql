@@ -69,9 +69,15 @@ WHERE alert_id = %(alert_id)s AND cardinality(input_ids) > 0 ORDER BY revision D
 SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event
 WHERE event_id > %(after)s ORDER BY event_id LIMIT %(limit)s
 
--- name: events_between
-SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event
-WHERE at >= %(start)s AND at < %(end)s ORDER BY event_id LIMIT %(limit)s
+-- name: span_between
+-- The inner query keeps the planner from walking the whole primary key for the least id.
+SELECT min(event_id), max(event_id)
+FROM (SELECT event_id FROM alert_event WHERE at >= %(start)s AND at < %(end)s OFFSET 0) AS found
+
+-- name: events_of_span
+-- By id alone: with the time in it, the planner may fetch and sort the whole period for every page.
+SELECT event_id, alert_id, revision, type, at, actor, reason, alert::text FROM alert_event
+WHERE event_id > %(after)s AND event_id <= %(last)s ORDER BY event_id LIMIT %(limit)s
 
 -- name: standing_at
 -- How each alert stood at an instant: its newest entry before it, where that one leaves it on the operators' list.
