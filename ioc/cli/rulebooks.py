@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.progress import track
 
 from alerts import rule_tests
 from ioc import settings
@@ -45,16 +46,18 @@ def run_tests(paths: Paths = None) -> None:
 
     Example:  ioc rules test
     """
-    results = rule_tests.run_tests(paths or _shipped(), load_world(settings.load().data_dir / "geo"))
-    table = Table("", "Rule", "Test", "What differs")
-    for result in results:
-        table.add_row(
-            "[green]ok[/]" if result.passed else "[red]FAILED[/]", result.rule_id, result.name, result.difference
-        )
-    Console().print(table)
-    failed = sum(not result.passed for result in results)
-    typer.echo(f"{len(results) - failed} passed, {failed} failed")
-    if failed or not results:
+    tests = rule_tests.find_tests(paths or _shipped())
+    world, failed = load_world(settings.load().data_dir / "geo"), 0
+    console = Console(stderr=True)
+    for test in track(tests, "rules", console=console, transient=True, disable=not console.is_terminal):
+        result = test.run(world)
+        failed += not result.passed
+        typer.echo(f"{'ok    ' if result.passed else 'FAILED'} {result.rule_id}: {result.name}")
+        if not result.passed:
+            typer.echo(f"       {result.file}:{result.line}")
+            typer.echo(indent(result.difference, " " * 7))
+    typer.echo(f"{len(tests) - failed} passed, {failed} failed")
+    if failed or not tests:
         raise typer.Exit(1)
 
 

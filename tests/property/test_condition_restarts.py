@@ -15,6 +15,7 @@ from ioc.bootstrap.knowledge import load_world
 from ioc.domain.kinds import (
     AirReading,
     Outage,
+    PassengerCount,
     Rain,
     TruckStep,
     VesselArrival,
@@ -112,6 +113,20 @@ def _wet(rows):
     return sorted(events, key=lambda event: event.received_at)
 
 
+def _passengers(rows):
+    """Fifteen mornings at a gate as usual, then one with more people, late counts and repeated ones."""
+    usual = [(24 * 60 * day + minute, 100, "all", 0) for day in range(15) for minute in range(60, 120, 10)]
+    last = [(24 * 60 * 15 + minute, count, group, late_s) for minute, count, group, late_s in rows]
+    events = [
+        make_event(
+            "gate.bac-luan-1", PassengerCount(in_count=count, group=group), START + timedelta(minutes=minute),
+            delay_s=late_s,
+        )
+        for minute, count, group, late_s in [*usual, *last]
+    ]  # fmt: skip
+    return sorted(events, key=lambda event: event.received_at)
+
+
 WEATHER = st.lists(
     st.tuples(
         st.sampled_from(["dust", "wind", "rain", "crest", "dark", "boat"]),
@@ -150,7 +165,18 @@ STREAMS["06-dust-calm"] = st.lists(
 STREAMS["13-flash-flood"] = st.lists(
     st.tuples(st.integers(0, 80), st.integers(0, 25), st.sampled_from([0, 600])), min_size=15, max_size=40
 )
+STREAMS["33-passengers"] = st.lists(
+    st.tuples(
+        st.integers(0, 300),
+        st.integers(0, 400),
+        st.sampled_from(["all", "chinese", "vietnamese"]),
+        st.sampled_from([0, 0, 0, 300, 5_000]),
+    ),
+    min_size=10,
+    max_size=60,
+)
 MAKERS = {
+    "33-passengers": _passengers,
     "07-stuck": _stations,
     "08-spike": _stations,
     "26-manifest": _trips,
