@@ -19,6 +19,7 @@ from ioc.domain.alerts import AlertChange, ChangeType
 from ioc.domain.events import Event, Signal
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import KINDS, AnyPayload
+from ioc.domain.quantities import Quality
 
 BEGIN = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 """09:00 in the province, unless a test says otherwise."""
@@ -30,7 +31,8 @@ _MOST_EVENTS = 20_000
 _LONGEST = timedelta(days=60)
 _EVENTS, _SIGNALS = "events", "signals"
 _PLACED = ("lon", "lat", "unit", "feed", "quality")
-_ENVELOPE = frozenset({"at", "asset", "kind", *_PLACED, "delay", "every", "until", "again", "times"})
+_TIMED = ("at", "every", "until", "delay", "again", "times")
+_ENVELOPE = frozenset({"asset", "kind", *_PLACED, *_TIMED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +190,9 @@ def _read_events(rule: Rule, table: Table, begin: datetime) -> Iterator[Event]:
     for key in table.names:
         if key not in _ENVELOPE:
             fields[key] = _to_field(table.value(key), begin)
-    envelope = {key: table.value(key, None) for key in ("lon", "lat", "unit", "feed", "quality")}
+    place = {f"{key}_deg": table.number(key) for key in ("lon", "lat") if table.has(key)}
+    unit_code, feed_id = table.text("unit", ""), table.text("feed", "test")
+    quality = table.whole("quality", 0, least=0, most=len(Quality) - 1)
     table.finish()
     try:
         payload = msgspec.convert([kind_name, *_in_order(kind_name, fields)], AnyPayload)
@@ -203,15 +207,14 @@ def _read_events(rule: Rule, table: Table, begin: datetime) -> Iterator[Event]:
         observed_at = begin + at + number // a_line * again + number % a_line * every
         yield Event(
             event_id=event_id("test", asset_id, observed_at, kind_name),
-            feed_id=envelope["feed"] or "test",
+            feed_id=feed_id,
             asset_id=asset_id,
             observed_at=observed_at,
             received_at=observed_at + delay,
             data=payload,
-            lon_deg=envelope["lon"],
-            lat_deg=envelope["lat"],
-            unit_code=envelope["unit"],
-            quality=envelope["quality"] or 0,
+            unit_code=unit_code or None,
+            quality=quality,
+            **place,
         )
 
 

@@ -41,6 +41,11 @@ runbook: {vi: c, en: c}
 """
 
 
+TWO_LEVELS = """\
+  - {severity: minor, above: 1000}
+  - {severity: major, above: 2000}"""
+
+
 def book(tmp_path, *changes):
     text = RULE
     for change in changes:
@@ -149,7 +154,7 @@ def test_hours_that_stay_over_are_one_alert_that_does_not_flap(tmp_path):
 def test_severity_falls_with_a_whole_hour_and_rises_within_one(tmp_path):
     rules = book(
         tmp_path, ("value: mean", "value: sum"),
-        ("  - {severity: minor, score: 4, clear: 2}", "  - {severity: minor, above: 1000}\n  - {severity: major, above: 2000}"),
+        ("  - {severity: minor, score: 4, clear: 2}", TWO_LEVELS),
     )  # fmt: skip
     lives = run(
         rules, WORLD, [event for hour, count in enumerate([200, 400, 200, 200]) for event in whole_hour(hour, count)]
