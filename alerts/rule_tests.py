@@ -185,7 +185,7 @@ def _read_events(rule: Rule, table: Table, begin: datetime) -> Iterator[Event]:
     at, every = table.duration("at", timedelta(0)), table.duration("every", timedelta(0))
     until, delay = table.duration("until", at), table.duration("delay", timedelta(0))
     again, times = table.duration("again", timedelta(0)), table.whole("times", 1, least=1, most=1_000)
-    asset_id = table.text("asset")
+    asset = table.text("asset")
     fields: dict[str, Any] = {}
     for key in table.names:
         if key not in _ENVELOPE:
@@ -205,6 +205,7 @@ def _read_events(rule: Rule, table: Table, begin: datetime) -> Iterator[Event]:
         return
     for number in range(a_line * times):
         observed_at = begin + at + number // a_line * again + number % a_line * every
+        asset_id = asset.replace("{n}", str(number))
         yield Event(
             event_id=event_id("test", asset_id, observed_at, kind_name),
             feed_id=feed_id,

@@ -19,6 +19,7 @@ from alerts.conditions.coincidence import read_coincidence
 from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
 from alerts.conditions.mooring import read_mooring
+from alerts.conditions.on_time import read_on_time
 from alerts.conditions.passage import read_passage
 from alerts.conditions.share import read_share
 from alerts.conditions.spike import read_spike
@@ -50,6 +51,7 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "baseline": read_baseline,
     "absence": read_absence,
     "passage": read_passage,
+    "on_time": read_on_time,
     "share": read_share,
     "cluster": read_cluster,
     "coincidence": read_coincidence,

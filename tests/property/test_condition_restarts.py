@@ -14,6 +14,7 @@ from alerts.rulebook import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.kinds import (
     AirReading,
+    CaseStep,
     Outage,
     PassengerCount,
     Rain,
@@ -127,6 +128,22 @@ def _passengers(rows):
     return sorted(events, key=lambda event: event.received_at)
 
 
+def _cases(rows):
+    """Cases of two units that are finished in time or late, told at once, late or twice."""
+    events = [
+        make_event(
+            f"case.{number % 30}",
+            CaseStep(
+                procedure="1.001", status="done", filed_at=START, due_at=START + timedelta(days=2),
+                done_at=START + timedelta(hours=done_h),
+            ),
+            START + timedelta(hours=done_h, seconds=number), delay_s=late_s, unit_code=unit_code,
+        )
+        for number, (done_h, unit_code, late_s) in enumerate(rows)
+    ]  # fmt: skip
+    return sorted(events, key=lambda event: event.received_at)
+
+
 WEATHER = st.lists(
     st.tuples(
         st.sampled_from(["dust", "wind", "rain", "crest", "dark", "boat"]),
@@ -175,7 +192,13 @@ STREAMS["33-passengers"] = st.lists(
     min_size=10,
     max_size=60,
 )
+STREAMS["34-cases"] = st.lists(
+    st.tuples(st.integers(0, 60), st.sampled_from(["06652", "06658"]), st.sampled_from([0, 60, 200_000])),
+    min_size=30,
+    max_size=90,
+)
 MAKERS = {
+    "34-cases": _cases,
     "33-passengers": _passengers,
     "07-stuck": _stations,
     "08-spike": _stations,
