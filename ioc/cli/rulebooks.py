@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import track
 
 from alerts import rule_tests
+from alerts.rule_listing import list_rules
+from alerts.rulebook import Rulebook
 from ioc import settings
 from ioc.bootstrap.knowledge import load_world
 
@@ -59,6 +61,15 @@ def run_tests(paths: Paths = None) -> None:
     typer.echo(f"{len(tests) - failed} passed, {failed} failed")
     if failed or not tests:
         raise typer.Exit(1)
+
+
+@rules_app.command("list")
+def show(paths: Paths = None) -> None:
+    """Print the rules as a Markdown table: what each looks at, its levels and limits.
+
+    Example:  ioc rules list
+    """
+    typer.echo(list_rules(Rulebook.load(paths or _shipped()).rules), nl=False)
 
 
 def _shipped() -> list[Path]:
