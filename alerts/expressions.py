@@ -32,6 +32,9 @@ _LITERAL = re.compile(r"""(?:[rRbB]{0,2})(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _MACRO = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
 _WHOLE = re.compile(r"(?<![\w.])(\d+)(?![\w.])")
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
+_MOST = 1e12
+"""No limit is larger; what is beyond all numbers is infinite, and nothing is over it."""
 _DIVISION = re.compile(r"[/%]\s*(?!0+(?:\.0*)?(?:e[+-]?\d+)?(?![\w.]))\d")
 
 
@@ -99,6 +102,8 @@ def _refuse_hostile(text: str, bare: str) -> None:
             raise ExpressionError(f"nested deeper than {MOST_DEPTH}")
     if (macro := _MACRO.search(bare)) is not None:
         raise ExpressionError(f"{macro[1]}() runs over lists; a rule has single values")
+    if (large := next((text for text in _NUMBER.findall(bare) if float(text) > _MOST), None)) is not None:
+        raise ExpressionError(f"{large[:20]} is no number of ordinary size")
     if len(re.findall(r"[/%]", bare)) != len(_DIVISION.findall(bare)):
         # x / 0.0 is infinite, and infinite is over every limit: a false alarm that nobody meant.
         raise ExpressionError("divide by a number other than zero only; instead of a / b > 0.2 write a > 0.2 * b")
@@ -120,4 +125,4 @@ def _to_cel(value: Any) -> Any:
 
 
 def _first_line(error: RuntimeError) -> str:
-    return str(error).replace("INVALID_ARGUMENT: ERROR: <input>:", "at ").split("\n", 1)[0]
+    return str(error).replace("INVALID_ARGUMENT: ERROR: <input>:", "at ").split("\n", 1)[0][:300]

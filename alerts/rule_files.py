@@ -1,13 +1,17 @@
-"""Reading rule files: YAML whose every fault is named with file and line, all at once."""
+"""Reading rule files: YAML whose every fault is named with file and line, all at once.
+
+A file may come from anybody who may propose a rule, so nothing in it is trusted: it is refused when it is too large or
+too deep, when it refers to itself, and where a number or a duration is none that a rule could mean.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -21,6 +25,14 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _COMPARISON = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 _REQUIRED: Any = object()
+
+MOST_BYTES = 1_000_000
+"""Of one file; the longest that is shipped has a hundredth of it."""
+MOST_DEPTH = 12
+LONGEST = timedelta(days=400)
+MOST = 1e12
+"""No limit and no count of a rule is larger; a longer row of digits is a slip of the hand."""
+_MOST_CHARACTERS = 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +61,9 @@ class Table:
             self.fault(f"{where or 'the file'} must be a mapping")
             return
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.fault("a key must be one word", key)
+                continue
             if key.value in self._entries:
                 self.fault(f"{key.value!r} stands twice", key)
             self._entries[key.value] = (key, value)
@@ -68,6 +83,11 @@ class Table:
         mark = (node or self.node).start_mark
         self.faults.append(Fault(file=self.file, line=int(mark.line) + 1, what=what))
 
+    def node_of(self, key: str) -> yaml.Node | None:
+        """Give where a key's value stands."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry[1]
+
     def has(self, key: str) -> bool:
         """Whether the key is there."""
         return key in self._entries
@@ -81,13 +101,23 @@ class Table:
     def value(self, key: str, default: Any = _REQUIRED) -> Any:
         """Give a value as YAML has it."""
         entry = self._take(key, default)
-        return default if entry is None else _construct(entry)
+        if entry is None:
+            return default
+        try:
+            return _construct(entry)
+        except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
+            reason = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error)
+            self.fault(f"{key}: cannot be read: {_clip(str(reason))}", entry)
+            return default
 
     def text(self, key: str, default: str = _REQUIRED) -> str:
         """Give a text."""
         found = self.value(key, default)
-        if found is default or isinstance(found, str):
+        if found is default or (isinstance(found, str) and len(found) <= _MOST_CHARACTERS):
             return "" if found is _REQUIRED else found
+        if isinstance(found, str):
+            self.fault(f"{key}: longer than {_MOST_CHARACTERS} characters", self._entries[key][1])
+            return ""
         self.fault(f"{key}: must be a text", self._entries[key][1])
         return ""
 
@@ -103,13 +133,38 @@ class Table:
         return ()
 
     def number(self, key: str, default: float = _REQUIRED) -> float:
-        """Give a number."""
+        """Give a number; infinity and NaN are none."""
         found = self.value(key, default)
-        if isinstance(found, int | float) and not isinstance(found, bool):
+        if is_number(found):
             return float(found)
         if found is not _REQUIRED:
-            self.fault(f"{key}: must be a number", self._entries[key][1])
+            self.fault(f"{key}: must be a number of ordinary size", self._entries[key][1])
         return 0.0
+
+    def share(self, key: str, default: float = _REQUIRED) -> float:
+        """Give a number from 0 to 1."""
+        found = self.number(key, default)
+        if not 0 <= found <= 1:
+            self.fault(f"{key}: from 0 to 1", self._entries[key][1])
+            return 0.0
+        return found
+
+    def whole(self, key: str, default: int = _REQUIRED, *, least: int, most: int) -> int:
+        """Give a whole number between two, both included."""
+        found = self.number(key, default)
+        if self.has(key) and not (found == int(found) and least <= found <= most):
+            self.fault(f"{key}: a whole number from {least} to {most}", self._entries[key][1])
+            return least
+        return int(found)
+
+    def choice(self, key: str, words: Sequence[str], default: str = _REQUIRED) -> str:
+        """Give one of some words; the first where none of them stands."""
+        found = self.text(key, default)
+        if found in words:
+            return found
+        if self.has(key):
+            self.fault(f"{key}: one of {', '.join(words)}", self._entries[key][1])
+        return words[0]
 
     def flag(self, key: str, default: bool) -> bool:
         """Give a yes or no."""
@@ -127,7 +182,8 @@ class Table:
         if (parsed := parse_duration(found)) is not None:
             return parsed
         if found is not _REQUIRED:
-            self.fault(f"{key}: must be a duration such as 90s, 15m, 6h, 1d", self._entries[key][1])
+            what = f"must be a duration such as 90s, 15m, 6h, 1d, of {LONGEST.days} days at most"
+            self.fault(f"{key}: {what}", self._entries[key][1])
         return timedelta(0)
 
     def table(self, key: str, *, optional: bool = False) -> Table | None:
@@ -199,6 +255,9 @@ class Table:
             return None
         if not self._knows(parts[1], known, node):
             return None
+        if not is_number(float(parts[3])):
+            self.fault(f"{key}: must be a number of ordinary size", node)
+            return None
         return Comparison(quantity=parts[1], operator=parts[2], limit=Limit(values=(float(parts[3]),)))
 
     def _dated(self, table: Table, known: set[str]) -> Comparison | None:
@@ -209,7 +268,8 @@ class Table:
             table.fault(f"operator: one of {' '.join(OPERATORS)}")
             return None
         sound = isinstance(limits, dict) and all(
-            isinstance(day, date) and isinstance(value, int | float) for day, value in limits.items()
+            isinstance(day, date) and not isinstance(day, datetime) and is_number(value)
+            for day, value in limits.items()
         )
         if not sound or not limits:
             table.fault("limits: a mapping from the first day in force to the value")
@@ -236,26 +296,55 @@ class Table:
         return entry[1]
 
 
+def is_number(found: object) -> TypeGuard[float]:
+    """Say whether it is a number that a rule can mean: finite, and no larger than anything that is measured."""
+    return isinstance(found, int | float) and not isinstance(found, bool) and abs(found) <= MOST
+
+
 def parse_duration(found: object) -> timedelta | None:
-    """Read ``1h30m`` and the like; None when it is no duration."""
+    """Read ``1h30m`` and the like; None when it is no duration, or longer than any rule asks for."""
     if not isinstance(found, str) or not re.fullmatch(rf"(?:{_DURATION.pattern}\s*)+", found.strip()):
         return None
-    return sum((float(amount) * _UNITS[unit] for amount, unit in _DURATION.findall(found)), timedelta(0))
+    seconds = sum(float(amount) * _UNITS[unit].total_seconds() for amount, unit in _DURATION.findall(found))
+    return timedelta(seconds=seconds) if seconds <= LONGEST.total_seconds() else None
 
 
 def read_tables(path: Path, faults: list[Fault]) -> list[Table]:
     """Give the rules of a file: one document each."""
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            faults.append(Fault(file=str(path), line=1, what=f"{size} bytes long; at most {MOST_BYTES}"))
+            return []
         text = path.read_text(encoding="utf-8")
+        if (hostile := _find_hostile(text)) is not None:
+            faults.append(Fault(file=str(path), line=hostile[0], what=hostile[1]))
+            return []
         nodes = [node for node in yaml.compose_all(text, Loader=_LOADER) if node is not None]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         faults.append(Fault(file=str(path), line=line, what=f"not YAML: {error.problem}"))
         return []
     except (OSError, UnicodeError, yaml.YAMLError) as error:
-        faults.append(Fault(file=str(path), line=1, what=f"cannot be read: {error}"))
+        faults.append(Fault(file=str(path), line=1, what=f"cannot be read: {_clip(str(error))}"))
         return []
     return [Table(node, str(path), faults) for node in nodes]
+
+
+def _find_hostile(text: str) -> tuple[int, str] | None:
+    """Find what would make a small file grow large: nodes that refer to others, and nesting without end."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        line = 1 if event.start_mark is None else event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            return line, f"*{event.anchor}: a rule says everything in its place, without aliases"
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            return line, f"nested deeper than {MOST_DEPTH}"
+    return None
+
+
+def _clip(text: str) -> str:
+    return text.replace("\n", " ")[:200]
 
 
 def _construct(node: yaml.Node) -> Any:

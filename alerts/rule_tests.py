@@ -19,13 +19,20 @@ from ioc.domain.alerts import AlertChange, ChangeType
 from ioc.domain.events import Event, Signal
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import KINDS, AnyPayload
+from ioc.domain.quantities import Quality
 
 BEGIN = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 """09:00 in the province, unless a test says otherwise."""
 
 _STEP = timedelta(seconds=10)
+_LONG, _LONG_STEP = timedelta(days=2), timedelta(seconds=60)
+"""A test that takes weeks goes in longer steps; timers fire at their instant in either."""
+_MOST_EVENTS = 20_000
+_LONGEST = timedelta(days=60)
 _EVENTS, _SIGNALS = "events", "signals"
-_ENVELOPE = frozenset({"at", "asset", "kind", "lon", "lat", "unit", "feed", "quality", "delay", "every", "until"})
+_PLACED = ("lon", "lat", "unit", "feed", "quality")
+_TIMED = ("at", "every", "until", "delay", "again", "times")
+_ENVELOPE = frozenset({"asset", "kind", *_PLACED, *_TIMED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +45,27 @@ class TestResult:
     rule_id: str
     name: str
     difference: str = ""
+    file: str = ""
+    line: int = 0
 
 
 def check(paths: Iterable[Path]) -> list[Fault]:
-    """Give every fault of rule files, those of their tests included."""
+    """Give every fault of rule files, those of their tests included, file by file from the top.
+
+    What a test gives is checked against the kinds of its rule, so not while these are in doubt.
+    """
     rules, tests, faults = read_rules(paths)
-    if not faults:
-        for rule in rules:
-            for table in tests[rule.rule_id]:
-                _read_test(rule, table)
-    return faults
+    sound = [rule for rule in rules if not _has_fault(rule, rules, faults)]
+    for rule in rules:
+        for table in tests.get(rule.rule_id, ()):
+            _read_test(rule, table, is_sound=rule in sound)
+    return sorted(dict.fromkeys(faults), key=lambda fault: (fault.file, fault.line))
+
+
+def _has_fault(rule: Rule, rules: Sequence[Rule], faults: Sequence[Fault]) -> bool:
+    end = min((other.line for other in rules if other.file == rule.file and other.line > rule.line), default=None)
+    lines = [fault.line for fault in faults if fault.file == rule.file]
+    return any(rule.line <= line and (end is None or line < end) for line in lines)
 
 
 def run_tests(paths: Iterable[Path], world: World) -> list[TestResult]:
@@ -56,33 +74,52 @@ def run_tests(paths: Iterable[Path], world: World) -> list[TestResult]:
     Raises:
         RulebookError: the files have faults.
     """
+    tests = find_tests(paths)
+    return [test.run(world) for test in tests]
+
+
+def find_tests(paths: Iterable[Path]) -> list[RuleTest]:
+    """Give every test beside the rules, read and ready to run.
+
+    Raises:
+        RulebookError: the files have faults.
+    """
     rules, tests, faults = read_rules(paths)
+    found = [_read_test(rule, table) for rule in rules for table in tests.get(rule.rule_id, ())]
     if faults:
         raise RulebookError(faults)
-    results = [_run(rule, table, world) for rule in rules for table in tests[rule.rule_id]]
-    if faults:
-        raise RulebookError(faults)
-    return results
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Test:
+class RuleTest:
+    """One test: a rule, what it is given, and what it should say."""
+
+    rule: Rule
     name: str
+    file: str
+    line: int
+    begin: datetime
     events: Sequence[Event]
     expected: Sequence[Mapping[str, Any]]
     end_at: datetime
 
-
-def _run(rule: Rule, table: Table, world: World) -> TestResult:
-    test = _read_test(rule, table)
-    came = [_describe(change) for change in play(rule, test.events, test.end_at, world)]
-    wanted = [_to_expected(item) for item in test.expected]
-    matches = len(came) == len(wanted) and all(
-        all(actual.get(key) == value for key, value in expected.items())
-        for actual, expected in zip(came, wanted, strict=True)
-    )
-    difference = "" if matches else f"expected {_shorten(wanted)}, came {_shorten(came)}"
-    return TestResult(passed=matches, rule_id=rule.rule_id, name=test.name, difference=difference)
+    def run(self, world: World) -> TestResult:
+        """Play what is given and compare."""
+        came = [_describe(change) for change in play(self.rule, self.events, self.end_at, world)]
+        matches = len(came) == len(self.expected) and all(
+            all(actual.get(key) == value for key, value in expected.items())
+            for actual, expected in zip(came, self.expected, strict=True)
+        )
+        lines = (f"expected {_shorten(self.expected, self.begin)}", f"came     {_shorten(came, self.begin)}")
+        return TestResult(
+            passed=matches,
+            rule_id=self.rule.rule_id,
+            name=self.name,
+            difference="" if matches else "\n".join(lines),
+            file=self.file,
+            line=self.line,
+        )
 
 
 def play(rule: Rule, events: Sequence[Event], end_at: datetime, world: World) -> list[AlertChange]:
@@ -97,70 +134,89 @@ def play(rule: Rule, events: Sequence[Event], end_at: datetime, world: World) ->
         changes.extend(beyond.changes)
         changes.extend(engine.advance(_SIGNALS, now).changes)
 
-    clock = events[0].received_at if events else BEGIN
-    for event in sorted(events, key=lambda item: item.received_at):
-        while clock + _STEP < event.received_at:
-            clock += _STEP
+    in_order = sorted(events, key=lambda item: item.received_at)
+    clock = in_order[0].received_at if in_order else BEGIN
+    step = _STEP if end_at - clock <= _LONG else _LONG_STEP
+    for event in in_order:
+        while clock + step < event.received_at:
+            clock += step
             settle(engine.advance(_EVENTS, clock), clock)
         clock = event.received_at
         settle(engine.step(_EVENTS, [event]), clock)
     while clock < end_at:
-        clock += _STEP
+        clock += step
         settle(engine.advance(_EVENTS, clock), clock)
     return [change for change in changes if change.type is not ChangeType.UPDATED]
 
 
-def _read_test(rule: Rule, table: Table) -> _Test:
+def _read_test(rule: Rule, table: Table, *, is_sound: bool = True) -> RuleTest:
     name = table.text("name")
     begin = table.value("begin", BEGIN)
     if not isinstance(begin, datetime) or begin.tzinfo is None:
         table.fault("begin: must be an instant with an offset")
         begin = BEGIN
-    events = [event for given in table.tables("given") for event in _read_events(rule, given, begin)]
+    given = table.tables("given")
+    events = [event for line in given for event in _read_events(rule, line, begin)] if is_sound else []
     expected = [_read_expected(item, begin) for item in table.tables("expect", optional=True)]
     wait = table.duration("then_wait", timedelta(0))
     table.finish()
-    last_at = max((event.received_at for event in events), default=begin)
-    return _Test(name=name, events=events, expected=expected, end_at=last_at + wait)
+    end_at = max((event.received_at for event in events), default=begin) + wait
+    if end_at - begin > _LONGEST or len(events) > _MOST_EVENTS:
+        table.fault(f"a test takes {_LONGEST.days} days and {_MOST_EVENTS} readings at most")
+        events, end_at = [], begin
+    return RuleTest(
+        rule=rule,
+        name=name,
+        file=table.file,
+        line=table.line,
+        begin=begin,
+        events=events,
+        expected=expected,
+        end_at=end_at,
+    )
 
 
 def _read_events(rule: Rule, table: Table, begin: datetime) -> Iterator[Event]:
-    """Give the readings of one line: one, or one every so often until an instant."""
+    """Give the readings of one line: one, or one every so often until an instant, the whole line several times."""
     kind_name = table.text("kind", rule.condition.kinds[0].KIND)
     if kind_name not in KINDS:
         table.fault(f"no kind {kind_name!r}; there are {', '.join(KINDS)}")
         return
     at, every = table.duration("at", timedelta(0)), table.duration("every", timedelta(0))
     until, delay = table.duration("until", at), table.duration("delay", timedelta(0))
-    asset_id = table.text("asset")
+    again, times = table.duration("again", timedelta(0)), table.whole("times", 1, least=1, most=1_000)
+    asset = table.text("asset")
     fields: dict[str, Any] = {}
     for key in table.names:
         if key not in _ENVELOPE:
             fields[key] = _to_field(table.value(key), begin)
-    envelope = {key: table.value(key, None) for key in ("lon", "lat", "unit", "feed", "quality")}
+    place = {f"{key}_deg": table.number(key) for key in ("lon", "lat") if table.has(key)}
+    unit_code, feed_id = table.text("unit", ""), table.text("feed", "test")
+    quality = table.whole("quality", 0, least=0, most=len(Quality) - 1)
     table.finish()
     try:
         payload = msgspec.convert([kind_name, *_in_order(kind_name, fields)], AnyPayload)
     except (msgspec.ValidationError, KeyError) as error:
         table.fault(f"not a {kind_name}: {error}")
         return
-    while at <= until:
-        observed_at = begin + at
+    a_line = 1 if every <= timedelta(0) else max(0, (until - at) // every + 1)
+    if a_line * times > _MOST_EVENTS:
+        table.fault(f"a line gives {_MOST_EVENTS} readings at most")
+        return
+    for number in range(a_line * times):
+        observed_at = begin + at + number // a_line * again + number % a_line * every
+        asset_id = asset.replace("{n}", str(number))
         yield Event(
             event_id=event_id("test", asset_id, observed_at, kind_name),
-            feed_id=envelope["feed"] or "test",
+            feed_id=feed_id,
             asset_id=asset_id,
             observed_at=observed_at,
             received_at=observed_at + delay,
             data=payload,
-            lon_deg=envelope["lon"],
-            lat_deg=envelope["lat"],
-            unit_code=envelope["unit"],
-            quality=envelope["quality"] or 0,
+            unit_code=unit_code or None,
+            quality=quality,
+            **place,
         )
-        if every <= timedelta(0):
-            return
-        at += every
 
 
 def _in_order(kind_name: str, fields: Mapping[str, Any]) -> list[Any]:
@@ -199,10 +255,6 @@ def _read_expected(table: Table, begin: datetime) -> dict[str, Any]:
     return found
 
 
-def _to_expected(item: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(item)
-
-
 def _describe(change: AlertChange) -> dict[str, Any]:
     return {
         "type": change.type.value,
@@ -218,11 +270,13 @@ def _describe(change: AlertChange) -> dict[str, Any]:
     }
 
 
-def _shorten(items: Sequence[Mapping[str, Any]]) -> str:
+def _shorten(items: Sequence[Mapping[str, Any]], begin: datetime) -> str:
+    """Write changes in one line, with times from the beginning on, as the test has them."""
+
     def one(item: Mapping[str, Any]) -> str:
         at = item.get("at")
-        when = f" at {at - BEGIN}" if isinstance(at, datetime) else ""
-        rest = " ".join(str(item[key]) for key in ("severity", "asset", "unit", "reason") if item.get(key))
+        when = f" at {(at - begin) / timedelta(minutes=1):g}m" if isinstance(at, datetime) else ""
+        rest = " ".join(str(item[key]) for key in ("severity", "asset", "unit", "reason", "title") if item.get(key))
         return f"{item['type']}{when} {rest}".strip()
 
     return "; ".join(map(one, items)) or "nothing"

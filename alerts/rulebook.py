@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
@@ -12,11 +13,13 @@ from string import Formatter
 from alerts.announcement import FACT_NAMES
 from alerts.conditions.absence import read_absence
 from alerts.conditions.asset_limits import read_asset_limits
+from alerts.conditions.baseline import read_baseline
 from alerts.conditions.cluster import read_cluster
 from alerts.conditions.coincidence import read_coincidence
 from alerts.conditions.growth import read_growth
 from alerts.conditions.index import read_index
 from alerts.conditions.mooring import read_mooring
+from alerts.conditions.on_time import read_on_time
 from alerts.conditions.passage import read_passage
 from alerts.conditions.share import read_share
 from alerts.conditions.spike import read_spike
@@ -35,6 +38,8 @@ from alerts.rule_files import Fault, Table, read_tables
 from ioc.domain.kinds import KINDS
 from ioc.errors import ConfigurationError
 
+_RULE_ID = re.compile(r"(?=.{1,64}\Z)[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+
 CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "threshold": read_threshold,
     "asset_limits": read_asset_limits,
@@ -43,8 +48,10 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "expression": read_expression,
     "standing": read_standing,
     "growth": read_growth,
+    "baseline": read_baseline,
     "absence": read_absence,
     "passage": read_passage,
+    "on_time": read_on_time,
     "share": read_share,
     "cluster": read_cluster,
     "coincidence": read_coincidence,
@@ -95,11 +102,14 @@ def read_rules(paths: Iterable[Path]) -> tuple[list[Rule], dict[str, list[Table]
     faults: list[Fault] = []
     for path in _find_files(paths, faults):
         for table in read_tables(path, faults):
-            rule, beside = _read_rule(table)
+            read = _read_rule(table)
+            if read is None:
+                continue
+            rule, beside = read
             if rule.rule_id in tests:
                 table.fault(f"rule {rule.rule_id!r} stands twice")
             rules.append(rule)
-            tests[rule.rule_id] = beside
+            tests.setdefault(rule.rule_id, []).extend(beside)
     return rules, tests, faults
 
 
@@ -114,18 +124,21 @@ def _find_files(paths: Iterable[Path], faults: list[Fault]) -> list[Path]:
     return found
 
 
-def _read_rule(table: Table) -> tuple[Rule, list[Table]]:
-    name = table.text("condition")
+def _read_rule(table: Table) -> tuple[Rule, list[Table]] | None:
+    """Read a rule with its tests; None where nobody can tell which keys it should have."""
+    rule_id, name = table.text("rule"), table.text("condition")
+    if rule_id and not _RULE_ID.fullmatch(rule_id):
+        table.fault("rule: small letters, digits, _ and dots, 64 at most", table.node_of("rule"))
     reader = CONDITIONS.get(name)
     if reader is None:
         if table.has("condition"):
-            table.fault(f"no condition {name!r}; there are {', '.join(CONDITIONS)}")
-        reader = read_threshold
+            table.fault(f"no condition {name!r}; there are {', '.join(CONDITIONS)}", table.node_of("condition"))
+        return None
     condition = reader(table)
     texts = _read_texts(table, condition)
     no_data = _read_no_data(table)
     rule = Rule(
-        rule_id=table.text("rule"),
+        rule_id=rule_id,
         version="",
         condition_name=name,
         condition=condition,
@@ -176,6 +189,8 @@ def _read_texts(table: Table, condition: Bindable) -> Texts:
             continue
         for language in ("vi", "en"):
             text = part.text(language)
+            if part.has(language) and not text.strip():
+                part.fault(f"{key}.{language}: says nothing", part.node_of(language))
             both[f"{key}_{language}"] = text
             if key != "runbook":
                 _check_template(part, f"{key}.{language}", text, allowed)
@@ -191,11 +206,14 @@ def _read_texts(table: Table, condition: Bindable) -> Texts:
 
 def _check_template(table: Table, where: str, text: str, allowed: set[str]) -> None:
     try:
-        used = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+        parts = [part for part in Formatter().parse(text) if part[1] is not None]
     except ValueError as error:
         table.fault(f"{where}: {error}")
         return
-    for name in sorted(used - allowed):
+    if any(form or conversion for _, _, form, conversion in parts):
+        # A width of a thousand million is a text of a thousand million characters.
+        table.fault(f"{where}: a name alone between the braces, without : or !")
+    for name in sorted({str(name) for _, name, _, _ in parts} - allowed):
         table.fault(f"{where}: no {{{name}}}; there are {', '.join(sorted(allowed))}")
 
 

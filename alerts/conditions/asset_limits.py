@@ -1,4 +1,7 @@
-"""Limits that each asset has of its own: a reservoir's crest, a river's alarm levels. Others are not judged."""
+"""Limits that each asset has of its own: a reservoir's crest, a river's alarm levels.
+
+Others are not judged, nor is one that is named with null: its limits are somebody's to decide, and nobody has.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,9 @@ def read_asset_limits(table: Table) -> AssetLimits:
     limits: dict[str, dict[Severity, float]] = {}
     part = table.table("limits")
     for asset_id in part.names if part is not None else ():
-        own = part.table(asset_id) if part is not None else None
+        if part is None or part.value(asset_id) is None:
+            continue  # named, and not configured yet: not judged
+        own = part.table(asset_id)
         if own is not None:
             limits[asset_id] = {
                 severity: own.number(severity.value) for severity in Severity if own.has(severity.value)

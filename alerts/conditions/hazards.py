@@ -29,26 +29,45 @@ LADDER = (None, Severity.INFO, Severity.MINOR, Severity.MAJOR, Severity.CRITICAL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hazard:
-    """One hazard: levels over a kind's quantities and windows, and its names."""
+    """One hazard: levels over a kind's quantities and windows, and its names.
+
+    ``difference`` is a further quantity, one less another: how far the sea stands above the tide that was predicted.
+    """
 
     kind: type[Payload]
     windows: tuple[Window, ...]
     levels: tuple[Level, ...]
     name_vi: str
     name_en: str
+    difference: tuple[str, str, str] | None = None
 
 
 def read_hazard(table: Table) -> Hazard:
     """Read one hazard."""
     kind = table.kind("on")
     windows = read_windows(table, kind, optional=True)
+    difference = _read_difference(table, kind)
+    made = [*(window.name for window in windows), *([difference[0]] if difference else [])]
     return Hazard(
         kind=kind,
         windows=windows,
-        levels=table.levels("levels", kind, [window.name for window in windows]),
+        difference=difference,
+        levels=table.levels("levels", kind, made),
         name_vi=table.text("vi"),
         name_en=table.text("en"),
     )
+
+
+def _read_difference(table: Table, kind: type[Payload]) -> tuple[str, str, str] | None:
+    part = table.table("difference", optional=True)
+    if part is None:
+        return None
+    name, of, less = (part.text(key) for key in ("name", "of", "less"))
+    for quantity in (of, less):
+        if quantity and quantity not in KINDS[kind.KIND].quantities:
+            part.fault(f"no quantity {quantity!r}; there are {', '.join(KINDS[kind.KIND].quantities)}")
+    part.finish()
+    return name, of, less
 
 
 class Told(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="told"):
@@ -84,6 +103,10 @@ class HazardFinder:
             for item in KINDS[event.kind].quantities
             if (value := getattr(event.data, item)) is not None
         }
+        if hazard.difference is not None:
+            name_of, of, less = hazard.difference
+            if of in values and less in values:
+                values[name_of] = values[of] - values[less]
         if hazard.windows:
             values |= self._windows[name].measure(self._take(memory, name, event), event.observed_at)
         if event.position is None or event.received_at - event.observed_at > self._rule.lateness:

@@ -36,10 +36,11 @@ class Whereabouts:
 
 
 class ZoneWeather(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="weather"):
-    """The weather over one water: warnings by key, the newest wind of each station that stands for it, and since when
-    it has been bad.
+    """The weather over one water: warnings by key, the newest wind of each station that stands for it, since when it
+    has been bad, and the squall cells, for the rules that look at them.
     """
 
+    cells: dict[str, Event] = msgspec.field(default_factory=dict)
     warnings: dict[str, WeatherWarning] = msgspec.field(default_factory=dict)
     winds: dict[str, tuple[datetime, float, float]] = msgspec.field(default_factory=dict)
     bad_since: datetime | None = None

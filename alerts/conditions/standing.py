@@ -27,6 +27,7 @@ class Standing:
 
     Each level comes ``afters`` behind the field ``due`` or the first report of the state, or at a share of the way
     from the field ``since`` to ``due``. ``within`` names two fields between which alone it counts: published hours.
+    With ``renewed`` every report begins it anew: then it is silence that lasts.
     """
 
     kinds: tuple[type[Payload], ...]
@@ -37,6 +38,7 @@ class Standing:
     due: str = ""
     since: str = ""
     within: tuple[str, ...] = ()
+    renewed: bool = False
     facts: frozenset[str] = field(default=frozenset({"days", "hours", "minutes"}))
 
     def bind(self, rule: Rule, index: int, world: World) -> StandingEvaluator:
@@ -73,6 +75,7 @@ def read_standing(table: Table) -> Standing:
         due=instants["due"],
         since=instants["since"],
         within=within,
+        renewed=table.flag("renewed", default=False),
         facts=frozenset({"days", "hours", "minutes", *fields}),
     )
 
@@ -130,7 +133,7 @@ class StandingEvaluator(LeveledEvaluator):
             return
         if not isinstance(state, StandingState):
             state = mine[key] = self.new_series()
-        if state.stands_since is None:
+        if state.stands_since is None or self._condition.renewed:
             state.stands_since = event.observed_at
         state.event = event
         memory.dirty.add((self.index, key))

@@ -20,13 +20,14 @@ from alerts.conditions.sea_state import (
     weather_of,
     weather_scopes,
 )
+from alerts.conditions.squalls import MOST_CELLS, is_live, sweeps
 from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule
 from alerts.rule_files import Table
-from alerts.world import World
+from alerts.world import SEA_KINDS, World
 from ioc.domain.alerts import ChangeType, ConditionState, Severity
 from ioc.domain.events import Event, Signal
-from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, WeatherWarning
+from ioc.domain.kinds import NowcastCell, Payload, VesselPosition, WeatherObservation, WeatherWarning
 from ioc.domain.quantities import Quality
 
 _LONGEST_INTERVAL_S = 600.0
@@ -37,8 +38,8 @@ _WIND_GOOD_FOR = timedelta(minutes=30)
 class VesselLost:
     """Silence of a vessel outside harbours for ``least`` or ``intervals`` of its own, whichever is longer.
 
-    The first level counts in fair weather, the second under a warning or from ``wind_m_s`` and ``gust_m_s`` on. In a
-    known hole of reception the alert is made and suppressed.
+    The first level counts in fair weather, the second under a warning, from ``wind_m_s`` and ``gust_m_s`` on, or where a
+    squall cell is or comes within half an hour. In a known hole of reception the alert is made and suppressed.
     """
 
     levels: tuple[Level, ...]
@@ -46,7 +47,7 @@ class VesselLost:
     intervals: float
     wind_m_s: float
     gust_m_s: float
-    kinds: tuple[type[Payload], ...] = (VesselPosition, WeatherWarning, WeatherObservation)
+    kinds: tuple[type[Payload], ...] = (VesselPosition, WeatherWarning, WeatherObservation, NowcastCell)
     facts: frozenset[str] = field(default=frozenset({"minutes"}))
 
     def bind(self, rule: Rule, index: int, world: World) -> VesselLostEvaluator:
@@ -84,6 +85,7 @@ class VesselLostEvaluator:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
         self._places = SeaPlaces(world)
         self._announcer = Announcer(rule, index, world)
+        self._waters = [OPEN_SEA, *(f"zone:{zone}" for zone in sorted(world.zone_ids(SEA_KINDS)))]
 
     # Where the vessel's own positions are
 
@@ -146,7 +148,9 @@ class VesselLostEvaluator:
     # Where the water's signals meet
 
     def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> list[str]:
-        """Weather goes to the waters that it speaks of."""
+        """Weather goes to the waters that it speaks of; cells cross from one to the next."""
+        if isinstance(event.data, NowcastCell):
+            return self._waters
         return weather_scopes(self._world, event)
 
     def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
@@ -157,11 +161,23 @@ class VesselLostEvaluator:
             self._take_vessel(memory, scope, event)
             return
         weather = weather_of(memory, self.rule, self._index, scope)
-        if take_weather(weather, event, memory.clock):
+        is_cell = isinstance(event.data, NowcastCell) and self._take_cell(weather, event, memory.clock)
+        if is_cell or take_weather(weather, event, memory.clock):
             memory.dirty.add((self._index, scope))
             for key, state in sorted(memory.series[self._index].items()):
                 if isinstance(state, VesselState) and state.is_lost and key.startswith(scope + IN):
                     self._announce(memory, scope, key, state)
+
+    def _take_cell(self, weather: ZoneWeather, event: Event, at: datetime) -> bool:
+        """Take a squall cell in; say whether it is news."""
+        known = weather.cells.get(event.asset_id)
+        is_late = event.received_at - event.observed_at > self.rule.lateness
+        if is_late or (known is not None and event.observed_at <= known.observed_at):
+            return False
+        live = {name: cell for name, cell in weather.cells.items() if is_live(cell, at)} | {event.asset_id: event}
+        newest = sorted(live, key=lambda name: (live[name].observed_at, name))[-MOST_CELLS:]
+        weather.cells = {name: live[name] for name in newest}
+        return True
 
     def _take_vessel(self, memory: PartitionMemory, scope: str, event: Event) -> None:
         key = f"{scope}{IN}{event.asset_id}"
@@ -185,7 +201,7 @@ class VesselLostEvaluator:
         if event is None:
             return
         minutes = round((memory.clock - event.observed_at) / timedelta(minutes=1))
-        severity = self._severity(memory, scope)
+        severity = self._severity(memory, scope, event)
         kind = ChangeType.FIRED
         if not state.is_lost:
             kind, minutes = ChangeType.RESOLVED, 0
@@ -205,12 +221,16 @@ class VesselLostEvaluator:
         )  # fmt: skip
         self._announcer.announce(memory, key, decision, subject, shadow=self._is_in_hole(event))
 
-    def _severity(self, memory: PartitionMemory, scope: str) -> Severity:
+    def _severity(self, memory: PartitionMemory, scope: str, event: Event) -> Severity:
         fair, bad = (level.severity for level in self._condition.levels)
         weather = memory.series[self._index].get(scope)
         if not isinstance(weather, ZoneWeather):
             return fair
         if active_warning(weather, memory.clock) is not None:
+            return bad
+        if event.position is not None and any(
+            sweeps(cell, event.position, memory.clock) for cell in weather.cells.values()
+        ):
             return bad
         for observed_at, wind, gust in weather.winds.values():
             fresh = memory.clock - observed_at <= _WIND_GOOD_FOR

@@ -82,7 +82,7 @@ def _check(part: Table, name: str, text: str, variables: Mapping[str, type]) -> 
         try:
             Expression(text, variables)
         except ExpressionError as error:
-            part.fault(f"{name}: {error}")
+            part.fault(f"{name}: {error}", part.node_of(name))
 
 
 class MeasuredEvaluator(LeveledEvaluator):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.progress import track
 
 from alerts import rule_tests
+from alerts.rule_listing import list_rules
+from alerts.rulebook import Rulebook
 from ioc import settings
 from ioc.bootstrap.knowledge import load_world
 
@@ -45,17 +48,28 @@ def run_tests(paths: Paths = None) -> None:
 
     Example:  ioc rules test
     """
-    results = rule_tests.run_tests(paths or _shipped(), load_world(settings.load().data_dir / "geo"))
-    table = Table("", "Rule", "Test", "What differs")
-    for result in results:
-        table.add_row(
-            "[green]ok[/]" if result.passed else "[red]FAILED[/]", result.rule_id, result.name, result.difference
-        )
-    Console().print(table)
-    failed = sum(not result.passed for result in results)
-    typer.echo(f"{len(results) - failed} passed, {failed} failed")
-    if failed or not results:
+    tests = rule_tests.find_tests(paths or _shipped())
+    world, failed = load_world(settings.load().data_dir / "geo"), 0
+    console = Console(stderr=True)
+    for test in track(tests, "rules", console=console, transient=True, disable=not console.is_terminal):
+        result = test.run(world)
+        failed += not result.passed
+        typer.echo(f"{'ok    ' if result.passed else 'FAILED'} {result.rule_id}: {result.name}")
+        if not result.passed:
+            typer.echo(f"       {result.file}:{result.line}")
+            typer.echo(indent(result.difference, " " * 7))
+    typer.echo(f"{len(tests) - failed} passed, {failed} failed")
+    if failed or not tests:
         raise typer.Exit(1)
+
+
+@rules_app.command("list")
+def show(paths: Paths = None) -> None:
+    """Print the rules as a Markdown table: what each looks at, its levels and limits.
+
+    Example:  ioc rules list
+    """
+    typer.echo(list_rules(Rulebook.load(paths or _shipped()).rules), nl=False)
 
 
 def _shipped() -> list[Path]:

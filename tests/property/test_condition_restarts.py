@@ -14,7 +14,9 @@ from alerts.rulebook import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.kinds import (
     AirReading,
+    CaseStep,
     Outage,
+    PassengerCount,
     Rain,
     TruckStep,
     VesselArrival,
@@ -112,6 +114,36 @@ def _wet(rows):
     return sorted(events, key=lambda event: event.received_at)
 
 
+def _passengers(rows):
+    """Fifteen mornings at a gate as usual, then one with more people, late counts and repeated ones."""
+    usual = [(24 * 60 * day + minute, 100, "all", 0) for day in range(15) for minute in range(60, 120, 10)]
+    last = [(24 * 60 * 15 + minute, count, group, late_s) for minute, count, group, late_s in rows]
+    events = [
+        make_event(
+            "gate.bac-luan-1", PassengerCount(in_count=count, group=group), START + timedelta(minutes=minute),
+            delay_s=late_s,
+        )
+        for minute, count, group, late_s in [*usual, *last]
+    ]  # fmt: skip
+    return sorted(events, key=lambda event: event.received_at)
+
+
+def _cases(rows):
+    """Cases of two units that are finished in time or late, told at once, late or twice."""
+    events = [
+        make_event(
+            f"case.{number % 30}",
+            CaseStep(
+                procedure="1.001", status="done", filed_at=START, due_at=START + timedelta(days=2),
+                done_at=START + timedelta(hours=done_h),
+            ),
+            START + timedelta(hours=done_h, seconds=number), delay_s=late_s, unit_code=unit_code,
+        )
+        for number, (done_h, unit_code, late_s) in enumerate(rows)
+    ]  # fmt: skip
+    return sorted(events, key=lambda event: event.received_at)
+
+
 WEATHER = st.lists(
     st.tuples(
         st.sampled_from(["dust", "wind", "rain", "crest", "dark", "boat"]),
@@ -150,7 +182,24 @@ STREAMS["06-dust-calm"] = st.lists(
 STREAMS["13-flash-flood"] = st.lists(
     st.tuples(st.integers(0, 80), st.integers(0, 25), st.sampled_from([0, 600])), min_size=15, max_size=40
 )
+STREAMS["33-passengers"] = st.lists(
+    st.tuples(
+        st.integers(0, 300),
+        st.integers(0, 400),
+        st.sampled_from(["all", "chinese", "vietnamese"]),
+        st.sampled_from([0, 0, 0, 300, 5_000]),
+    ),
+    min_size=10,
+    max_size=60,
+)
+STREAMS["34-cases"] = st.lists(
+    st.tuples(st.integers(0, 60), st.sampled_from(["06652", "06658"]), st.sampled_from([0, 60, 200_000])),
+    min_size=30,
+    max_size=90,
+)
 MAKERS = {
+    "34-cases": _cases,
+    "33-passengers": _passengers,
     "07-stuck": _stations,
     "08-spike": _stations,
     "26-manifest": _trips,

@@ -36,7 +36,7 @@ def test_a_sound_rule_has_no_fault(tmp_path):
 @pytest.mark.parametrize(
     ("change", "line", "says"),
     [
-        (("condition: threshold", "condition: treshold"), 1, "no condition 'treshold'"),
+        (("condition: threshold", "condition: treshold"), 2, "no condition 'treshold'"),
         (("on: tourism.crowd", "on: tourism.crowds"), 3, "no kind 'tourism.crowds'"),
         (("density_p_m2 >= 2", "density >= 2"), 6, "no quantity 'density'"),
         (("density_p_m2 >= 2", "density_p_m2 is high"), 6, "must read like"),

@@ -1,0 +1,284 @@
+"""Baseline: what is usual at this hour. A clock hour's count, mean or maximum against the same hours of the last weeks.
+
+The running hour is judged only upwards: a sum that is over its limit at twenty past stays over it, one that is not may
+yet come there. Whether an hour was below is said when it is over and its lateness has passed. The province's hours are
+those of UTC shifted by whole hours, and it has no summer time: the same hour is a whole number of days before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import NamedTuple, cast
+
+import msgspec
+
+from alerts.announcement import asset_subject
+from alerts.conditions.leveled import LeveledEvaluator, reading_key
+from alerts.hours import DAY_HOURS, HOUR_S, Hours, HourValue
+from alerts.memory import PartitionMemory
+from alerts.rule import PROVINCE_TIME, Comparison, Level, Limit, Rule
+from alerts.rule_files import Table
+from alerts.series import Series, Verdict
+from alerts.world import World
+from ioc.domain.events import Event
+from ioc.domain.kinds import KINDS, Payload
+from ioc.domain.quantities import Quality
+
+MOST_WEEKS = 12
+LONGEST_OPEN = timedelta(hours=48)
+_STEPS = {"hour_of_day": (DAY_HOURS, 7), "hour_of_week": (7 * DAY_HOURS, 1)}
+"""Hours from one to the next of the same kind, and how many of them a week has."""
+_SCALE = 1.4826
+"""Makes the median absolute deviation comparable with a standard deviation (Rousseeuw and Croux, 1993)."""
+_WAYS = {"times": "times_usual", "score": "robust_z", "above": "value"}
+
+
+class Reach(NamedTuple):
+    """How a level is reached: ``times`` the median, a robust z-``score``, or a value ``above`` which it is anyway.
+
+    Left when the hour is at or below ``clear`` on the same scale.
+    """
+
+    way: str
+    over: float
+    clear: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """The sum of ``of`` in a clock hour against the same hours of ``weeks``, of which ``enough`` must be known.
+
+    ``each`` names fields that tell apart what is counted at one instant: groups of people. ``least`` is the value
+    below which no hour is unusual, ``spread`` the smallest deviation that a score reckons with.
+    """
+
+    kinds: tuple[type[Payload], ...]
+    levels: tuple[Level, ...]
+    reaches: tuple[Reach, ...]
+    of: tuple[str, ...]
+    each: tuple[str, ...]
+    how: HourValue
+    same: str
+    weeks: int
+    enough: int
+    least: float
+    spread: float
+    covers: float
+    open_for: timedelta
+    facts: frozenset[str] = field(default=frozenset({"expected", "factor", "hours", "hour"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> BaselineEvaluator:
+        """Make the evaluator."""
+        return BaselineEvaluator(rule, index, world, self)
+
+
+def read_baseline(table: Table) -> Baseline:
+    """Read the keys of a baseline rule."""
+    kind = table.kind("on")
+    known, fields = KINDS[kind.KIND].quantities, [item.name for item in KINDS[kind.KIND].fields]
+    of, each = table.words("of"), table.words("each", default=())
+    for name in [name for name in of if name not in known]:
+        table.fault(f"of: no quantity {name!r}; there are {', '.join(known)}")
+    for name in [name for name in each if name not in fields]:
+        table.fault(f"each: no field {name!r}; there are {', '.join(fields)}")
+    levels, reaches = _read_levels(table)
+    same, how = table.choice("same", tuple(_STEPS)), HourValue(table.choice("value", tuple(HourValue), HourValue.SUM))
+    weeks = table.whole("weeks", least=1, most=MOST_WEEKS)
+    enough = table.whole("enough", least=1, most=max(1, weeks * _STEPS[same][1]))
+    open_for = table.duration("open_for", timedelta(hours=24))
+    if not timedelta(0) <= open_for <= LONGEST_OPEN:
+        table.fault(f"open_for: at most {LONGEST_OPEN // timedelta(hours=1)}h")
+    return Baseline(
+        kinds=(kind,),
+        levels=levels,
+        reaches=reaches,
+        of=of,
+        each=each,
+        how=how,
+        same=same,
+        weeks=weeks,
+        enough=enough,
+        least=table.number("least", 0.0),
+        spread=table.number("spread", 0.0),
+        covers=table.share("covers", 0.8),
+        open_for=open_for,
+    )
+
+
+def _read_levels(table: Table) -> tuple[tuple[Level, ...], tuple[Reach, ...]]:
+    levels, reaches = [], []
+    for part in table.tables("levels"):
+        ways = [way for way in _WAYS if part.has(way)]
+        if len(ways) != 1:
+            part.fault(f"exactly one of {', '.join(_WAYS)}")
+        way = ways[0] if ways else "above"
+        over = part.number(way) if ways else 0.0
+        clear = part.number("clear", over)
+        if clear > over:
+            part.fault(f"clear: at most {over:g}, where the level begins")
+        reaches.append(Reach(way, over, clear))
+        limit = Comparison(quantity=_WAYS[way], operator=">", limit=Limit(values=(over,)))
+        levels.append(Level(severity=part.severity("severity"), when=(limit,)))
+        for other in ways[1:]:
+            part.number(other)
+        part.finish()
+    if not levels:
+        table.fault("levels: at least one")
+    return tuple(levels), tuple(reaches)
+
+
+class BaselineState(Series, kw_only=True, omit_defaults=True):
+    """The series of an asset with an open alert; ``judged`` is the last hour that was judged when it was over."""
+
+    judged: int = 0
+
+
+class BaselineEvaluator(LeveledEvaluator):
+    """Every reading enters its hour, also a late one; a timely one is judged with its hour."""
+
+    state_type = BaselineState
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: Baseline) -> None:
+        super().__init__(rule, index, world)
+        self._condition = condition
+        self._step, in_week = _STEPS[condition.same]
+        self._times = condition.weeks * in_week
+        self._shape = f"{condition.how}:{','.join(condition.of)}:{','.join(condition.each)}"
+        self._lateness_s = rule.lateness.total_seconds()
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Take a reading in and judge its hour."""
+        if event.quality == Quality.BAD:
+            return
+        values = [float(value) for name in self._condition.of if (value := getattr(event.data, name)) is not None]
+        if not values:
+            return
+        if not all(map(math.isfinite, values)):
+            memory.add_fault(self.rule.rule_id, event.asset_id, f"a value is not a finite number: {values}")
+            return
+        key = reading_key(event)
+        who = "\x1f".join(str(getattr(event.data, name)) for name in self._condition.each)
+        hours = self._hours_of(memory, key)
+        try:
+            changed = hours.add(event.observed_at.timestamp(), who, sum(values))
+        except OverflowError as error:
+            memory.add_fault(self.rule.rule_id, event.asset_id, str(error))
+            return
+        memory.dirty_parts.update((self.index, key, part) for part in changed)
+        if changed and event.received_at - event.observed_at <= self.rule.lateness:
+            self._judge_hour(memory, key, event, hours)
+
+    def on_late(self, memory: PartitionMemory, event: Event) -> None:
+        """Take a reading that came out of order, or beside another of its instant, like any other."""
+        self.on_event(memory, event, ())
+
+    def _judge_hour(self, memory: PartitionMemory, key: str, event: Event, hours: Hours) -> None:
+        """Judge the hour of a reading upwards; downwards the newest that is over, if an alert waits for that."""
+        hour, final = int(event.observed_at.timestamp() // HOUR_S), self._final(hours)
+        state = memory.series[self.index].get(key)
+        if hour > final and (found := self._measure(hours, hour, is_over=False)) is not None:
+            verdicts, facts = found
+            if any(verdict.holds for verdict in verdicts):
+                self._say(memory, key, event, hours, verdicts, facts)
+                return
+        if not isinstance(state, BaselineState) or not state.is_open:
+            return
+        state.heard_at, state.silent = event.received_at, False
+        memory.dirty.add((self.index, key))
+        if final > state.judged:
+            state.judged = final
+            found = self._measure(hours, final, is_over=True, told=state.last.limit if state.last else None)
+            if found is not None:
+                self._say(memory, key, event, hours, *found)
+
+    def _final(self, hours: Hours) -> int:
+        """Give the newest hour of which nothing timely can come any more."""
+        return int((hours.newest - self._lateness_s) // HOUR_S) - 1
+
+    def _measure(
+        self, hours: Hours, hour: int, *, is_over: bool, told: float | None = None
+    ) -> tuple[list[Verdict], dict[str, str | float]] | None:
+        """Judge an hour by every level; None when nothing can be said of it.
+
+        An hour with nothing to compare it with ends an alert when it is not over the limit that was ``told``.
+        """
+        value = hours.value(hour) if is_over else hours.running(hour)
+        if value is None:
+            return None
+        usual = hours.same(hour, self._step, self._times)
+        expected = median(usual) if len(usual) >= self._condition.enough else None
+        spread = 0.0 if expected is None else _SCALE * median(abs(item - expected) for item in usual)
+        spread = max(spread, self._condition.spread)
+        verdicts, is_known = [], False
+        for reach in self._condition.reaches:
+            limit, clear = (self._limit(reach.way, at, expected, spread) for at in (reach.over, reach.clear))
+            if limit is None or clear is None:
+                verdicts.append(Verdict(False, told is not None and value <= told, value, None))
+                is_known = is_known or told is not None
+                continue
+            is_known = True
+            verdicts.append(Verdict(value > limit, is_over and value <= clear, value, limit))
+        facts: dict[str, str | float] = {"hour": _name_of(hour), "hours": float(len(usual))}
+        if expected is not None:
+            facts["expected"] = expected
+            if expected > 0:
+                facts["factor"] = value / expected
+        return (verdicts, facts) if is_known else None
+
+    def _limit(self, way: str, at: float, expected: float | None, spread: float) -> float | None:
+        if way == "above":
+            return at
+        if expected is None or (way == "score" and spread <= 0):
+            return None
+        limit = expected * at if way == "times" else expected + at * spread
+        return max(limit, self._condition.least)
+
+    def _say(
+        self,
+        memory: PartitionMemory,
+        key: str,
+        event: Event,
+        hours: Hours,
+        verdicts: Sequence[Verdict],
+        facts: dict[str, str | float],
+    ) -> None:
+        subject = asset_subject(self.world, event, self.world.station_zones.get(event.asset_id), **facts)
+        self.judge(memory, key, subject, verdicts, datetime.fromtimestamp(hours.newest, UTC))
+        state = memory.series[self.index].get(key)
+        if isinstance(state, BaselineState):
+            state.judged = max(state.judged, self._final(hours))
+
+    def _hours_of(self, memory: PartitionMemory, key: str) -> Hours:
+        # What a rule looks back on is its own affair; the engine asks of it only that it packs its parts.
+        held = cast("dict[str, Hours]", memory.windows[self.index])
+        hours = held.get(key)
+        if hours is None:
+            condition = self._condition
+            hours = held[key] = Hours(
+                self._shape,
+                condition.how,
+                condition.covers,
+                condition.open_for.total_seconds(),
+                7 * condition.weeks + 1,
+            )
+        return hours
+
+    def restore_part(self, memory: PartitionMemory, key: str, part: int, kept: bytes) -> bool:
+        """Take back a part of an asset's hours; False when it is of other values."""
+        try:
+            return self._hours_of(memory, key).unpack(part, kept)
+        except msgspec.ValidationError:
+            return False
+
+    def new_series(self) -> BaselineState:
+        """Make the state of an asset."""
+        return BaselineState(shape=self.rule.condition_name)
+
+
+def _name_of(hour: int) -> str:
+    begin = datetime.fromtimestamp(hour * HOUR_S, PROVINCE_TIME)
+    return f"{begin:%H}:00–{begin + timedelta(hours=1):%H}:00"
