@@ -153,6 +153,8 @@ def _describe_table(
             for day in days:
                 yield describe_partition(table.name, day)
         yield _SQL["create_time_index"].format(index=sql.Identifier(f"{table.name}_observed_at"), table=name)
+    if (arrivals := f"{table.name}_received_at") not in there:
+        yield _SQL["create_arrival_index"].format(index=sql.Identifier(arrivals), table=name)
     known = there.get(table.name, set())
     yield from _add_columns(
         name, {field.name: _COLUMN_TYPES[field.type] for field in table.kind.fields if field.name not in known}
@@ -190,7 +192,7 @@ async def _list_columnar(connection: AsyncConnection) -> set[str]:
 
 
 async def _list_relations(connection: AsyncConnection) -> dict[str, set[str]]:
-    """Give the columns of every relation of the schema in force."""
+    """Give the columns of every relation of the schema in force, indexes included."""
     cursor = await connection.execute(_SQL["list_relations"])
     return {name: set(columns) for name, columns in await cursor.fetchall()}
 

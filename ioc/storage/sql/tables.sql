@@ -28,6 +28,10 @@ SELECT create_hypertable({table}::regclass, by_range('observed_at', INTERVAL '1 
 -- name: create_time_index
 CREATE INDEX IF NOT EXISTS {index} ON {table} USING brin (observed_at) WITH (pages_per_range = 32, autosummarize = on);
 
+-- Replays read in the order of arrival; what was late lies in partitions of its own time and has to be found there.
+-- name: create_arrival_index
+CREATE INDEX IF NOT EXISTS {index} ON {table} USING brin (received_at) WITH (pages_per_range = 32, autosummarize = on);
+
 -- name: add_columns
 ALTER TABLE {table} {columns}
 
@@ -37,7 +41,7 @@ ADD COLUMN IF NOT EXISTS {column} {type}
 -- name: list_relations
 SELECT relname, array_agg(attname)
 FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
-WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'i', 'I')
   AND attnum > 0 AND NOT attisdropped
 GROUP BY relname;
 
