@@ -1,16 +1,20 @@
 """Backtest: draft rules over what was, with the engine that runs live, beside what the active rules give.
 
 Time is the events' own arrival, so a month takes seconds. Nothing is stored and nobody is told.
+
+One partition stands for all of the log's. Decisions follow log time and the order of arrival of each asset and scope,
+so they are the same, but for timers that ran on the machine's clock while the log was read to its end: those fire
+with the arrival of the next event, or with ``pass_time``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alerts.engine import Engine
+from alerts.backtest_scope import find_kinds, find_warm_up
+from alerts.engine import JUMP, Engine, Step
 from alerts.memory import RuleFault
 from alerts.rulebook import Rulebook
 from alerts.world import World
@@ -59,25 +63,39 @@ class Run:
         """Step over the next events."""
         if not events:
             return
-        step = self._engine.step(EVENTS, events)
-        self._note(step.changes, step.rule_errors)
-        signals = sorted(step.signals, key=lambda signal: (signal.event.received_at, signal.scope))
-        beyond = self._engine.step(SIGNALS, signals)
-        self._note(beyond.changes, beyond.rule_errors)
         self.reached_at = events[-1].received_at
-        self._advance(SIGNALS, self.reached_at)
+        self._pass_on(self._engine.step(EVENTS, events))
+
+    def pass_time(self, to: datetime) -> None:
+        """Let time go by although nothing came that these rules look at: others spoke, so the log was not silent."""
+        at = self.reached_at
+        while at is not None and at < to:
+            at = self.reached_at = min(at + JUMP, to)
+            self._pass_on(self._engine.advance(EVENTS, at))
+
+    def jump(self, to: datetime) -> None:
+        """Let time jump: nothing at all came, so the silence was ours and no asset is called silent for it."""
+        if self.reached_at is not None and to > self.reached_at:
+            self.reached_at = to
+            self._pass_on(self._engine.advance(EVENTS, to))
 
     def finish(self) -> list[Occurrence]:
         """Let timers run up to the last event and give every occurrence, in the order of their beginnings."""
         if self.reached_at is not None:
-            self._advance(EVENTS, self.reached_at)
-            self._advance(SIGNALS, self.reached_at)
+            self._pass_on(self._engine.advance(EVENTS, self.reached_at))
         found = [*self._ended, *self._open.values()]
         return sorted(found, key=lambda item: (item.started_at, item.rule_id, item.fingerprint))
 
-    def _advance(self, partition: str, to: datetime) -> None:
-        later = self._engine.advance(partition, to)
-        self._note(later.changes, later.rule_errors)
+    def _pass_on(self, step: Step) -> None:
+        """Note what a step over the events made, and put its signals to the rules that look past one asset."""
+        self._note(step.changes, step.rule_errors)
+        if step.signals:
+            signals = sorted(step.signals, key=lambda signal: (signal.event.received_at, signal.scope))
+            beyond = self._engine.step(SIGNALS, signals)
+            self._note(beyond.changes, beyond.rule_errors)
+        if self.reached_at is not None:
+            later = self._engine.advance(SIGNALS, self.reached_at)
+            self._note(later.changes, later.rule_errors)
 
     def _note(self, changes: Iterable[AlertChange], faults: Sequence[RuleFault]) -> None:
         self.faults_count += len(faults)
@@ -103,76 +121,53 @@ class Run:
             self._open[change.fingerprint] = replace(known, severity=change.severity)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """What a draft rule did in one unit, beside the active rule of the same id."""
+class Trial:
+    """Draft rules beside those in force, over one stream. A rule that means the same in both runs once.
 
-    rule_id: str
-    unit_code: str | None
-    firings_count: int
-    active_firings_count: int
-    in_alarm: timedelta
-    active_in_alarm: timedelta
-    added_count: int
-    gone_count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """The whole difference: a line per rule and unit, and the first occurrences that only one side has."""
-
-    lines: Sequence[Line]
-    added: Sequence[Occurrence]
-    gone: Sequence[Occurrence]
-    until: datetime | None
-
-
-@dataclass(slots=True)
-class _Tally:
-    firings: Counter[tuple[str, str | None]] = field(default_factory=Counter)
-    in_alarm: Counter[tuple[str, str | None]] = field(default_factory=Counter)
-
-    def add(self, occurrences: Iterable[Occurrence], until: datetime) -> None:
-        for item in occurrences:
-            key = item.rule_id, item.unit_code
-            self.firings[key] += 1
-            self.in_alarm[key] += round(item.lasted(until).total_seconds())
-
-
-def compare(draft: Sequence[Occurrence], active: Sequence[Occurrence], until: datetime | None) -> Comparison:
-    """Compare what draft rules gave with what the active rules gave.
-
-    Two occurrences are the same where one rule speaks of the same thing and they overlap in time.
+    Args:
+        drafts: the rules to be tried.
+        in_force: the rules in force; those without a draft of the same name are left aside.
+        world: zones and names.
     """
-    end = until or datetime.max.replace(tzinfo=draft[0].started_at.tzinfo if draft else None)
-    added, gone = _without(draft, active, end), _without(active, draft, end)
-    mine, theirs = _Tally(), _Tally()
-    if until is not None:
-        mine.add(draft, until)
-        theirs.add(active, until)
-    more, less = (Counter((item.rule_id, item.unit_code) for item in items) for items in (added, gone))
-    keys = sorted({*mine.firings, *theirs.firings}, key=lambda key: (key[0], key[1] or ""))
-    lines = [
-        Line(
-            rule_id=key[0], unit_code=key[1], firings_count=mine.firings[key], active_firings_count=theirs.firings[key],
-            in_alarm=timedelta(seconds=mine.in_alarm[key]), active_in_alarm=timedelta(seconds=theirs.in_alarm[key]),
-            added_count=more[key], gone_count=less[key],
-        )
-        for key in keys
-    ]  # fmt: skip
-    return Comparison(lines=lines, added=added, gone=gone, until=until)
 
+    def __init__(self, drafts: Rulebook, in_force: Rulebook, world: World) -> None:
+        versions = {rule.rule_id: rule.version for rule in drafts.rules}
+        named = [rule for rule in in_force.rules if rule.rule_id in versions]
+        other = [rule for rule in named if rule.version != versions[rule.rule_id]]
+        self._shared = {rule.rule_id for rule in named} - {rule.rule_id for rule in other}
+        self.draft = Run(drafts, world)
+        self._runs = [self.draft]
+        self._active: Run | None = None
+        if other:
+            self._active = Run(Rulebook(other), world)
+            self._runs.append(self._active)
+        self.kinds = find_kinds([*drafts.rules, *other])
+        self.warm_up = find_warm_up([*drafts.rules, *other])
 
-def _without(items: Sequence[Occurrence], others: Sequence[Occurrence], end: datetime) -> list[Occurrence]:
-    """Give the items that no other overlaps."""
-    by_identity: dict[tuple[str, bytes], list[Occurrence]] = {}
-    for other in others:
-        by_identity.setdefault((other.rule_id, other.fingerprint), []).append(other)
-    return [
-        item
-        for item in items
-        if not any(
-            other.started_at <= (item.ended_at or end) and item.started_at <= (other.ended_at or end)
-            for other in by_identity.get((item.rule_id, item.fingerprint), ())
-        )
-    ]
+    @property
+    def reached_at(self) -> datetime | None:
+        """Arrival of the last event."""
+        return self.draft.reached_at
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Step over the next events."""
+        for run in self._runs:
+            run.take(events)
+
+    def pass_time(self, to: datetime) -> None:
+        """Let time go by, see ``Run.pass_time``."""
+        for run in self._runs:
+            run.pass_time(to)
+
+    def jump(self, to: datetime) -> None:
+        """Let time jump, see ``Run.jump``."""
+        for run in self._runs:
+            run.jump(to)
+
+    def finish(self) -> tuple[list[Occurrence], list[Occurrence]]:
+        """Give the occurrences of the drafts, and of the rules in force."""
+        mine = self.draft.finish()
+        theirs = [item for item in mine if item.rule_id in self._shared]
+        if self._active is not None:
+            theirs += self._active.finish()
+        return mine, sorted(theirs, key=lambda item: (item.started_at, item.rule_id, item.fingerprint))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from psycopg import AsyncConnection, sql
@@ -17,10 +18,12 @@ from ioc.storage.pool import Database
 from ioc.storage.questions import find_table
 from ioc.storage.statements import load_statements
 from ioc.storage.stored_columns import Arrivals, list_columns, merge, to_arrivals
+from ioc.storage.tables import TABLES
 
 _SQL = load_statements("stored_events")
 _DEADLINE = timedelta(minutes=15)
 SLICE_ROWS = 50_000
+_BUSY = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,8 @@ class StoredEvents:
         self._database, self._archive, self._slice_rows = database, archive, slice_rows
         self.unreadable_files: dict[str, str] = {}
         """Files of the archive that could not be read, with the reason: their events are missing."""
+        self.planned_count: int | None = None
+        """How many events the read that began last will give, about; None before it knows."""
 
     async def count(
         self, *, kinds: Sequence[str], start: datetime, end: datetime, asset_ids: Sequence[str] | None = None
@@ -79,7 +84,7 @@ class StoredEvents:
         end: datetime,
         asset_ids: Sequence[str] | None = None,
         chunk: int = 4_000,
-    ) -> AsyncIterator[list[Event]]:
+    ) -> AsyncGenerator[list[Event], None]:
         """Give what came from ``start`` (inclusive) to ``end`` (exclusive), at most ``chunk`` events at a time.
 
         What is stored only after the read began may be missing.
@@ -90,16 +95,47 @@ class StoredEvents:
         """
         wanted = _Wanted(kinds=kinds, start=start, end=end, asset_ids=asset_ids)
         archive = self._open_archive(wanted)
+        self.planned_count = None
         async for events in self._read(wanted, start, end, archive):
             for place in range(0, len(events), chunk):
                 yield events[place : place + chunk]
 
+    async def find_silences(
+        self, *, start: datetime, end: datetime, longer_than: timedelta
+    ) -> list[tuple[datetime, datetime]]:
+        """Find the spans in which nothing at all came, of any kind, exact to half a minute.
+
+        Spans of which something is in the archive count as busy: there the readings of the asked kinds must do.
+
+        Raises:
+            StoreUnavailableError: the store did not answer.
+        """
+        values = {"start": start, "end": end, "width_us": _BUSY // timedelta(microseconds=1), "kinds": list(TABLES)}
+        busy: set[int] = {-1, (end - start) // _BUSY + 1}
+        async with self._database.connection(deadline=_DEADLINE) as connection:
+            if self._archive is not None:
+                files = await (await connection.execute(_SQL["list_files"], values)).fetchall()
+                archive = ArchivedArrivals(self._archive, None, self.unreadable_files)
+                for group in await asyncio.to_thread(archive.survey, [name for name, _ in files], start, end):
+                    first, last = ((at - start) // _BUSY for at in (group.first_at, group.last_at))
+                    busy.update(range(max(0, first), min((end - start) // _BUSY, last) + 1))
+            for table in TABLES.values():
+                if not _list_gaps(busy, longer_than):
+                    break  # somebody always spoke
+                statement = _SQL["list_busy_spans"].format(table=table.identifier)
+                rows = await (await connection.execute(statement, values)).fetchall()
+                busy.update(span for (span,) in rows)
+        gaps = _list_gaps(busy, longer_than)
+        return [(start + max(0, first) * _BUSY, min(end, start + last * _BUSY)) for first, last in gaps]
+
     async def _read(
         self, wanted: _Wanted, start: datetime, end: datetime, archive: ArchivedArrivals | None
-    ) -> AsyncIterator[list[Event]]:
+    ) -> AsyncGenerator[list[Event], None]:
         while start < end:
             files = await self._count_files(wanted)
             plan = await self._plan(wanted, start, end, archive)
+            if self.planned_count is None:
+                self.planned_count = plan.rows_count
             for piece in plan.slices():
                 if plan.is_too_large(piece):
                     async for events in self._read(wanted, piece.start, piece.end, archive):
@@ -152,6 +188,11 @@ class StoredEvents:
         if self._archive is None:
             return None
         return ArchivedArrivals(self._archive, wanted.asset_ids, self.unreadable_files)
+
+
+def _list_gaps(busy: set[int], longer_than: timedelta) -> list[tuple[int, int]]:
+    """Give the runs of spans that are not busy: first span, and the span after the last."""
+    return [(one + 1, two) for one, two in pairwise(sorted(busy)) if (two - one - 1) * _BUSY > longer_than]
 
 
 async def _read_table(connection: AsyncConnection, wanted: _Wanted, piece: ArrivalSlice, kind: str) -> Arrivals:

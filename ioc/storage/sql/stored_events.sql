@@ -27,6 +27,12 @@ FROM {table}
 WHERE received_at >= %(start)s AND received_at < %(end)s
   AND observed_at >= %(oldest_at)s AND observed_at <= %(newest_at)s {only};
 
+-- name: list_busy_spans
+SELECT DISTINCT (extract(epoch FROM received_at - %(start)s) * 1000000)::bigint / %(width_us)s AS span
+FROM {table}
+WHERE received_at >= %(start)s AND received_at < %(end)s
+ORDER BY 1;
+
 -- name: list_files
 -- A file that was archived before the span holds nothing that came in it.
 SELECT name, kind

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from alerts.backtest import Run, compare
+from alerts.backtest import Run
+from alerts.comparison import compare
 from alerts.rulebook import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.cli import make_app

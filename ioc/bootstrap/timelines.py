@@ -1,4 +1,4 @@
-"""Plots of the command line, as SVG that any browser shows."""
+"""When alerts were open, drawn as SVG that any browser shows."""
 
 from __future__ import annotations
 

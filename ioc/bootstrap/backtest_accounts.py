@@ -1,0 +1,71 @@
+"""What a backtest found, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from alerts.backtest import Occurrence
+from alerts.comparison import Comparison, Line
+from ioc.bootstrap.backtests import Account
+
+FIRST = 100
+"""Differences that are listed; the rest is counted."""
+
+
+def to_summary(account: Account) -> dict[str, Any]:
+    """Give the account as the API shows it: a line per rule and unit, and the first differences."""
+    comparison = account.comparison
+    return {
+        **describe(account),
+        "lines": [_to_line(line) for line in comparison.lines],
+        "occurrences_count": len(comparison.draft),
+        "in_force_count": len(comparison.active),
+        "added_count": len(comparison.added),
+        "gone_count": len(comparison.gone),
+        "added": to_items(comparison.added[:FIRST]),
+        "gone": to_items(comparison.gone[:FIRST]),
+    }
+
+
+def describe(account: Account) -> dict[str, Any]:
+    """Give what an account rests on."""
+    period, until = account.period, account.comparison.until
+    return {
+        "from": period.start.isoformat(), "to": period.end.isoformat(), "unit": period.unit_code,
+        "until": until and until.isoformat(), "is_partial": account.is_partial,
+        "warm_up_s": account.warm_up.total_seconds(), "kinds": list(account.kinds), "events": account.events_count,
+        "elapsed_s": round(account.elapsed_s, 3), "faults": list(account.faults), "faults_count": account.faults_count,
+        "unreadable_files": list(account.unreadable),
+    }  # fmt: skip
+
+
+def to_occurrences(comparison: Comparison) -> dict[str, Any]:
+    """Give every occurrence of both sides, and which of them the other side does not have."""
+    return {
+        "draft": to_items(comparison.draft),
+        "in_force": to_items(comparison.active),
+        "added": to_items(comparison.added),
+        "gone": to_items(comparison.gone),
+    }
+
+
+def to_items(items: Sequence[Occurrence]) -> list[dict[str, Any]]:
+    """Give occurrences one by one."""
+    return [
+        {
+            "rule": item.rule_id, "asset": item.asset_id, "unit": item.unit_code, "severity": item.severity.value,
+            "title_vi": item.title_vi, "title_en": item.title_en, "observed_at": item.observed_at.isoformat(),
+            "decided_at": item.started_at.isoformat(), "ended_at": item.ended_at and item.ended_at.isoformat(),
+        }
+        for item in items
+    ]  # fmt: skip
+
+
+def _to_line(line: Line) -> dict[str, Any]:
+    return {
+        "rule": line.rule_id, "unit": line.unit_code, "firings": line.firings_count,
+        "in_alarm_s": line.in_alarm.total_seconds(), "in_force_firings": line.active_firings_count,
+        "in_force_in_alarm_s": line.active_in_alarm.total_seconds(), "added": line.added_count,
+        "gone": line.gone_count,
+    }  # fmt: skip

@@ -1,0 +1,205 @@
+"""Backtests over what this deployment has stored: from the store to the engine and back as one account."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from alerts.backtest import Trial
+from alerts.comparison import Comparison, compare
+from alerts.engine import JUMP
+from alerts.rulebook import Rulebook
+from ioc.bootstrap.knowledge import load_rulebook, load_world
+from ioc.domain.events import Event
+from ioc.settings import Settings
+from ioc.storage.pool import Database
+from ioc.storage.stored_events import StoredEvents
+
+_PIECE = 50_000
+_YOUNG = 500_000
+"""Objects made between two looks of the garbage collector."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """What is asked: occurrences that start from ``start`` (inclusive) to ``end`` (exclusive), of one unit if named."""
+
+    start: datetime
+    end: datetime
+    unit_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a backtest is. ``estimate`` is how many events there are in all, None until that is known."""
+
+    events_count: int
+    estimate: int | None
+    reached_at: datetime | None
+    elapsed_s: float
+
+    @property
+    def share(self) -> float:
+        """What part is done, 0 to 1."""
+        return min(1.0, self.events_count / self.estimate) if self.estimate else 0.0
+
+    @property
+    def rate_per_s(self) -> float:
+        """Events a second."""
+        return self.events_count / self.elapsed_s if self.elapsed_s else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until it is done at this rate, None where nobody can say."""
+        if self.estimate is None or not self.events_count:
+            return None
+        return max(0, self.estimate - self.events_count) / self.rate_per_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a backtest found. With ``is_partial`` it was stopped, and speaks of what came until ``comparison.until``.
+
+    ``faults`` are draft rules that failed on a reading, ``unreadable`` files of the archive that are missing in it.
+    """
+
+    comparison: Comparison
+    period: Period
+    warm_up: timedelta
+    kinds: Sequence[str]
+    events_count: int
+    faults: Sequence[str]
+    faults_count: int
+    unreadable: Sequence[str]
+    elapsed_s: float
+    is_partial: bool
+
+
+async def load_rules_in_force(settings: Settings, database: Database) -> Rulebook:
+    """Give the rules in force, which drafts are compared with: those of the files.
+
+    Raises:
+        RulebookError: with every fault, each with file and line.
+    """
+    return load_rulebook(settings)
+
+
+async def backtest_stored(
+    settings: Settings,
+    database: Database,
+    drafts: Rulebook,
+    period: Period,
+    *,
+    on_progress: Callable[[Progress], None],
+    is_stopped: Callable[[], bool],
+) -> Account:
+    """Run draft rules over what was stored, beside the rules in force.
+
+    Rules begin to watch before the period, for as long as the longest of their spans. The engine runs in a thread of
+    its own while the next slice is read; this loop stays free.
+
+    Raises:
+        StoreUnavailableError: the store did not answer.
+        RulebookError: the rules in force have faults.
+    """
+    began = time.monotonic()
+    in_force = await load_rules_in_force(settings, database)
+    trial = Trial(drafts, in_force, load_world(settings.data_dir / "geo"))
+    stored = StoredEvents(database, settings.archive_folder)
+    first_at = period.start - trial.warm_up
+    silences = await stored.find_silences(start=first_at, end=period.end, longer_than=JUMP)
+    feeding = _Feeding(trial, silences)
+    count, is_partial = 0, False
+    with _undisturbed():
+        async with aclosing(_ahead(stored, trial.kinds, first_at, period.end, feeding)) as done:
+            async for more in done:
+                count += more
+                on_progress(Progress(
+                    events_count=count, estimate=stored.planned_count, reached_at=trial.reached_at,
+                    elapsed_s=time.monotonic() - began,
+                ))  # fmt: skip
+                if is_partial := is_stopped():
+                    break
+        if not is_partial:
+            feeding.let_pass(period.end)
+        mine, theirs = trial.finish()
+    until = trial.reached_at if is_partial else period.end
+    return Account(
+        comparison=compare(mine, theirs, until, since=period.start, unit_code=period.unit_code),
+        period=period, warm_up=trial.warm_up, kinds=trial.kinds, events_count=count,
+        faults=[f"{fault.rule_id} on {fault.asset_id}: {fault.reason}" for fault in trial.draft.faults],
+        faults_count=trial.draft.faults_count, unreadable=[f"{n}: {r}" for n, r in stored.unreadable_files.items()],
+        elapsed_s=time.monotonic() - began, is_partial=is_partial,
+    )  # fmt: skip
+
+
+class _Feeding:
+    """Puts events to a trial, and time where no events came that its rules look at."""
+
+    def __init__(self, trial: Trial, silences: Sequence[tuple[datetime, datetime]]) -> None:
+        self._trial, self._silences = trial, deque(silences)
+
+    def take(self, events: Sequence[Event]) -> int:
+        """Step over the next events; give their number."""
+        reached, first = self._trial.reached_at or events[0].received_at, 0
+        if events[-1].received_at - reached > JUMP:
+            for place, event in enumerate(events):
+                at = event.received_at
+                if at - reached > JUMP:
+                    self._trial.take(events[first:place])
+                    self.let_pass(at)
+                    first = place
+                reached = at
+        self._trial.take(events[first:])
+        return len(events)
+
+    def let_pass(self, to: datetime) -> None:
+        """Let time go by up to an instant; where nothing at all came, it jumps, as it did live."""
+        while self._silences and self._silences[0][0] < to:
+            begins_at, ends_at = self._silences[0]
+            self._trial.pass_time(begins_at)
+            if ends_at > to:
+                return  # whatever comes next ends the silence
+            self._trial.jump(ends_at)
+            self._silences.popleft()
+        self._trial.pass_time(to)
+
+
+async def _ahead(
+    stored: StoredEvents, kinds: Sequence[str], start: datetime, end: datetime, feeding: _Feeding
+) -> AsyncGenerator[int, None]:
+    """Have each piece stepped over while the next one is read; give the number of events of each that is done."""
+    loop, stepping = asyncio.get_running_loop(), None
+    pieces = stored.read(kinds=kinds, start=start, end=end, chunk=_PIECE)
+    try:
+        async with aclosing(pieces):
+            async for events in pieces:
+                if stepping is not None:
+                    yield await stepping
+                stepping = loop.run_in_executor(None, feeding.take, events)
+        if stepping is not None:
+            done, stepping = await stepping, None
+            yield done
+    finally:
+        if stepping is not None:
+            await stepping  # a thread cannot be called off; what follows needs the engine at rest
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep the garbage collector from going through every event again and again: hardly anything here is a cycle."""
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, 20, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()

@@ -1,0 +1,91 @@
+"""What a backtest shows: how far it is, and at its end what the drafts would have changed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ioc.bootstrap.backtests import Account
+from ioc.bootstrap.backtests import Progress as Reached
+
+_FIRST = 10
+
+
+class EventBar:
+    """One bar on a terminal: share, events a second, time left; silent where nobody looks."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.fields[at]}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[left]}"), TimeElapsedColumn(),
+            console=console, disable=not console.is_terminal,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=None, at="counting", rate="", left="")
+
+    def __enter__(self) -> EventBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._bar.stop()
+
+    def show(self, reached: Reached) -> None:
+        """Move the bar."""
+        left = "" if reached.left_s is None else f"{timedelta(seconds=round(reached.left_s))} left"
+        self._bar.update(
+            self._task, total=reached.estimate, completed=reached.events_count, left=left,
+            at="" if reached.reached_at is None else f"{reached.reached_at:%Y-%m-%d %H:%M}",
+            rate=f"{reached.rate_per_s:,.0f} events/s",
+        )  # fmt: skip
+
+
+def print_account(account: Account) -> None:
+    """Print the table per rule and unit, the first differences, and what could not be judged."""
+    console, comparison = Console(), account.comparison
+    table = Table("Rule", "Unit", "Firings", "In alarm", "Now in force", "In alarm", "Difference", title="Backtest")
+    for line in comparison.lines:
+        table.add_row(
+            line.rule_id, line.unit_code or "", f"{line.firings_count:,}", _span(line.in_alarm),
+            f"{line.active_firings_count:,}", _span(line.active_in_alarm),
+            f"[green]+{line.added_count}[/] [red]−{line.gone_count}[/]",
+        )  # fmt: skip
+    console.print(table)
+    for title, items in (("Only with the drafts", comparison.added), ("Only with the rules in force", comparison.gone)):
+        if items:
+            first = Table(
+                "Decided (UTC)", "Rule", "Asset", "Severity", "What", title=f"{title}: the first of {len(items):,}"
+            )
+            for item in items[:_FIRST]:
+                first.add_row(
+                    f"{item.started_at:%Y-%m-%d %H:%M}", item.rule_id, item.asset_id or "", item.severity.value,
+                    item.title_vi,
+                )  # fmt: skip
+            console.print(first)
+    for fault in account.faults:
+        typer.echo(f"ioc: rule {fault}", err=True)
+    for file in account.unreadable:
+        typer.echo(f"ioc: not read: {file}", err=True)
+    _print_sum(console, account)
+
+
+def _print_sum(console: Console, account: Account) -> None:
+    comparison = account.comparison
+    rate = account.events_count / account.elapsed_s if account.elapsed_s else 0.0
+    if account.is_partial:
+        until = "nothing" if comparison.until is None else f"{comparison.until:%Y-%m-%d %H:%M} UTC"
+        console.print(f"[bold]Stopped: a partial result, up to {until}[/]")
+    console.print(
+        f"{account.events_count:,} events, {account.elapsed_s:.1f} s, {rate:,.0f} events/s;"
+        f" {len(comparison.draft):,} occurrences, {len(comparison.active):,} with the rules in force:"
+        f" +{len(comparison.added):,} −{len(comparison.gone):,}"
+    )
+
+
+def _span(span: timedelta) -> str:
+    hours, rest = divmod(round(span.total_seconds()), 3_600)
+    return f"{hours:,} h {rest // 60:02d}" if span else "–"
