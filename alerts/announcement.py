@@ -168,11 +168,6 @@ def _to_name(name: str) -> str:
     return f"MMSI {name.removeprefix('vessel.')}" if name.startswith("vessel.") else name
 
 
-def is_marked_flapping(detail_en: str) -> bool:
-    """Whether an alert's text says that its condition flaps."""
-    return detail_en.endswith(_FLAPPING[1])
-
-
 class _Facts(dict[str, str]):
     """Facts for a template; one that this reading does not have is shown as a dash, never as an error."""
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from alerts.announcement import is_marked_flapping
 from alerts.performance.annunciations import Stand, is_annunciation, stand_of
 from alerts.performance.figures import Performance
 from alerts.performance.summary import summarise
@@ -153,7 +152,7 @@ class PerformanceMeter:
                 tally.shadow_count += 1
             else:
                 tally.suppressed_count += 1
-        if not alert.shadow and is_marked_flapping(alert.detail_en):
+        if not alert.shadow and alert.flapping:
             source = tally.source(alert)
             source.is_flapping = True
             source.note_title(entry)

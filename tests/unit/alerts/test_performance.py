@@ -157,7 +157,7 @@ def test_three_within_a_minute_chatter_and_two_do_not():
 def test_what_the_engine_calls_flapping_chatters():
     journal = HandMadeJournal()
     fire(journal, "f", 0)
-    journal.say(decide(ChangeType.UPDATED, 20, asset_id="f", detail_en="80 µg/m³ (flapping)"))
+    journal.say(decide(ChangeType.FLAPPING, 20, asset_id="f", flapping=True))
     assert [(source.thing, source.is_flapping) for source in measure(journal, 10).chattering] == [("f", True)]
 
 
