@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -9,14 +10,17 @@ from alerts.announcement import Announcer, Subject
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
+    SEA_FORWARDS,
     SeaPlaces,
     VesselState,
     ZoneWeather,
     active_warning,
     take_weather,
     vessel_scopes,
+    vessels_of,
     weather_of,
     weather_scopes,
+    zones_of,
 )
 from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule
@@ -28,6 +32,7 @@ from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, Weathe
 
 _FRESH = timedelta(minutes=10)
 _WIND_GOOD_FOR = timedelta(minutes=30)
+_FAIR = (Verdict(False, True), Verdict(False, True))
 _HAZARDS = {
     "squall": ("dông, tố, lốc", "squall"),
     "storm": ("bão", "storm"),
@@ -72,6 +77,7 @@ class VesselWarnedEvaluator:
 
     uses_zones = True
     state_type = VesselState | ZoneWeather
+    forwards = SEA_FORWARDS
 
     def __init__(self, rule: Rule, index: int, world: World, condition: VesselWarned) -> None:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
@@ -88,7 +94,7 @@ class VesselWarnedEvaluator:
                 if state.bad_since is not None:
                     memory.wake_at(state.bad_since + self._condition.grace, self._index, key)
 
-    def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> list[str]:
+    def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> Sequence[str]:
         """Say which waters must hear of an event."""
         if not isinstance(event.data, VesselPosition):
             return weather_scopes(self._world, event)
@@ -119,11 +125,7 @@ class VesselWarnedEvaluator:
         state = memory.series[self._index].get(key)
         if isinstance(state, VesselState) and state.event is not None and event.observed_at <= state.event.observed_at:
             return
-        position = event.position
-        zones: tuple[str, ...] = ()
-        if position is not None:
-            zones = self._world.zones_at(position)
-        place = self._places.find(event, zones)
+        place = self._places.find(event, zones_of(memory, self._world, event))
         if not isinstance(state, VesselState):
             state = memory.series[self._index][key] = VesselState(shape=self.rule.condition_name)
         state.event = event
@@ -145,9 +147,10 @@ class VesselWarnedEvaluator:
             weather.bad_since = memory.clock
             memory.wake_at(memory.clock + self._condition.grace, self._index, scope)
         memory.dirty.add((self._index, scope))
-        for key, state in sorted(memory.series[self._index].items()):
-            if isinstance(state, VesselState) and key.startswith(scope + IN) and state.event is not None:
-                at = max(memory.clock, state.event.observed_at)
+        clock = memory.clock
+        for key, state in vessels_of(memory, self._index, scope):
+            if state.event is not None:
+                at = max(clock, state.event.observed_at)
                 if state.last is not None or at - state.event.observed_at <= _FRESH:
                     self._judge(memory, scope, key, state, at)
 
@@ -157,12 +160,14 @@ class VesselWarnedEvaluator:
             return
         weather = weather_of(memory, self.rule, self._index, scope)
         hazard, value, limit = self._find_hazard(weather, at)
-        out_since, bad_since = state.out_since, weather.bad_since
-        set_out = caught_out = False
-        if hazard is not None and out_since is not None and bad_since is not None:
-            set_out = out_since > bad_since
-            caught_out = not set_out and at - bad_since >= self._condition.grace
-        verdicts = [Verdict(holds, not holds, value, limit) for holds in (set_out, caught_out)]
+        verdicts = _FAIR
+        if hazard is not None:
+            out_since, bad_since = state.out_since, weather.bad_since
+            set_out = caught_out = False
+            if out_since is not None and bad_since is not None:
+                set_out = out_since > bad_since
+                caught_out = not set_out and at - bad_since >= self._condition.grace
+            verdicts = (Verdict(set_out, not set_out, value, limit), Verdict(caught_out, not caught_out, value, limit))
         decision = evaluate(state, self._policy, verdicts, at)
         memory.dirty.add((self._index, key))
         if decision is not None:
