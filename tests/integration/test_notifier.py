@@ -12,7 +12,8 @@ import pytest
 from alerts.notification.matchers import Matchers
 from alerts.notification.policy_files import read_policy
 from ioc.delivery.signing import make_secret
-from ioc.domain.alerts import ChangeType, ConditionState, Severity
+from ioc.domain.alerts import ChangeType, ConditionState, OperatorState, Severity
+
 from ioc.processing.notifier import Notifier
 from ioc.sealing import Sealer
 from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
@@ -22,6 +23,7 @@ from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.pool import Database
 from ioc.storage.subscriptions import NewSubscription, SubscriptionStore, Wants
+from ioc.storage.suppressions import SuppressionStore
 from tests.support.alerts import apply, at, decide
 
 POLICY = """
@@ -204,6 +206,66 @@ async def test_a_shelved_alert_is_quiet_and_told_again_when_it_comes_back(office
     assert await office.step(300) == []
     await office.act(decide(), ChangeType.UNSHELVED, 301)
     assert await office.step(301) == ["environment/new_firing"]
+
+
+async def test_what_a_supervisor_took_off_the_list_is_quiet_and_told_when_it_comes_back(office):
+    register = SuppressionStore(office.database, enqueue)
+    entry = await register.add(
+        Matchers.parse("feed=air"), state=OperatorState.SUPPRESSED, ends_at=at(400), author="giang",
+        reason="sửa trạm", now=at(0),
+    )  # fmt: skip
+    urgent = decide(severity=Severity.CRITICAL)
+    assert await office.step(0, urgent) == []
+    assert await office.step(20) == []
+    for group in await office.notifications.groups_of(urgent.alert_id):
+        assert (group["reason"], group["held_why"], group["held_by"], group["held_until"]) == (
+            "held", "suppressed", str(entry["suppression_id"]), at(400),
+        )  # fmt: skip
+    office.clock.to(400)
+    await register.end_due(now=at(400))
+    assert await office.step(400) == ["environment/first", "shift/first"]
+    # Its ladder begins where it asks for attention, not where it began.
+    assert await office.step(404) == []
+    assert await office.step(405) == ["lead/level_1"]
+
+
+async def test_what_ends_off_the_list_is_told_only_to_those_who_knew_of_it(office):
+    known, unknown = decide(), decide(asset_id="air.uong-bi", unit_code="06655", minute=2, began=2)
+    await office.step(0, known)
+    await office.step(0.5)
+    register = SuppressionStore(office.database, enqueue)
+    await register.add(
+        Matchers.parse("feed=air"), state=OperatorState.OUT_OF_SERVICE, ends_at=at(400), author="giang",
+        reason="hỏng", now=at(1),
+    )  # fmt: skip
+    assert await office.step(2, unknown) == []
+    ends = [
+        decide(ChangeType.RESOLVED, 3, asset_id=change.asset_id, unit_code=change.unit_code, began=began)
+        for change, began in ((known, 0), (unknown, 2))
+    ]
+    assert await office.step(3, *ends) == ["environment/all_resolved"]
+    [told] = [row for row in await office.told() if row["reason"] == "all_resolved"]
+    assert list(told["resolved_ids"]) == [known.alert_id]
+
+
+async def test_a_persons_raise_is_news_and_whose_an_alert_is_is_none(office):
+    await office.step(0, decide(severity=Severity.MINOR))
+    await office.step(0.5)
+    await office.act(decide(), ChangeType.ASSIGNED, 2, to="lan")
+    assert await office.step(3) == []
+    await office.act(decide(), ChangeType.SEVERITY_SET, 4, severity=Severity.CRITICAL, reason="gần trường học")
+    assert await office.step(4) == ["environment/new_firing", "shift/first"]
+
+
+async def test_what_is_out_of_service_keeps_nothing_else_quiet(office):
+    outage = decide(asset_id="grid.1", rule_id="power", fingerprint=b"p" * 32, alert_id=decide(asset_id="p").alert_id)
+    register = SuppressionStore(office.database, enqueue)
+    await register.add(
+        Matchers.parse("rule=power"), state=OperatorState.OUT_OF_SERVICE, ends_at=at(400), author="giang",
+        reason="công tơ hỏng", now=at(0),
+    )  # fmt: skip
+    await office.step(0, outage, decide())
+    assert await office.step(0.5) == ["environment/first"]
 
 
 async def test_nobody_acknowledges_and_the_alert_climbs_its_ladder(office):
