@@ -23,7 +23,7 @@ class Dispatch:
         self._evaluators, self._wrap = evaluators, wrap
         self.on_event = self._sort("on_event")
         self.on_late = self._sort("on_late")
-        self.forward = self._sort("forward")
+        self.forward = self._sort_forward()
         self.on_signal = self._sort("on_signal")
         self.on_timer = [wrap(index, evaluator.on_timer) for index, evaluator in enumerate(evaluators)]
 
@@ -35,3 +35,14 @@ class Dispatch:
                 for kind in evaluator.rule.condition.kinds:
                     by_kind.setdefault(kind, []).append((index, self._wrap(index, method)))
         return {kind: tuple(methods) for kind, methods in by_kind.items()}
+
+    def _sort_forward(self) -> ByKind:
+        """Sort what rules send on. Of several that would send the same, the first is asked for all."""
+        by_kind: dict[type[Payload], dict[object, tuple[int, Method]]] = {}
+        for index, evaluator in enumerate(self._evaluators):
+            if hasattr(evaluator, "forward"):
+                method = self._wrap(index, evaluator.forward)
+                shared = getattr(evaluator, "forwards", dict.fromkeys(evaluator.rule.condition.kinds, index))
+                for kind, sender in shared.items():
+                    by_kind.setdefault(kind, {}).setdefault(sender, (index, method))
+        return {kind: tuple(senders.values()) for kind, senders in by_kind.items()}

@@ -11,15 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from alerts.announcement import close_deleted
-from alerts.conditions.leveled import reading_key
-from alerts.dispatch import ByKind, Dispatch
+from alerts.conditions.leveled import COMPOUND_KINDS, reading_key
+from alerts.dispatch import ByKind, Dispatch, Method
 from alerts.health import TIMED_EVERY, RuleHealth, Tally
+from alerts.lookback import MOST_OF_RULE
 from alerts.memory import PartitionMemory, RuleFault
 from alerts.readings import read_part_key, to_part_key
 from alerts.rulebook import Rulebook
@@ -40,6 +42,7 @@ CLOCK = StateKey("", "clock")
 
 _encode = msgspec.msgpack.Encoder().encode
 NO_ZONES: tuple[str, ...] = ()
+_data_of, _asset_of = attrgetter("data"), attrgetter("asset_id")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +64,16 @@ class Step:
         )
 
 
+class Lane(NamedTuple):
+    """What events of one kind go through in one step: the newest reading of each thing, and the rules' methods."""
+
+    newest: dict[str, Event]
+    key_of: Callable[[Event], str]
+    on_event: tuple[tuple[int, Method], ...]
+    on_late: tuple[tuple[int, Method], ...]
+    forward: tuple[tuple[int, Method], ...]
+
+
 class Engine:
     """Runs a rulebook over partitions. Partitions of ``events`` run rules about single assets and make signals; those
     of ``signals`` run rules that look past one asset.
@@ -69,9 +82,18 @@ class Engine:
         rulebook: the rules.
         world: zones, names, and which station stands for which zone.
         clock: a clock in seconds, of any beginning, to tell what rules cost; without it they seem to cost nothing.
+        readings_limit: the most readings that a rule looks back on, of all things on one partition.
     """
 
-    def __init__(self, rulebook: Rulebook, world: World, *, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        world: World,
+        *,
+        clock: Callable[[], float] | None = None,
+        readings_limit: int = MOST_OF_RULE,
+    ) -> None:
+        self._readings_limit = readings_limit
         self._rules, self._world = rulebook.rules, world
         self._index_of = {rule.rule_id: index for index, rule in enumerate(self._rules)}
         self._evaluators: list[Any] = [
@@ -83,6 +105,9 @@ class Engine:
             stopwatch = clock
             self._timed = Dispatch(self._evaluators, lambda index, method: self._tallies[index].time(method, stopwatch))
         self._calls = self._plain
+        self._ruled_kinds = {
+            kind for table in (self._plain.on_event, self._plain.on_late, self._plain.forward) for kind in table
+        }
         self._placed_kinds = {
             kind for evaluator in self._evaluators if evaluator.uses_zones for kind in evaluator.rule.condition.kinds
         }
@@ -90,9 +115,10 @@ class Engine:
 
     def restore(self, partition: object, state: Mapping[StateKey, bytes], last_seen: Iterable[Event]) -> None:
         """Take a partition over with the state that was kept of it and the newest reading of each of its assets."""
-        memory = self._memories[partition] = PartitionMemory(len(self._rules))
+        memory = self._memories[partition] = PartitionMemory(len(self._rules), self._readings_limit)
         for event in last_seen:
-            memory.readings("", type(event.data))[reading_key(event)] = event
+            if type(event.data) in self._ruled_kinds:
+                memory.readings("", type(event.data))[reading_key(event)] = event
             memory.clock = max(memory.clock, event.received_at)
         for key, kept in state.items():
             if (part := read_part_key(key.key)) is not None:
@@ -103,7 +129,8 @@ class Engine:
             memory.clock, memory.resumed_from = msgspec.msgpack.decode(
                 kept_clock, type=tuple[datetime, datetime | None]
             )
-        for evaluator in self._evaluators:
+        for evaluator, held in zip(self._evaluators, memory.windows, strict=True):
+            held.recount()
             evaluator.resume(memory)
 
     def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes) -> None:
@@ -139,14 +166,10 @@ class Engine:
         memory = self._begin(partition)
         events = [item for item in items if isinstance(item, Event)]
         if events:
-            self._count(Counter(type(event.data) for event in events), self._calls.on_event, self._calls.forward)
-            for event, zones in zip(events, self._locate(events), strict=True):
-                self._take_event(memory, event, zones)
+            self._take_events(memory, events)
         signals = [item for item in items if isinstance(item, Signal)]
         if signals:
-            self._count(Counter(type(signal.event.data) for signal in signals), self._calls.on_signal)
-            for signal in signals:
-                self._take_signal(memory, signal)
+            self._take_signals(memory, signals)
         if items:
             memory.kept[CLOCK] = _encode((memory.clock, memory.resumed_from))
         return self._finish(memory)
@@ -168,6 +191,7 @@ class Engine:
     def _health_of(self, index: int, rule_id: str, version: str, tally: Tally) -> RuleHealth:
         series = [memory.series[index] for memory in self._memories.values()]
         windows = [memory.windows[index] for memory in self._memories.values()]
+        looks_back = getattr(self._evaluators[index], "looks_back", False)
         return RuleHealth(
             rule_id=rule_id,
             version=version,
@@ -177,8 +201,8 @@ class Engine:
             last_fault=tally.last_fault,
             series_count=sum(map(len, series)),
             open_count=sum(state.last is not None for held in series for state in held.values()),
-            readings_count=sum(len(readings.times) for held in windows for readings in held.values()),
-            readings_limit=None,
+            readings_count=sum(held.readings_count for held in windows),
+            readings_limit=self._readings_limit * max(1, sum(map(bool, windows))) if looks_back else None,
         )
 
     def _begin(self, partition: object) -> PartitionMemory:
@@ -197,46 +221,97 @@ class Engine:
     def _memory(self, partition: object) -> PartitionMemory:
         memory = self._memories.get(partition)
         if memory is None:
-            memory = self._memories[partition] = PartitionMemory(len(self._rules))
+            memory = self._memories[partition] = PartitionMemory(len(self._rules), self._readings_limit)
         return memory
 
-    def _take_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
-        now = event.received_at
-        if now > memory.clock:
-            self._pass_time(memory, now)
-        kind = type(event.data)
-        readings = memory.readings("", kind)
-        key = reading_key(event)
-        known = readings.get(key)
+    def _take_events(self, memory: PartitionMemory, events: Sequence[Event]) -> None:
+        """Put events to the rules, each when log time has reached it.
+
+        What no rule looks at only moves log time on, and that is made up for when something is looked at: until then
+        nobody could tell the difference. A long silence is noticed at once.
+        """
+        kinds = list(map(type, map(_data_of, events)))
+        self._count(Counter(kinds), self._calls.on_event, self._calls.forward)
+        lanes: dict[type[Payload], Lane | None] = {}
+        reached = memory.clock
+        for event, kind, zones in zip(events, kinds, self._locate(events, kinds), strict=True):
+            now = event.received_at
+            if now > reached:
+                if now - reached > JUMP:
+                    self._fire_timers(memory, reached)
+                    memory.resumed_from = now
+                reached = now
+            try:
+                lane = lanes[kind]
+            except KeyError:
+                lane = lanes[kind] = self._lane_of(memory, kind)
+            if lane is not None:
+                if reached > memory.clock:
+                    self._fire_timers(memory, reached)
+                self._take_event(memory, event, lane, zones)
+        if reached > memory.clock:
+            self._fire_timers(memory, reached)
+
+    def _lane_of(self, memory: PartitionMemory, kind: type[Payload]) -> Lane | None:
+        """Give what a kind's events go through in this step; None where no rule looks at them."""
+        if kind not in self._ruled_kinds:
+            return None
+        calls = self._calls
+        return Lane(
+            memory.readings("", kind),
+            reading_key if kind in COMPOUND_KINDS else _asset_of,
+            calls.on_event.get(kind, ()),
+            calls.on_late.get(kind, ()),
+            calls.forward.get(kind, ()),
+        )
+
+    def _take_event(self, memory: PartitionMemory, event: Event, lane: Lane, zones: tuple[str, ...]) -> None:
+        newest, key_of, on_events, on_lates, forwards = lane
+        key = key_of(event)
+        known = newest.get(key)
         if known is not None and event.observed_at <= known.observed_at:
-            for _, on_late in self._calls.on_late.get(kind, ()):
+            for _, on_late in on_lates:
                 on_late(memory, event)
             return
-        readings[key] = event
-        for index, on_event in self._calls.on_event.get(kind, ()):
+        newest[key] = event
+        for index, on_event in on_events:
             try:
                 on_event(memory, event, zones)
             except RULE_ERRORS as error:
                 self._note_fault(memory, index, event.asset_id, error)
-        forwarders = self._calls.forward.get(kind)
-        if forwarders is not None:
-            # Two rules may want the same event in the same scope: it is sent once.
-            scopes = {scope for _, forward in forwarders for scope in forward(memory, event, zones)}
-            memory.signals.extend(Signal(scope=scope, event=event) for scope in sorted(scopes))
+        if forwards:
+            scopes = [scope for _, forward in forwards for scope in forward(memory, event, zones)]
+            if scopes:
+                # Two rules may want the same event in the same scope: it is sent once.
+                memory.signals.extend(Signal(scope=scope, event=event) for scope in sorted(set(scopes)))
 
-    def _take_signal(self, memory: PartitionMemory, signal: Signal) -> None:
-        event = signal.event
-        if event.received_at > memory.clock:
-            self._pass_time(memory, event.received_at)
-        for index, on_signal in self._calls.on_signal.get(type(event.data), ()):
-            try:
-                on_signal(memory, signal.scope, event)
-            except RULE_ERRORS as error:
-                self._note_fault(memory, index, event.asset_id, error)
+    def _take_signals(self, memory: PartitionMemory, signals: Sequence[Signal]) -> None:
+        events = [signal.event for signal in signals]
+        kinds = list(map(type, map(_data_of, events)))
+        self._count(Counter(kinds), self._calls.on_signal)
+        memory.located = {
+            id(event): zones
+            for event, kind, zones in zip(events, kinds, self._locate(events, kinds), strict=True)
+            if kind in self._placed_kinds
+        }
+        for signal, event, kind in zip(signals, events, kinds, strict=True):
+            if event.received_at > memory.clock:
+                self._pass_time(memory, event.received_at)
+            for index, on_signal in self._calls.on_signal.get(kind, ()):
+                try:
+                    on_signal(memory, signal.scope, event)
+                except RULE_ERRORS as error:
+                    self._note_fault(memory, index, event.asset_id, error)
+        memory.located = {}
 
     def _pass_time(self, memory: PartitionMemory, now: datetime) -> None:
+        """Let log time reach the next arrival."""
         if now - memory.clock > JUMP:
             memory.resumed_from = now
+        self._fire_timers(memory, now)
+
+    def _fire_timers(self, memory: PartitionMemory, now: datetime) -> None:
+        """Let log time reach an instant up to which something arrived all the while."""
         if now >= memory.next_due:
             while (timer := memory.take_due(now)) is not None:
                 due, index, key = timer
@@ -250,18 +325,20 @@ class Engine:
     def _note_fault(self, memory: PartitionMemory, index: int, key: str, error: Exception) -> None:
         memory.add_fault(self._rules[index].rule_id, key, f"{type(error).__name__}: {error}")
 
-    def _locate(self, events: Sequence[Event]) -> list[tuple[str, ...]]:
+    def _locate(self, events: Sequence[Event], kinds: Sequence[type[Payload]]) -> list[tuple[str, ...]]:
         """Find the zones of all positions that some rule asks about, at once."""
         found = [NO_ZONES] * len(events)
-        places = [
-            place
-            for place, event in enumerate(events)
-            if type(event.data) in self._placed_kinds and event.lon_deg is not None and event.lat_deg is not None
-        ]
-        if places:
-            lon_deg = np.array([events[place].lon_deg for place in places], dtype=np.float64)
-            lat_deg = np.array([events[place].lat_deg for place in places], dtype=np.float64)
-            for place, zones in zip(places, self._world.zones.locate(lon_deg, lat_deg), strict=True):
+        placed, lon_deg, lat_deg = [], [], []
+        for place, kind in enumerate(kinds):
+            if kind in self._placed_kinds:
+                event = events[place]
+                if event.lon_deg is not None and event.lat_deg is not None:
+                    placed.append(place)
+                    lon_deg.append(event.lon_deg)
+                    lat_deg.append(event.lat_deg)
+        if placed:
+            located = self._world.zones.locate(np.array(lon_deg, dtype=np.float64), np.array(lat_deg, dtype=np.float64))
+            for place, zones in zip(placed, located, strict=True):
                 found[place] = zones
         return found
 
@@ -272,7 +349,8 @@ class Engine:
             kept = None if series is None else _encode(series)
             state[StateKey(self._rules[index].rule_id, key)] = kept
         for index, key, part in memory.dirty_parts:
-            kept = memory.windows[index][key].pack(part)
+            readings = memory.windows[index].get(key)
+            kept = None if readings is None else readings.pack(part)
             state[StateKey(self._rules[index].rule_id, to_part_key(key, part))] = kept
         for fault in memory.faults:
             self._tallies[self._index_of[fault.rule_id]].note(fault)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any
 
-from alerts.readings import Readings
+from alerts.lookback import MOST_OF_RULE, Lookback
 from alerts.series import Series
 from ioc.domain.alerts import AlertChange
 from ioc.domain.events import Event, Signal
@@ -31,15 +31,16 @@ class PartitionMemory:
     that it looks back on, belong to the rule at place i.
 
     ``seen`` holds the newest reading per scope (empty for the events' own partition), kind and reading key: it tells
-    a repetition from news, and silence from speech. ``outbox`` lists fill up during a step.
+    a repetition from news, and silence from speech. ``outbox`` lists fill up during a step. ``located`` has the zones
+    of the events that the running step looks at, by their identity.
     """
 
-    def __init__(self, rule_count: int) -> None:
+    def __init__(self, rule_count: int, readings_limit: int = MOST_OF_RULE) -> None:
         self.clock = BEGINNING
         self.next_due = NEVER
         self.timers: list[tuple[datetime, int, str]] = []
         self.series: list[dict[str, Series]] = [{} for _ in range(rule_count)]
-        self.windows: list[dict[str, Readings]] = [{} for _ in range(rule_count)]
+        self.windows = [Lookback(readings_limit) for _ in range(rule_count)]
         self.armed: list[set[str]] = [set() for _ in range(rule_count)]
         self.seen: dict[str, dict[type[Any], dict[str, Event]]] = {}
         self.forwarded: dict[tuple[int, str], Any] = {}
@@ -51,6 +52,7 @@ class PartitionMemory:
         self.kept: dict[tuple[str, str], bytes | None] = {}
         self.resumed_from: datetime | None = None
         self.steps_count = 0
+        self.located: dict[int, tuple[str, ...]] = {}
 
     def wake_at(self, due: datetime, index: int, key: str) -> None:
         """Have the rule at place ``index`` called for ``key`` when log time reaches ``due``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import msgspec
 
@@ -21,6 +21,7 @@ _STEPS_PER_UNIT = 1_000_000
 _MOST = 1e12
 """Nothing that is measured here comes near it; a larger value is no reading."""
 _NOTHING = math.nan
+NOTHING_GONE: frozenset[int] = frozenset()
 
 
 class _Part(msgspec.Struct, array_like=True):
@@ -32,7 +33,7 @@ class _Part(msgspec.Struct, array_like=True):
 class Readings:
     """Times in epoch seconds, oldest first, and a column per quantity; NaN where a reading had no value."""
 
-    __slots__ = ("_counts", "_open_count", "_quantities", "_starts", "_sums", "columns", "times")
+    __slots__ = ("_counts", "_open_count", "_quantities", "_starts", "_sums", "columns", "is_short", "times")
 
     def __init__(self, quantities: Sequence[str]) -> None:
         self._quantities = tuple(quantities)
@@ -42,6 +43,13 @@ class Readings:
         self._counts: list[list[int]] = [[0] for _ in self._quantities]
         self._starts: list[int] = []
         self._open_count = 0
+        self.is_short = False
+        """Whether readings went that were not too old, for there were too many."""
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The parts that there are."""
+        return tuple(self._starts)
 
     def add(self, moment: float, values: Sequence[float | None]) -> set[int]:
         """Take a reading in; one of the same instant takes the place of the one before. Gives the parts it changed."""
@@ -85,13 +93,16 @@ class Readings:
         """Count the readings of the last part, to which the next is added."""
         return len(self.times) - (0 if len(self._starts) == 1 else self._place_of(self._starts[-1]))
 
-    def forget(self, span_s: float, most: int) -> set[int]:
+    def forget(self, span_s: float, most: int) -> Set[int]:
         """Let go of what is ``span_s`` older than the newest, and the oldest beyond ``most``; give parts that went."""
-        if self.times[0] > self.times[-1] - span_s and len(self.times) <= most:
-            return set()
-        gone = max(bisect_right(self.times, self.times[-1] - span_s), len(self.times) - most)
+        times = self.times
+        if times[0] > times[-1] - span_s and len(times) <= most:
+            self.is_short = self.is_short and len(times) == most
+            return NOTHING_GONE
+        old, beyond = bisect_right(times, times[-1] - span_s), len(times) - most
+        gone, self.is_short = max(old, beyond), beyond > old
         if gone <= 0:
-            return set()
+            return NOTHING_GONE
         for column in (self.times, *self.columns):
             del column[:gone]
         for running in (*self._sums, *self._counts):
@@ -137,9 +148,11 @@ class Readings:
         place = bisect_left(self._starts, part)
         if place == len(self._starts) or self._starts[place] != part:
             return None
-        first = 0 if place == 0 else self._place_of(part)
-        is_last = place + 1 == len(self._starts)
-        last = len(self.times) if is_last else self._place_of(self._starts[place + 1])
+        last = len(self.times)
+        if place + 1 == len(self._starts):
+            first = last - self._open_count  # the one that grows: nearly always it is
+        else:
+            first, last = 0 if place == 0 else self._place_of(part), self._place_of(self._starts[place + 1])
         if first == last:
             return None
         columns = [column[first:last].tobytes() for column in self.columns]

@@ -85,36 +85,36 @@ class Policy(NamedTuple):
 def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: datetime) -> Decision | None:
     """Move a series by one outcome per level at the instant ``at``; gives a decision when there is something to say."""
     levels = policy.levels
+    if len(verdicts) != len(levels):
+        raise ValueError(f"{len(verdicts)} verdicts on {len(levels)} levels")
     if len(series.active_at) != len(levels):
         series.active_at = [None] * len(levels)
         series.fired = [False] * len(levels)
     after_gap = series.evaluated_at is not None and at - series.evaluated_at > policy.gap
     series.evaluated_at = at
-    for index, (level, verdict) in enumerate(zip(levels, verdicts, strict=True)):
-        _move_level(series, index, level, verdict, at, after_gap=after_gap)
-    _note_flip(series, is_true=any(verdict.holds for verdict in verdicts))
-    top = _top_level(series, levels)
+    is_true, active_at, fired = False, series.active_at, series.fired
+    for index, verdict in enumerate(verdicts):
+        if verdict.holds:
+            is_true = True
+            _hold(series, index, levels[index], at, after_gap=after_gap)
+        elif verdict.clears or not fired[index]:
+            active_at[index], fired[index] = None, False
+    series.flips = ((series.flips << 1) | (is_true is not series.was_true)) & _FLAP_MASK
+    series.was_true = is_true
+    top = _top_level(series, levels) if True in fired else None
     if top is None:
         return _not_firing(series, policy, verdicts, at, after_gap=after_gap)
     return _firing(series, levels[top].severity, verdicts[top], top)
 
 
-def _move_level(series: Series, index: int, level: Level, verdict: Verdict, at: datetime, *, after_gap: bool) -> None:
+def _hold(series: Series, index: int, level: Level, at: datetime, *, after_gap: bool) -> None:
+    """Let a level hold at an instant; it fires when it has held for long enough."""
     active_at = series.active_at[index]
-    if verdict.holds:
-        if active_at is None or (after_gap and not series.fired[index]):
-            series.active_at[index] = active_at = at
-        is_back = index == series.top and series.condition is ConditionState.RECOVERING
-        if is_back or at - active_at >= level.hold_for:
-            series.fired[index] = True
-    elif not (series.fired[index] and not verdict.clears):
-        series.active_at[index] = None
-        series.fired[index] = False
-
-
-def _note_flip(series: Series, *, is_true: bool) -> None:
-    series.flips = ((series.flips << 1) | (is_true is not series.was_true)) & _FLAP_MASK
-    series.was_true = is_true
+    if active_at is None or (after_gap and not series.fired[index]):
+        series.active_at[index] = active_at = at
+    is_back = index == series.top and series.condition is ConditionState.RECOVERING
+    if is_back or at - active_at >= level.hold_for:
+        series.fired[index] = True
 
 
 def _top_level(series: Series, levels: Sequence[Level]) -> int | None:
@@ -142,7 +142,7 @@ def _not_firing(
     series: Series, policy: Policy, verdicts: Sequence[Verdict], at: datetime, *, after_gap: bool
 ) -> Decision | None:
     if series.last is None:
-        is_pending = any(active_at is not None for active_at in series.active_at)
+        is_pending = series.active_at.count(None) < len(series.active_at)
         series.condition = ConditionState.PENDING if is_pending else ConditionState.INACTIVE
         return None
     if series.keep_since is None or after_gap:

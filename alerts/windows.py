@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from alerts.lookback import look_back
+from alerts.memory import PartitionMemory
 from alerts.readings import Readings
 from alerts.rule_files import Table
 from ioc.domain.kinds import KINDS, Payload
@@ -103,11 +105,24 @@ class Windows:
         """Make room for the readings of an asset that nothing is known of."""
         return Readings(self.quantities)
 
-    def add(self, readings: Readings, payload: Payload, at: datetime) -> set[int]:
+    def add(self, readings: Readings, payload: Payload, at: datetime) -> Set[int]:
         """Take a reading in, one of the same instant in place of the one before; give the parts it changed."""
         changed = readings.add(at.timestamp(), [getattr(payload, quantity) for quantity in self.quantities])
-        gone = readings.forget(self._longest_s, MOST_READINGS)
-        return changed | gone if gone else changed
+        return changed | readings.forget(self._longest_s, MOST_READINGS)
+
+    def take(
+        self, memory: PartitionMemory, rule_id: str, index: int, key: str, payload: Payload, at: datetime
+    ) -> Readings:
+        """Take a reading in among all that the rule looks back on; give those of its thing."""
+        held = memory.windows[index]
+        readings = held.get(key)
+        if readings is None:
+            readings = held[key] = self.begin()
+        values = [getattr(payload, quantity) for quantity in self.quantities]
+        look_back(
+            memory, rule_id, index, key, readings, at.timestamp(), values, span_s=self._longest_s, most=MOST_READINGS
+        )
+        return readings
 
     def measure(self, readings: Readings, at: datetime) -> dict[str, float]:
         """Give the value of every window that has one at an instant."""

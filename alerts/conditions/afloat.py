@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -10,18 +10,20 @@ from alerts.announcement import Announcer, Subject
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
+    SEA_FORWARDS,
     SeaPlaces,
     SquallCells,
     VesselState,
     ZoneWeather,
     vessel_scopes,
+    zones_of,
 )
 from alerts.memory import PartitionMemory
 from alerts.rule import Rule
 from alerts.series import Policy, Verdict, evaluate
 from alerts.world import World
 from ioc.domain.events import Event
-from ioc.domain.kinds import VesselPosition
+from ioc.domain.kinds import Payload, VesselPosition
 
 _FRESH = timedelta(minutes=15)
 _FRESH_AT_REST = timedelta(hours=12)
@@ -42,6 +44,7 @@ class AfloatEvaluator:
 
     uses_zones = True
     state_type = VesselState | ZoneWeather | SquallCells
+    forwards: Mapping[type[Payload], str] = SEA_FORWARDS
 
     def __init__(self, rule: Rule, index: int, world: World) -> None:
         self.rule, self._index, self._world = rule, index, world
@@ -49,7 +52,7 @@ class AfloatEvaluator:
         self._policy = Policy(rule.condition.levels, rule.keep_firing_for, rule.gap)
         self._announcer = Announcer(rule, index, world)
 
-    def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> list[str]:
+    def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> Sequence[str]:
         """Say which waters must hear of an event."""
         if isinstance(event.data, VesselPosition):
             return vessel_scopes(memory, self._places, event, zones)
@@ -78,7 +81,7 @@ class AfloatEvaluator:
             elif state.keep_since is not None:
                 memory.wake_at(state.keep_since + self.rule.keep_firing_for, self._index, key.partition(IN)[0])
 
-    def _scopes_of(self, event: Event) -> list[str]:
+    def _scopes_of(self, event: Event) -> Sequence[str]:
         raise NotImplementedError
 
     def _take(self, memory: PartitionMemory, scope: str, event: Event) -> bool:
@@ -95,8 +98,7 @@ class AfloatEvaluator:
         state = memory.series[self._index].get(key)
         if isinstance(state, VesselState) and state.event is not None and event.observed_at <= state.event.observed_at:
             return
-        zones = self._world.zones_at(event.position) if event.position is not None else ()
-        place = self._places.find(event, zones)
+        place = self._places.find(event, zones_of(memory, self._world, event))
         if not isinstance(state, VesselState):
             if place.is_sheltered or place.scope != scope:
                 return

@@ -82,6 +82,7 @@ class CoincidenceEvaluator(LeveledEvaluator):
     """Measures hazards per station, and brings them together."""
 
     state_type: Any = Told | Coinciding
+    looks_back = True
 
     def __init__(self, rule: Rule, index: int, world: World, condition: Coincidence) -> None:
         super().__init__(rule, index, world)

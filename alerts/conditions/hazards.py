@@ -113,10 +113,7 @@ class HazardFinder:
 
     def _take(self, memory: PartitionMemory, name: str, event: Event) -> Readings:
         key = f"{event.asset_id}{IN}{name}"
-        readings = self._readings_of(memory, key, name)
-        for part in self._windows[name].add(readings, event.data, event.observed_at):
-            memory.dirty_parts.add((self._index, key, part))
-        return readings
+        return self._windows[name].take(memory, self._rule.rule_id, self._index, key, event.data, event.observed_at)
 
     def _readings_of(self, memory: PartitionMemory, key: str, name: str) -> Readings:
         readings = memory.windows[self._index].get(key)

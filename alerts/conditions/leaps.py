@@ -8,6 +8,7 @@ from statistics import median
 import msgspec
 
 from alerts.conditions.watched import Watched, values_of
+from alerts.lookback import look_back
 from alerts.memory import PartitionMemory
 from alerts.readings import Readings
 from alerts.rule import Rule
@@ -39,6 +40,8 @@ class LeapFinder:
     def __init__(self, rule: Rule, index: int, watched: Watched[float], *, mads: float, of: int, enough: int) -> None:
         self._rule, self._index, self._watched = rule, index, watched
         self._mads, self._of, self._enough = mads, of, enough
+        self._gap_s = rule.gap.total_seconds()
+        self._span_s = self._gap_s * of
 
     def take(self, memory: PartitionMemory, event: Event) -> None:
         """Compare a reading with those before it; send on what leaps and what has come back."""
@@ -54,12 +57,10 @@ class LeapFinder:
             readings = memory.windows[self._index][key] = Readings(tuple(watched))
         if event.received_at - event.observed_at <= self._rule.lateness:
             self._compare(memory, key, event, values, readings)
-        changed = readings.add(event.observed_at.timestamp(), [values.get(name) for name in watched])
-        for part in changed | readings.forget(self._span_s(), self._of):
-            memory.dirty_parts.add((self._index, key, part))
-
-    def _span_s(self) -> float:
-        return self._rule.gap.total_seconds() * self._of
+        look_back(
+            memory, self._rule.rule_id, self._index, key, readings, event.observed_at.timestamp(),
+            [values.get(name) for name in watched], span_s=self._span_s, most=self._of, is_loss=False,
+        )  # fmt: skip
 
     def _compare(
         self, memory: PartitionMemory, key: str, event: Event, values: Mapping[str, float], readings: Readings
@@ -91,15 +92,14 @@ class LeapFinder:
     def _find(self, event: Event, quantity: str, value: float, readings: Readings, number: int) -> int:
         """Say whether a value is off, how far, and in which direction."""
         count = len(readings.times)
-        gap_s = self._rule.gap.total_seconds()
-        if not count or event.observed_at.timestamp() - readings.times[-1] > gap_s:
+        if not count or event.observed_at.timestamp() - readings.times[-1] > self._gap_s:
             return 0
-        held = readings.values(number, max(0, count - self._of), count)
-        if len(held) < self._enough:
+        first = max(0, count - self._of)
+        if readings.count(number, first, count) < self._enough:
             return 0
+        held = readings.values(number, first, count)
         least = self._watched[event.kind][quantity]
-        held.sort()
-        if value - held[0] <= least * STIR and held[-1] - value <= least * STIR:
+        if value - min(held) <= least * STIR and max(held) - value <= least * STIR:
             return 0  # the median lies between them
         middle = median(held)
         off = value - middle

@@ -20,6 +20,10 @@ from ioc.domain.kinds import Observation, WeatherWarning
 _SILENCE = "\x1fno_data"
 
 
+COMPOUND_KINDS = frozenset({Observation, WeatherWarning})
+"""Kinds under which one asset reports several things; of all others the asset is the key."""
+
+
 def reading_key(event: Event) -> str:
     """Tell readings of one asset apart where it reports several things under one kind."""
     data = event.data

@@ -6,6 +6,7 @@ is sent there when something about it changes, and once a minute under way: few 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from alerts.rule import Rule
 from alerts.series import Series
 from alerts.world import HARBOUR_KINDS, SEA_KINDS, World
 from ioc.domain.events import Event
-from ioc.domain.kinds import VesselPosition, WeatherObservation, WeatherWarning
+from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, WeatherWarning
 
 OPEN_SEA = "province"
 UNDER_WAY_KN = 1.0
@@ -62,47 +63,74 @@ class SquallCells(Series, kw_only=True, omit_defaults=True, tag_field="is", tag=
 
 
 class SeaPlaces:
-    """Tells whereabouts from zone ids."""
+    """Tells whereabouts from zone ids. There are few sets of zones that overlap, so each answer is worked out once."""
 
     def __init__(self, world: World) -> None:
         self._water = world.zone_ids(SEA_KINDS)
         self._harbour = world.zone_ids(HARBOUR_KINDS)
         self._holes = world.zone_ids(HOLE_KINDS)
+        self._known: dict[tuple[tuple[str, ...], bool], Whereabouts] = {}
 
     def find(self, event: Event, zones: tuple[str, ...]) -> Whereabouts:
         """Say where a vessel is."""
         data = event.data
         speed = data.sog_kn if isinstance(data, VesselPosition) else None
+        is_under_way = speed is not None and speed >= UNDER_WAY_KN
+        key = zones, is_under_way
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._work_out(zones, is_under_way=is_under_way)
+        return found
+
+    def _work_out(self, zones: tuple[str, ...], *, is_under_way: bool) -> Whereabouts:
         water = next((zone for zone in zones if zone in self._water), None)
         return Whereabouts(
             scope=OPEN_SEA if water is None else f"zone:{water}",
             is_sheltered=any(zone in self._harbour for zone in zones),
             is_in_hole=any(zone in self._holes for zone in zones),
-            is_under_way=speed is not None and speed >= UNDER_WAY_KN,
+            is_under_way=is_under_way,
         )
+
+
+def zones_of(memory: PartitionMemory, world: World, event: Event) -> tuple[str, ...]:
+    """Give the zones that an event's position lies in: looked up with its whole batch, or now if it is an older one."""
+    found = memory.located.get(id(event))
+    if found is None:
+        position = event.position
+        found = () if position is None else world.zones_at(position)
+    return found
 
 
 _SEA = -1
 """Rules about vessels share what they send: each of them would send the same."""
-_LOOKED_AT = (_SEA, "")
+SEA_FORWARDS: Mapping[type[Payload], str] = {
+    VesselPosition: "vessels to their waters",
+    WeatherWarning: "weather to its waters",
+    WeatherObservation: "weather to its waters",
+}
+"""What rules send on that use ``vessel_scopes`` and ``weather_scopes``: one of them is asked for all."""
 
 
-def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zones: tuple[str, ...]) -> list[str]:
-    """Say which waters must hear of a position now: at a change the old and the new, under way once a minute."""
-    if memory.forwarded.get(_LOOKED_AT) is event:
-        return []  # another rule has just said where it goes
-    memory.forwarded[_LOOKED_AT] = event
-    now = places.find(event, zones)
-    key, state = (_SEA, event.asset_id), (now.scope, now.is_sheltered, now.is_under_way)
-    known = memory.forwarded.get(key)
-    old_scope = now.scope
-    if known is not None:
-        (old_scope, *_), sent_at = known
-        is_due = now.is_under_way and event.observed_at - sent_at >= AGAIN
-        if known[0] == state and not is_due:
-            return []
-    memory.forwarded[key] = (state, event.observed_at)
-    return [now.scope] if old_scope == now.scope else [old_scope, now.scope]
+def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zones: tuple[str, ...]) -> Sequence[str]:
+    """Say which waters must hear of a position now: at a change the old and the new, under way once a minute.
+
+    To be asked once for each position: it notes what it says.
+    """
+    now, key = places.find(event, zones), (_SEA, event.asset_id)
+    known: tuple[Whereabouts, datetime] | None = memory.forwarded.get(key)
+    if known is None:
+        memory.forwarded[key] = now, event.observed_at
+        return (now.scope,)
+    before, sent_at = known
+    is_same = before is now or (
+        before.scope == now.scope
+        and before.is_sheltered is now.is_sheltered
+        and before.is_under_way is now.is_under_way
+    )
+    if is_same and not (now.is_under_way and event.observed_at - sent_at >= AGAIN):
+        return ()
+    memory.forwarded[key] = now, event.observed_at
+    return (now.scope,) if before.scope == now.scope else (before.scope, now.scope)
 
 
 def weather_scopes(world: World, event: Event) -> list[str]:

@@ -79,6 +79,7 @@ class SpikeEvaluator:
     """Notices leaps per station, judges them among neighbours."""
 
     uses_zones = False
+    looks_back = True
     state_type = Leaping | Leap
 
     def __init__(self, rule: Rule, index: int, world: World, condition: Spike) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ from alerts.announcement import Announcer, Subject, plain_decision
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
+    SEA_FORWARDS,
     SeaPlaces,
     VesselState,
     ZoneWeather,
@@ -19,6 +21,7 @@ from alerts.conditions.sea_state import (
     take_weather,
     weather_of,
     weather_scopes,
+    zones_of,
 )
 from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule
@@ -66,11 +69,11 @@ def read_vessel_lost(table: Table) -> VesselLost:
 
 
 class Watch(msgspec.Struct):
-    """A vessel at sea on its own partition: its rhythm, where it was, whether it is taken for lost."""
+    """A vessel at sea on its own partition: its rhythm, its last position and water, whether it is taken for lost."""
 
     interval_s: float
     scope: str
-    is_in_hole: bool
+    event: Event
     is_lost: bool = False
 
 
@@ -79,6 +82,7 @@ class VesselLostEvaluator:
 
     uses_zones = True
     state_type = VesselState | ZoneWeather
+    forwards: ClassVar = {kind: SEA_FORWARDS[kind] for kind in (WeatherWarning, WeatherObservation)}
 
     def __init__(self, rule: Rule, index: int, world: World, condition: VesselLost) -> None:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
@@ -101,20 +105,15 @@ class VesselLostEvaluator:
             memory.forwarded.pop(key, None)
             return
         if watch is None:
-            memory.forwarded[key] = Watch(0.0, place.scope, place.is_in_hole)
+            memory.forwarded[key] = Watch(0.0, place.scope, event)
         else:
-            passed_s = (event.received_at - self._heard_at(memory, event)).total_seconds()
+            passed_s = (event.received_at - watch.event.received_at).total_seconds()
             if 0 < passed_s <= _LONGEST_INTERVAL_S:
                 watch.interval_s += (passed_s - watch.interval_s) * (0.2 if watch.interval_s else 1.0)
-            watch.scope, watch.is_in_hole = place.scope, place.is_in_hole
-        memory.forwarded[self._index, event.asset_id + IN] = event
+            watch.scope, watch.event = place.scope, event
         if event.asset_id not in memory.armed[self._index]:
             memory.armed[self._index].add(event.asset_id)
             memory.wake_at(event.received_at + self._condition.least, self._index, event.asset_id)
-
-    def _heard_at(self, memory: PartitionMemory, event: Event) -> datetime:
-        known = memory.forwarded.get((self._index, event.asset_id + IN))
-        return known.received_at if isinstance(known, Event) else event.received_at
 
     def resume(self, memory: PartitionMemory) -> None:
         """Watch the vessels that were at sea before a restart."""
@@ -130,9 +129,9 @@ class VesselLostEvaluator:
         """Look whether a vessel has spoken meanwhile; if not, tell its water."""
         memory.armed[self._index].discard(key)
         watch: Watch | None = memory.forwarded.get((self._index, key))
-        event = memory.forwarded.get((self._index, key + IN))
-        if watch is None or watch.is_lost or not isinstance(event, Event):
+        if watch is None or watch.is_lost:
             return
+        event = watch.event
         heard_at = event.received_at if memory.resumed_from is None else max(event.received_at, memory.resumed_from)
         patience = max(self._condition.least, timedelta(seconds=watch.interval_s * self._condition.intervals))
         if heard_at + patience > memory.clock:
@@ -203,7 +202,7 @@ class VesselLostEvaluator:
             lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=(bytes(event.event_id),),
             facts={"minutes": float(minutes)},
         )  # fmt: skip
-        self._announcer.announce(memory, key, decision, subject, shadow=self._is_in_hole(event))
+        self._announcer.announce(memory, key, decision, subject, shadow=self._is_in_hole(memory, event))
 
     def _severity(self, memory: PartitionMemory, scope: str) -> Severity:
         fair, bad = (level.severity for level in self._condition.levels)
@@ -218,6 +217,5 @@ class VesselLostEvaluator:
                 return bad
         return fair
 
-    def _is_in_hole(self, event: Event) -> bool:
-        position = event.position
-        return position is not None and self._places.find(event, self._world.zones_at(position)).is_in_hole
+    def _is_in_hole(self, memory: PartitionMemory, event: Event) -> bool:
+        return self._places.find(event, zones_of(memory, self._world, event)).is_in_hole

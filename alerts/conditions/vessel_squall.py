@@ -11,7 +11,7 @@ from shapely.geometry import LineString, Point
 from shapely.geometry.base import BaseGeometry
 
 from alerts.conditions.afloat import AfloatEvaluator, Danger
-from alerts.conditions.sea_state import OPEN_SEA, SquallCells, VesselState
+from alerts.conditions.sea_state import OPEN_SEA, SEA_FORWARDS, SquallCells, VesselState
 from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule
 from alerts.rule_files import Table
@@ -57,6 +57,7 @@ class SquallEvaluator(AfloatEvaluator):
         self._condition = condition
         self._waters = [OPEN_SEA, *(f"zone:{zone}" for zone in sorted(world.zone_ids(SEA_KINDS)))]
         self._outlines: dict[bytes, BaseGeometry] = {}
+        self.forwards = {VesselPosition: SEA_FORWARDS[VesselPosition], NowcastCell: f"cells of {rule.rule_id}"}
 
     def _scopes_of(self, event: Event) -> list[str]:
         return self._waters

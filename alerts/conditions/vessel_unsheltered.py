@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from alerts.conditions.afloat import AfloatEvaluator, Danger
-from alerts.conditions.sea_state import VesselState, take_weather, weather_of, weather_scopes
+from alerts.conditions.sea_state import SEA_FORWARDS, VesselState, take_weather, weather_of, weather_scopes
 from alerts.memory import PartitionMemory
 from alerts.rule import PROVINCE_TIME, Level, Rule
 from alerts.rule_files import Table
@@ -49,6 +49,7 @@ class UnshelteredEvaluator(AfloatEvaluator):
     def __init__(self, rule: Rule, index: int, world: World, condition: VesselUnsheltered) -> None:
         super().__init__(rule, index, world)
         self._hazards, self._near_m = condition.hazards, condition.near_m
+        self.forwards = {kind: SEA_FORWARDS[kind] for kind in condition.kinds}
         self._harbours = sorted(world.zone_ids(HARBOUR_KINDS))
 
     def _scopes_of(self, event: Event) -> list[str]:

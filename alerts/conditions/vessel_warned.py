@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -9,6 +10,7 @@ from alerts.announcement import Announcer, Subject
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
+    SEA_FORWARDS,
     SeaPlaces,
     VesselState,
     ZoneWeather,
@@ -17,6 +19,7 @@ from alerts.conditions.sea_state import (
     vessel_scopes,
     weather_of,
     weather_scopes,
+    zones_of,
 )
 from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule
@@ -72,6 +75,7 @@ class VesselWarnedEvaluator:
 
     uses_zones = True
     state_type = VesselState | ZoneWeather
+    forwards = SEA_FORWARDS
 
     def __init__(self, rule: Rule, index: int, world: World, condition: VesselWarned) -> None:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
@@ -88,7 +92,7 @@ class VesselWarnedEvaluator:
                 if state.bad_since is not None:
                     memory.wake_at(state.bad_since + self._condition.grace, self._index, key)
 
-    def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> list[str]:
+    def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> Sequence[str]:
         """Say which waters must hear of an event."""
         if not isinstance(event.data, VesselPosition):
             return weather_scopes(self._world, event)
@@ -119,11 +123,7 @@ class VesselWarnedEvaluator:
         state = memory.series[self._index].get(key)
         if isinstance(state, VesselState) and state.event is not None and event.observed_at <= state.event.observed_at:
             return
-        position = event.position
-        zones: tuple[str, ...] = ()
-        if position is not None:
-            zones = self._world.zones_at(position)
-        place = self._places.find(event, zones)
+        place = self._places.find(event, zones_of(memory, self._world, event))
         if not isinstance(state, VesselState):
             state = memory.series[self._index][key] = VesselState(shape=self.rule.condition_name)
         state.event = event

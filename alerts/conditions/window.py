@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.arithmetic import PlainFormula
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
 from alerts.expressions import Expression, ExpressionError, variables_of
 from alerts.memory import PartitionMemory
@@ -91,6 +92,7 @@ class MeasuredEvaluator(LeveledEvaluator):
     def __init__(self, rule: Rule, index: int, world: World, condition: Measured) -> None:
         super().__init__(rule, index, world)
         self._condition, self._windows = condition, Windows(condition.windows)
+        self.looks_back = bool(condition.windows)
         kind = KINDS[condition.kinds[0].KIND]
         self._fields = tuple(field.name for field in kind.fields)
         variables = variables_of(kind, [window.name for window in condition.windows])
@@ -103,6 +105,11 @@ class MeasuredEvaluator(LeveledEvaluator):
             (Expression(when, variables), Expression(clear, variables) if clear else None)
             for when, clear in condition.formulas
         ]
+        numbers = frozenset(name for name, kind in variables.items() if kind in (float, int))
+        plain = [PlainFormula(text, numbers) for pair in condition.formulas for text in pair if text]
+        # An error of a formula is a fault, also of one that only clears: all must be such as cannot fail.
+        self._plain = [PlainFormula(when, numbers) for when, _ in condition.formulas]
+        self._is_plain = bool(plain) and all(formula.is_plain for formula in plain)
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Take a reading in and judge the levels."""
@@ -117,6 +124,8 @@ class MeasuredEvaluator(LeveledEvaluator):
         if not self._formulas and not self._concerns(memory, key, event, windows):
             return
         values = {name: value for name in self._fields if (value := getattr(event.data, name)) is not None} | windows
+        if self._is_plain and key not in memory.series[self.index] and not self._may_hold(values):
+            return
         verdicts = self._judge(values, _day_of(event))
         if verdicts is None:
             return
@@ -139,16 +148,17 @@ class MeasuredEvaluator(LeveledEvaluator):
                     return True
         return False
 
+    def _may_hold(self, values: Mapping[str, Any]) -> bool:
+        """Say whether a level could hold; if none does, of nothing that is watched, there is nothing to judge."""
+        return any(formula.may_hold(values) for formula in self._plain)
+
     def on_late(self, memory: PartitionMemory, event: Event) -> None:
         """Take a reading that came out of order into its place; the next one in order is judged with it."""
         if self._condition.windows and event.quality != Quality.BAD:
             self._take(memory, reading_key(event), event)
 
     def _take(self, memory: PartitionMemory, key: str, event: Event) -> Readings:
-        readings = self._readings_of(memory, key)
-        for part in self._windows.add(readings, event.data, event.observed_at):
-            memory.dirty_parts.add((self.index, key, part))
-        return readings
+        return self._windows.take(memory, self.rule.rule_id, self.index, key, event.data, event.observed_at)
 
     def _readings_of(self, memory: PartitionMemory, key: str) -> Readings:
         held = memory.windows[self.index]

@@ -117,3 +117,67 @@ def test_readings_that_windows_hold_are_counted():
     for number in range(4):
         engine.step("events", [make_event("rain.x", Rain(rain_mm=1.0), START + timedelta(minutes=number))])
     assert health_of(engine, "rain.sums").readings_count == 4
+
+
+def test_a_rule_that_looks_back_says_how_much_it_may_hold():
+    engine = Engine(Rulebook.load([RULES / "10-rain.yaml", RULES / "28-crowd.yaml"]), WORLD, readings_limit=500)
+    assert health_of(engine, "rain.sums").readings_limit == 500
+    assert health_of(engine, "crowd.density").readings_limit is None
+    for partition in ("events/0", "events/1"):
+        engine.step(partition, [make_event("rain.x", Rain(rain_mm=1.0), START)])
+    assert health_of(engine, "rain.sums").readings_limit == 1_000
+
+
+def rain(place: int, second: float):
+    return make_event(f"rain.{place}", Rain(rain_mm=1.0), START + timedelta(seconds=second))
+
+
+def test_readings_of_countless_things_stay_within_the_bound_and_the_loss_is_a_fault():
+    engine, kept = Engine(Rulebook.load([RULES / "10-rain.yaml"]), WORLD, readings_limit=80), {}
+    most, faults = 0, []
+    for place in range(1_000):
+        step = engine.step("events", [rain(place, place)])
+        faults += step.rule_errors
+        kept |= step.state
+        most = max(most, health_of(engine, "rain.sums").readings_count)
+    found = health_of(engine, "rain.sums")
+    assert most == 80
+    assert found.readings_count == sum(len(held.times) for held in engine._memories["events"].windows[0].values())
+    assert found.faults_count == len(faults) == (1_000 - 80) // 11 + 1
+    assert "more than 80 readings" in faults[0].reason
+    assert len([key for key, value in kept.items() if value is not None and key.rule_id]) == found.readings_count
+
+
+def test_the_things_that_were_heard_least_recently_are_let_go_whatever_a_restart_does_between():
+    rules = Rulebook.load([RULES / "10-rain.yaml"])
+    whole, cut, kept = Engine(rules, WORLD, readings_limit=80), Engine(rules, WORLD, readings_limit=80), {}
+    for number in range(300):
+        event = rain((number * number) % 97, number)
+        step = whole.step("events", [event])
+        if number % 40 == 39:
+            cut = Engine(rules, WORLD, readings_limit=80)
+            cut.restore("events", {key: value for key, value in kept.items() if value is not None}, [])
+        again = cut.step("events", [event])
+        assert again == step
+        kept |= again.state
+    held = whole._memories["events"].windows[0]
+    assert min(readings.times[-1] for readings in held.values()) > (START + timedelta(seconds=180)).timestamp()
+
+
+def test_a_flood_of_readings_of_one_thing_is_a_fault_once_and_not_at_each():
+    engine, faults = engine_of("10-rain"), []
+    for first in range(0, 6_000, 1_000):
+        faults += engine.step("events", [rain(1, 0.5 * number) for number in range(first, first + 1_000)]).rule_errors
+    assert health_of(engine, "rain.sums").readings_count == 4_096
+    assert [fault.asset_id for fault in faults] == ["rain.1"]
+    assert "more than 4096 readings within a window" in faults[0].reason
+
+
+def test_a_spike_looks_at_the_last_readings_only_and_misses_none():
+    engine = engine_of("08-spike")
+    events = [
+        make_event("met.x", WeatherObservation(wind_m_s=number % 5.0), START + timedelta(minutes=number))
+        for number in range(200)
+    ]
+    assert engine.step("events", events).rule_errors == []
+    assert health_of(engine, "sensor.spike").readings_count == 30
