@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from alerts.conditions.growth import Growth
 from alerts.conditions.index import Index
+from alerts.conditions.standing import Standing
 from alerts.engine import Engine, Step
 from alerts.inquiry_trace import Trace, Watched
 from alerts.memory import RuleFault
@@ -27,8 +28,8 @@ _EVENTS, _SIGNALS = "inquiry/events", "inquiry/signals"
 _TICK = timedelta(minutes=1)
 """How time passes where nothing came: in steps that the engine does not take for a silence of its own."""
 
-_LEAST_BEFORE, _MOST_BEFORE = timedelta(hours=2), timedelta(days=8)
-_INDEX_LOOKS_BACK = timedelta(hours=13)
+_LEAST_BEFORE, _MOST_BEFORE = timedelta(hours=2), timedelta(days=31)
+_INDEX_LOOKS_BACK, _REPORTS_STAND = timedelta(hours=13), timedelta(days=31)
 _AMONG_OTHERS = frozenset({"absence", "cluster", "coincidence", "passage", "share", "spike"})
 """Conditions that need all assets of a kind; other rules with signals need their asset, and all of other kinds."""
 
@@ -175,6 +176,8 @@ class Inquiry:
             spans.append(condition.per * (condition.times + 1))
         if isinstance(condition, Index):
             spans.append(_INDEX_LOOKS_BACK)
+        if isinstance(condition, Standing):
+            spans.append(_REPORTS_STAND)
         before = max(spans) + max((level.hold_for for level in condition.levels), default=timedelta(0)) + self.rule.gap
         return self.question.start - min(max(before, _LEAST_BEFORE), _MOST_BEFORE)
 

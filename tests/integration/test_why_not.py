@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
+from random import Random
 
 import pytest
 from typer.testing import CliRunner
@@ -19,6 +20,7 @@ from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import Crowd, VesselPosition, WeatherObservation
 from ioc.errors import OverloadedError
+from ioc.processing.notifier import Notifier
 from ioc.storage.alerts import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.notifications import NotificationStore
@@ -101,6 +103,39 @@ async def test_an_alert_that_there_was_is_told_with_who_heard_of_it(edge, viewer
     assert (alert["alert_id"], alert["told"]) == (listed["id"], [])
     assert "fires_now" not in [item["reason"] for item in found["findings"]]
     assert (await ask(viewer, start=-120, end=-60)).json()["reason"] == "no_readings"
+
+
+async def fire_and_notify(edge) -> dict:
+    """Have a crowd fire, the notifier decide, and the question asked; gives the alert as the answer tells of it."""
+    readings = [crowd(minute, 4.6) for minute in range(30)]
+    rules = Rulebook([rule for rule in edge.api.rulebook.rules if rule.rule_id == RULE])
+    await record(edge, *readings, changes=Engine(rules, load_world()).step("p", readings).changes)
+    notifier = Notifier(edge.base.database, edge.api.policy, edge.clock, Random(1))
+    for _ in range(3):
+        await notifier.step()
+        edge.clock.step(minutes=1)
+    async with edge.signed_in("xem") as viewer:
+        [finding] = [item for item in (await ask(viewer)).json()["findings"] if item["reason"] == "fired"]
+    [alert] = finding["facts"]["alerts"]
+    return {**alert, "text": finding["text_en"]}
+
+
+async def test_who_was_told_of_the_alert_is_told(edge):
+    alert = await fire_and_notify(edge)
+    assert alert["told"]
+    assert alert["told"][0]["reason"] == "first"
+    assert alert["told"][0]["department"] in alert["text"]
+
+
+async def test_what_held_the_alert_is_told(edge):
+    await edge.add_person("truc", "supervisor")
+    async with edge.signed_in("truc") as supervisor:
+        ends_at = (edge.clock.now() + timedelta(hours=2)).isoformat()
+        asked = {"matchers": f"rule={RULE}", "ends_at": ends_at, "comment": "bài thử"}
+        assert (await supervisor.post("/api/v1/silences", json=asked)).status_code == 201
+    alert = await fire_and_notify(edge)
+    assert (alert["told"], {item["why"] for item in alert["held"]}) == ([], {"silenced"})
+    assert "held: silenced" in alert["text"]
 
 
 async def test_a_rule_that_would_fire_on_what_came_and_made_no_alert_is_told_as_that(edge, viewer):
