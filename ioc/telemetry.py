@@ -20,6 +20,9 @@ batch_seconds = Histogram(
 )
 log_lag = Gauge("ioc_log_lag_items", "Items on the log that the worker has not read, by topic.", ["topic"])
 alert_changes = Counter("ioc_alert_changes_total", "Decisions of the alert engine, by rule and type.", ["rule", "type"])
+alert_annunciations = Counter(
+    "ioc_alert_annunciations_total", "Alerts that came to the operators as new, by severity.", ["severity"]
+)
 deliveries = Counter("ioc_deliveries_total", "Webhook attempts, by outcome.", ["outcome"])
 indicator = Gauge("ioc_indicator", "Value of an indicator of the province; absent while it has none.", ["indicator"])
 wall_sockets = Gauge("ioc_wall_sockets", "Connected walls.")
