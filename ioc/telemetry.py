@@ -24,6 +24,9 @@ rule_faults = Counter("ioc_rule_faults_total", "Readings on which a rule failed,
 rule_cost_seconds = Counter(
     "ioc_rule_cost_seconds_total", "CPU time that rules took, estimated from sampled steps, by rule.", ["rule"]
 )
+alert_annunciations = Counter(
+    "ioc_alert_annunciations_total", "Alerts that came to the operators as new, by severity.", ["severity"]
+)
 deliveries = Counter("ioc_deliveries_total", "Webhook attempts, by outcome.", ["outcome"])
 indicator = Gauge("ioc_indicator", "Value of an indicator of the province; absent while it has none.", ["indicator"])
 wall_sockets = Gauge("ioc_wall_sockets", "Connected walls.")

@@ -78,9 +78,10 @@ def format_figure(item: Check, language: Language) -> str:
 
 def format_target(item: Check, language: Language) -> str:
     """Give the target of a figure, and up to where it is manageable where that is another."""
+    scale, unit = (100, " %") if item.is_share else (1, "")
     limits = [item.target] if item.target == item.most else [item.target, item.most]
-    texts = [format_share(limit, language) if item.is_share else format_number(limit, language) for limit in limits]
-    return "≤ " + "–".join(texts)
+    text = "–".join(format_number(limit * scale, language) for limit in limits)
+    return f"≤ {text}{unit}" if item.most else text
 
 
 def _write_total(performance: Performance, text: Mapping[str, str]) -> str:

@@ -60,6 +60,7 @@ def format_span(start: datetime, end: datetime) -> str:
 
 def format_number(value: float, language: Language, digits: int = 1) -> str:
     """Give a number with at most so many decimals, with a comma in Vietnamese."""
+    value = round(value, digits)
     text = f"{value:.0f}" if value == round(value) else f"{value:.{digits}f}"
     return text.replace(".", ",") if language == "vi" else text
 

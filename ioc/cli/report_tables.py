@@ -31,7 +31,8 @@ def print_performance(console: Console, made: Performance, language: Language) -
         where = unit_names()[made.unit_code][language]
     console.print(f"[bold]{text['title']}[/] · {where} · {format_span(made.start, made.end)} (UTC+7)")
     console.print(f"{text['total']}: [bold]{made.annunciation_count}[/]")
-    console.print(draw_bars(made, language))
+    if made.annunciation_count:
+        console.print(draw_bars(made, language))
     console.print(_targets(made, language))
     console.print(_times(made, language))
     frequent = Table(text["alert"], text["rule"], text["thing"], Column(text["count"], justify="right"))
@@ -39,7 +40,8 @@ def print_performance(console: Console, made: Performance, language: Language) -
         title = item.title_vi if language == "vi" else item.title_en
         frequent.add_row(escape(title), item.rule_id, escape(item.thing), str(item.count))
     frequent.title = f"{text['sources']} ({format_share(made.sources_ratio, language)})"
-    console.print(frequent)
+    if made.sources:
+        console.print(frequent)
     for heading, rows in (
         (text["chattering"], [f"{item.rule_id} · {item.thing}" for item in made.chattering]),
         (
@@ -72,14 +74,14 @@ def print_shift(console: Console, shift: Shift, language: Language) -> None:
             format_time(deed.at), escape(deed.actor), text[deed.type.value], escape(_title(deed.alert, language)),
             escape(deed.reason or ""),
         )  # fmt: skip
-    console.print(deeds)
+    console.print(deeds if report.deeds else f"{text['deeds']}: {text['none']}")
     left = Table(*(text[name] for name in ("level", "alert", "since", "state")), title=text["open"])
     for alert in report.open:
         left.add_row(
             text[alert.severity.value], escape(_title(alert, language)), format_time(alert.started_at),
             text[alert.operator.value],
         )  # fmt: skip
-    console.print(left)
+    console.print(left if report.open else f"{text['open']}: {text['none']}")
 
 
 def draw_bars(made: Performance, language: Language) -> Text:

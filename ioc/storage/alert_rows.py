@@ -13,8 +13,10 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from alerts.performance.annunciations import is_annunciation, stand_of
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType, ConditionState, OperatorState, ResolveReason, Severity
 from ioc.storage.statements import load_statements
+from ioc.telemetry import alert_annunciations
 
 _SQL = load_statements("alerts")
 _COLUMNS = tuple(field.name for field in dataclasses.fields(Alert))
@@ -104,6 +106,10 @@ async def write_entries(connection: AsyncConnection, entries: Sequence[JournalEn
             if not cursor.nextset():
                 break
         await cursor.execute(_SQL["notify"])
+    for entry in entries:
+        # Before the commit: one that fails is tried again, and counted again. Reports count from the journal.
+        if is_annunciation(entry.alert, stand_of(entry.previous)):
+            alert_annunciations.labels(entry.alert.severity.value).inc()
     return [
         AlertEvent(
             event_id=event_id, alert_id=entry.alert.alert_id, revision=entry.alert.revision, type=entry.type,

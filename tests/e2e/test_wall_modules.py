@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from alerts.notification.flood import FloodLimits, is_flood
 from tests.support.wall_server import WallServer
 
 pytestmark = pytest.mark.chromium
@@ -195,3 +197,47 @@ def test_ages_and_numbers_read_as_each_language_writes_them(page: Page) -> None:
         formatTime(Date.UTC(2026, 0, 1, 17, 0, 5))];
     }""")
     assert texts == ["1.234.567", "12,3", "12.3", "–", "–", "99 giây", "4 min", "3 ngày", "00:00:05"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_page_and_the_server_call_the_same_a_flood(page: Page, seed: int) -> None:
+    chance = random.Random(seed)
+    begins_at = datetime(2026, 11, 23, tzinfo=UTC)
+    seconds = sorted(chance.randrange(3_600) for _ in range(chance.randrange(90)))
+    instants = [begins_at + timedelta(seconds=second) for second in seconds]
+    ends = [begins_at + timedelta(minutes=minute) for minute in range(0, 75, 3)]
+    expected = []
+    for now in ends:
+        told = [(at, 1) for at in instants if at <= now]
+        window = [at for at, _ in told if at > now - timedelta(minutes=10)]
+        expected.append([len(window), is_flood(told, FloodLimits(), now)])
+    answers = page.evaluate(
+        """async ({ instants, ends }) => {
+      const { floodAt } = await import("/wall/js/alert-flood.js");
+      return ends.map((now) => {
+        const { count, isFlood } = floodAt(instants.filter((at) => at <= now), now);
+        return [count, isFlood];
+      });
+    }""",
+        {
+            "instants": [at.timestamp() * 1_000 for at in instants],
+            "ends": [at.timestamp() * 1_000 for at in ends],
+        },
+    )
+    assert answers == expected
+
+
+def test_only_what_asks_anew_counts_towards_a_flood(page: Page) -> None:
+    """As `is_annunciation` has it: a rise and a return from the shelf count; a fall, a remark and a repeat do not."""
+    counts = page.evaluate("""async () => {
+      const { FloodWatch } = await import("/wall/js/alert-flood.js");
+      const watch = new FloodWatch();
+      const now = 10_000_000;
+      const first = { id: "a", rev: 1, severity: "minor", decided_at: now, started_at: now };
+      const alert = { ...first, operator: "unacknowledged" };
+      const look = (changes, at) => watch.look([{ ...alert, ...changes }], at).count;
+      return [look({}, now), look({ rev: 2 }, now + 1), look({ severity: "major" }, now + 2), look({}, now + 3),
+        look({ operator: "shelved" }, now + 4), look({}, now + 5), look({ operator: "acknowledged" }, now + 6),
+        watch.look([], now + 7).count, watch.look([], now + 601_000).count];
+    }""")
+    assert counts == [1, 1, 2, 2, 2, 3, 3, 3, 0]

@@ -72,7 +72,7 @@ async def test_figures_come_with_their_targets(viewer):
     assert report["unanswered"] == {"critical": 0, "major": 0, "minor": 11, "info": 0}
     assert report["standing"] == {"acknowledged": 1, "unacknowledged": 10, "returned_unacknowledged": 1}
     verdicts = {item["name"]: item["verdict"] for item in report["targets"]}
-    assert (verdicts["peak_rate"], verdicts["stale"], verdicts["critical_share"]) == ("beyond", "good", "manageable")
+    assert (verdicts["peak_rate"], verdicts["stale"], verdicts["critical_share"]) == ("beyond", "good", None)
 
 
 async def test_the_page_prints_without_script_or_inline_style(viewer):

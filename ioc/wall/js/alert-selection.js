@@ -81,9 +81,9 @@ export class AlertSelection {
       const alert = store.alerts.get(id);
       if (!alert || !needsAcknowledgement(alert)) this.#ids.delete(id);
     }
-    root.hidden = this.#ids.size === 0;
-    if (root.hidden) return;
     const picked = this.#picked();
+    root.hidden = picked.length === 0;
+    if (root.hidden) return;
     const rules = new Set(picked.map((alert) => alert.rule_id));
     const alike = this.parts.shown().filter((alert) => rules.has(alert.rule_id) && needsAcknowledgement(alert)).length;
     setText(this.count, language.t("selection.count", { n: picked.length }));

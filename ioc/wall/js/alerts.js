@@ -1,8 +1,10 @@
 // The alert list: unacknowledged first, then priority, then newest; nothing moves under the pointer.
 
-import { LETTERS, SEVERITIES, compareAlerts, isSetAside, needsAcknowledgement, startedMs } from "./alert-state.js";
+import { FloodWatch } from "./alert-flood.js";
+import { GroupRow, arrange } from "./alert-groups.js";
 import { noticeText } from "./alert-requests.js";
 import { AlertSelection } from "./alert-selection.js";
+import { LETTERS, SEVERITIES, compareAlerts, isSetAside, needsAcknowledgement, startedMs } from "./alert-state.js";
 import { h, placeInOrder, setText } from "./dom.js";
 import { formatAge, formatNumber, formatUnit } from "./format.js";
 import { alertSymbol } from "./map-features.js";
@@ -10,8 +12,6 @@ import { symbolElement } from "./symbols.js";
 
 /** More rows than this say nothing on a wall; the counts above the list stay complete. */
 const ROWS = 60;
-const FLOOD_COUNT = 10;
-const FLOOD_MS = 10 * 60_000;
 
 /** "182 > 150 µg/m³": the value against its limit. */
 export function valueAgainstLimit(alert, language) {
@@ -87,6 +87,9 @@ export class AlertList {
   #shown = [];
   #isHeld = false;
   #isAsideShown = false;
+  #isGrouped = false;
+  #opened = new Set();
+  #watch = new FloodWatch();
 
   /** @param {{root, counts, banner, more, aside, selectionBar, store, language, clock, theme, session, requests, geodata, isKiosk, onOpen}} parts */
   constructor(parts) {
@@ -105,46 +108,76 @@ export class AlertList {
   }
 
   /** While the pointer is over the list rows keep their places and new ones go below. */
-  #ordered(alerts) {
-    const sorted = [...alerts].sort(compareAlerts);
-    if (!this.#isHeld) return sorted;
-    const byId = new Map(sorted.map((alert) => [alert.id, alert]));
+  #ordered(entries) {
+    if (!this.#isHeld) return entries;
+    const byId = new Map(entries.map((entry) => [entry.id, entry]));
     const kept = this.#order.filter((id) => byId.has(id)).map((id) => byId.get(id));
     const keptIds = new Set(this.#order);
-    return [...kept, ...sorted.filter((alert) => !keptIds.has(alert.id))];
+    return [...kept, ...entries.filter(({ id }) => !keptIds.has(id))];
   }
 
   update() {
-    const { root, store, language } = this.parts;
+    const { root, store, language, clock } = this.parts;
     const all = [...store.alerts.values()];
-    const shown = this.#ordered(all.filter((alert) => !isSetAside(alert)));
-    this.#order = shown.map((alert) => alert.id);
+    const shown = all.filter((alert) => !isSetAside(alert));
+    const flood = this.#watch.look(all, clock.now());
+    // Grouping moves every row: not under the pointer.
+    if (!this.#isHeld) this.#isGrouped = flood.isFlood;
+    const entries = this.#ordered(arrange(shown, this.#isGrouped));
+    this.#order = entries.map(({ id }) => id);
+    const visible = entries.slice(0, ROWS);
     // Only what has a row can be picked: nobody takes note of what they do not see.
-    this.#shown = shown.slice(0, ROWS);
-    const aside = this.#isAsideShown ? all.filter(isSetAside).sort(compareAlerts) : [];
+    this.#shown = visible.flatMap(({ id, lead, members }) => (members.length === 1 ? [lead] : this.#opened.has(id) ? members : []));
     if (this.selection.isPossible) this.selection.update();
-    const nodes = [...this.#shown, ...aside.slice(0, ROWS)].map((alert) => {
-      if (!this.#rows.has(alert.id)) this.#rows.set(alert.id, new AlertRow(alert.id, this));
-      const row = this.#rows.get(alert.id);
-      row.show(alert, this.parts, this.selection);
-      return row.node;
-    });
-    for (const id of this.#rows.keys()) if (!store.alerts.has(id)) this.#rows.delete(id);
+    const aside = this.#isAsideShown ? all.filter(isSetAside).sort(compareAlerts) : [];
+    const drawn = new Set();
+    const nodes = [
+      ...visible.flatMap((entry) => this.#draw(entry, drawn)),
+      ...aside.slice(0, ROWS).map((alert) => this.#drawAlert(alert, drawn)),
+    ];
+    for (const id of this.#rows.keys()) if (!drawn.has(id)) this.#rows.delete(id);
     placeInOrder(root, nodes);
     root.parentElement.classList.toggle("is-empty", nodes.length === 0);
-    this.#count(all, shown, language);
+    this.#count(all, shown, flood, language);
+  }
+
+  /** The rows of an alert or of a group; `data-count` says how many alerts each stands for. */
+  #draw({ id, lead, members }, drawn) {
+    if (members.length === 1) return [this.#drawAlert(lead, drawn)];
+    const isOpen = this.#opened.has(id);
+    drawn.add(id);
+    if (!this.#rows.has(id)) this.#rows.set(id, new GroupRow(id, (group) => this.#toggle(group)));
+    const row = this.#rows.get(id);
+    row.show({ lead, members }, isOpen, this.parts);
+    row.node.dataset.count = isOpen ? 0 : members.length;
+    return [row.node, ...(isOpen ? members.map((alert) => this.#drawAlert(alert, drawn, { isMember: true })) : [])];
+  }
+
+  #drawAlert(alert, drawn, { isMember = false } = {}) {
+    drawn.add(alert.id);
+    if (!this.#rows.has(alert.id)) this.#rows.set(alert.id, new AlertRow(alert.id, this));
+    const row = this.#rows.get(alert.id);
+    row.show(alert, this.parts, this.selection);
+    row.node.dataset.count = 1;
+    row.node.classList.toggle("alert-member", isMember);
+    return row.node;
+  }
+
+  #toggle(group) {
+    if (!this.#opened.delete(group)) this.#opened.add(group);
+    this.update();
   }
 
   /** How many alerts stand below the edge of the list: a wall that cannot scroll must say so. */
   #countBelow(count) {
     const { root } = this.parts;
     const edge = root.parentElement.getBoundingClientRect().bottom;
-    const visible = [...root.children].filter((node) => node.getBoundingClientRect().bottom <= edge + 1).length;
-    return count - visible;
+    const visible = [...root.children].filter((node) => node.getBoundingClientRect().bottom <= edge + 1);
+    return count - visible.reduce((sum, node) => sum + Number(node.dataset.count), 0);
   }
 
-  #count(all, shown, language) {
-    const { counts, banner, more, aside, clock, theme } = this.parts;
+  #count(all, shown, flood, language) {
+    const { counts, banner, more, aside, theme } = this.parts;
     if (this.countsTheme !== theme.name) {
       this.countsTheme = theme.name;
       counts.replaceChildren(...SEVERITIES.map((severity) => h("span", { class: "count", "data-severity": severity },
@@ -160,13 +193,15 @@ export class AlertList {
     const setAside = all.filter(isSetAside).length;
     const below = this.#countBelow(shown.length + (this.#isAsideShown ? setAside : 0));
     if (setAside === 0) this.#isAsideShown = false;
-    setText(more, below ? language.t("alerts.below", { n: below }) : "");
+    const facts = [
+      below ? language.t("alerts.below", { n: below }) : "",
+      flood.count && !flood.isFlood ? language.t("alerts.rate", { n: flood.count }) : "",
+    ];
+    setText(more, facts.filter(Boolean).join(" · "));
     aside.hidden = setAside === 0;
     aside.setAttribute("aria-pressed", String(this.#isAsideShown));
     setText(aside, language.t("alerts.aside", { n: setAside }));
-    const now = clock.now();
-    const fresh = now === null ? 0 : shown.filter((alert) => now - startedMs(alert) < FLOOD_MS).length;
-    banner.hidden = fresh <= FLOOD_COUNT;
-    setText(banner, banner.hidden ? "" : language.t("alerts.flood", { n: fresh }));
+    banner.hidden = !flood.isFlood;
+    setText(banner, banner.hidden ? "" : language.t("alerts.flood", { n: formatNumber(flood.count, language.lang) }));
   }
 }

@@ -228,13 +228,23 @@ def test_an_empty_period_has_no_shares_and_meets_its_targets():
 
 
 def test_figures_are_held_against_the_targets_of_the_standards(hour):
-    """One in ten minutes is the most that is good; a third are critical, where one in twenty should be."""
+    """One in ten minutes is the most that is good. Of six, a third that is critical says nothing yet."""
     verdicts = {item.name: (item.figure, item.verdict) for item in check(measure(hour))}
     assert verdicts["mean_rate"] == (1.0, Verdict.GOOD)
-    assert verdicts["critical_share"] == (2 / 6, Verdict.BEYOND)
+    assert verdicts["critical_share"] == (2 / 6, None)
     assert verdicts["fleeting"] == (1, Verdict.BEYOND)
     assert verdicts["stale"] == (0, Verdict.GOOD)
     assert {item.name: item for item in check(measure(hour, 0, 40))}["mean_rate"].verdict is Verdict.MANAGEABLE
+
+
+@pytest.mark.parametrize(
+    ("critical", "others", "verdict"), [(1, 18, None), (1, 19, Verdict.GOOD), (2, 18, Verdict.BEYOND)]
+)
+def test_shares_are_judged_from_twenty_annunciations_on(critical, others, verdict):
+    journal = HandMadeJournal()
+    for number in range(critical + others):
+        fire(journal, f"s{number}", number, severity=CRITICAL if number < critical else MINOR)
+    assert {item.name: item.verdict for item in check(measure(journal))}["critical_share"] is verdict
 
 
 def test_repeats_falls_and_remarks_are_no_annunciations(hour):
