@@ -232,6 +232,7 @@ def _take_over(alert: Alert, change: AlertChange) -> Alert:
         shadow=change.shadow,
         flapping=change.flapping,
         flip_count=change.flip_count,
+        kind=change.kind,
     )
 
 
@@ -271,6 +272,7 @@ def _open(change: AlertChange) -> Alert:
         shadow=change.shadow,
         flapping=change.flapping,
         flip_count=change.flip_count,
+        kind=change.kind,
     )
 
 
