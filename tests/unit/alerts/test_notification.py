@@ -82,7 +82,7 @@ def test_a_route_that_does_not_want_ends_is_not_told_of_them():
 def test_a_route_may_want_no_ends_and_then_reads_of_none(tmp_path):
     path = tmp_path / "policy.yaml"
     path.write_text(
-        "route: {id: a, departments: [x], routes: [{id: b, match: kind=tourism.crowd, departments: [y], resolved: false}]}",
+        "route: {id: a, departments: [x], routes: [{id: b, match: kind=x, departments: [y], resolved: false}]}",
         encoding="utf-8",
     )
     policy, faults = read_policy(path)
