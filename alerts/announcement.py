@@ -129,6 +129,7 @@ class Announcer:
             input_ids=subject.input_ids,
             flapping=series.flapping,
             flip_count=series.flip_count,
+            kind=event.kind if type(event.data) in rule.condition.kinds else rule.condition.kinds[0].KIND,
         )
 
     def _facts(self, subject: Subject, decision: Decision, language: int) -> dict[str, str]:

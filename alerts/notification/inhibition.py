@@ -12,7 +12,10 @@ from alerts.notification.matchers import Matchers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inhibition:
-    """While ``source`` holds, ``target`` with the same values of ``equal`` is not told (missing equals empty)."""
+    """While ``source`` holds, ``target`` with the same values of ``equal`` is not told (missing equals empty).
+
+    Alerts that match both sides do not keep each other quiet, nor themselves.
+    """
 
     inhibition_id: str
     source: Matchers
@@ -30,19 +33,22 @@ class Inhibitors:
 
     def __init__(self, inhibitions: Sequence[Inhibition], firing: Iterable[tuple[UUID, Labels]]) -> None:
         self._inhibitions = inhibitions
-        self._sources: dict[tuple[int, tuple[str, ...]], UUID] = {}
+        self._sources: dict[tuple[int, tuple[str, ...], bool], UUID] = {}
         for alert_id, labels in firing:
             for place, inhibition in enumerate(inhibitions):
-                # One that matches both sides would keep itself quiet.
-                if inhibition.source.matches(labels) and not inhibition.target.matches(labels):
-                    self._sources.setdefault((place, _values(labels, inhibition.equal)), alert_id)
+                if inhibition.source.matches(labels):
+                    is_two_sided = inhibition.target.matches(labels)
+                    self._sources.setdefault((place, _values(labels, inhibition.equal), is_two_sided), alert_id)
 
     def find(self, labels: Labels) -> tuple[Inhibition, UUID] | None:
         """Give what keeps an alert with these labels quiet, if anything does."""
         for place, inhibition in enumerate(self._inhibitions):
-            if not inhibition.target.matches(labels) or inhibition.source.matches(labels):
+            if not inhibition.target.matches(labels):
                 continue
-            source = self._sources.get((place, _values(labels, inhibition.equal)))
+            values = _values(labels, inhibition.equal)
+            source = self._sources.get((place, values, False))
+            if source is None and not inhibition.source.matches(labels):
+                source = self._sources.get((place, values, True))
             if source is not None:
                 return inhibition, source
         return None

@@ -9,7 +9,7 @@ from ioc.domain.alerts import Alert
 Labels = Mapping[str, str]
 """Names and values of an alert; one that is missing matches as if it were empty."""
 
-NAMES = ("severity", "rule", "feed", "asset", "unit", "zone")
+NAMES = ("severity", "rule", "feed", "kind", "asset", "unit", "zone")
 """Labels that every policy may use; a rule's own identity labels come beside them."""
 
 
@@ -19,6 +19,7 @@ def labels_of(alert: Alert) -> dict[str, str]:
         "severity": alert.severity.value,
         "rule": alert.rule_id,
         "feed": alert.feed_id,
+        "kind": alert.kind,
         "asset": alert.asset_id,
         "unit": alert.unit_code,
         "zone": alert.zone_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from alerts.notification.escalation import Ladder
@@ -21,7 +21,7 @@ class Route:
     """A branch of the tree: what it takes, whom it tells, and what it tells together.
 
     ``goes_on`` lets the routes after it have the alert as well; ``ladder_id`` names what an alert climbs that nobody
-    acknowledges.
+    acknowledges. ``wants_ends``: its departments are told that an alert has ended.
     """
 
     route_id: str
@@ -30,6 +30,7 @@ class Route:
     group_by: tuple[str, ...] = ()
     goes_on: bool = False
     ladder_id: str | None = None
+    wants_ends: bool = True
     children: tuple[Route, ...] = ()
 
 
@@ -99,6 +100,13 @@ class Policy:
     def find_route(self, route_id: str) -> Route | None:
         """Give a route by its name; None for one that is no longer there."""
         return next((route for route, _ in walk(self.root) if route.route_id == route_id), None)
+
+    def timing_of(self, route_id: str) -> Mapping[Severity, Timing]:
+        """Give the waits of a route's groups, by severity."""
+        route = self.find_route(route_id)
+        if route is None or route.wants_ends:
+            return self.timing
+        return {severity: replace(timing, send_resolved=False) for severity, timing in self.timing.items()}
 
     def find_ladder(self, ladder_id: str | None) -> Ladder | None:
         """Give a ladder by its name."""

@@ -68,7 +68,7 @@ def _read_route(table: Table | None, ladders: set[str], taken: set[str], depth: 
     ladder_id = table.text("ladder", "") or None
     if ladder_id is not None and ladder_id not in ladders:
         table.fault(f"ladder: no ladder {ladder_id!r}")
-    goes_on = table.flag("continue", False)
+    goes_on, wants_ends = table.flag("continue", False), table.flag("resolved", True)
     if depth >= _DEPTH:
         table.fault(f"routes: at most {_DEPTH} deep")
         return Route(route_id=route_id)
@@ -77,7 +77,7 @@ def _read_route(table: Table | None, ladders: set[str], taken: set[str], depth: 
     table.finish()
     return Route(
         route_id=route_id, matchers=matchers, departments=departments, group_by=group_by, goes_on=goes_on,
-        ladder_id=ladder_id, children=children,
+        ladder_id=ladder_id, wants_ends=wants_ends, children=children,
     )  # fmt: skip
 
 

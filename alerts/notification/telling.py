@@ -80,7 +80,8 @@ def plan(
         now=now,
         turned=_find_turn(firing),
     )
-    resolved = [alert for alert in ended if alert.alert_id in known] if verdict.notify else []
+    tells_ends = verdict.notify and timing[most_urgent].send_resolved
+    resolved = [alert for alert in ended if alert.alert_id in known] if tells_ends else []
     is_over = not firing_ids and not held and (verdict.notify or verdict.reason is Reason.EMPTY)
     return Plan(
         verdict=verdict,

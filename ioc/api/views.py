@@ -64,6 +64,7 @@ def to_alert(alert: Alert) -> dict[str, Any]:
         "shadow": alert.shadow,
         "flapping": alert.flapping,
         "flip_count": alert.flip_count,
+        "kind": alert.kind,
     }
 
 

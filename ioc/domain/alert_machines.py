@@ -249,6 +249,7 @@ def _take_over(alert: Alert, change: AlertChange) -> Alert:
         shadow=change.shadow,
         flapping=change.flapping,
         flip_count=change.flip_count,
+        kind=change.kind,
     )
 
 
@@ -289,4 +290,5 @@ def _open(change: AlertChange) -> Alert:
         shadow=change.shadow,
         flapping=change.flapping,
         flip_count=change.flip_count,
+        kind=change.kind,
     )

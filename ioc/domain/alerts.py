@@ -95,7 +95,8 @@ class AlertChange:
     ``fingerprint`` is the sha-256 over the identity labels; ``alert_id`` names this occurrence (same condition, same
     ``started_at``, same id). ``observed_at`` and ``received_at`` are those of the reading that tipped it,
     ``decided_at`` the log time of the decision. ``input_ids`` are the events it rests on, newest last.
-    Texts are ready to show, in both languages. ``flip_count`` is how often the condition came or went since it began.
+    Texts are ready to show, in both languages. ``flip_count`` is how often the condition came or went since it began,
+    ``kind`` the kind of event that the rule looks at.
     """
 
     type: ChangeType
@@ -128,6 +129,7 @@ class AlertChange:
     input_ids: tuple[bytes, ...] = ()
     flapping: bool = False
     flip_count: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +182,7 @@ class Alert:
     overruled_severity: Severity | None = None
     suppressed_until: datetime | None = None
     suppression_id: UUID | None = None
+    kind: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -117,7 +117,9 @@ class Notifier:
             if not groups:
                 return 0
             holds = await self._holds(work, now)
-            plans = [plan(group.log, group.members, holds, self._policy.timing, now) for group in groups]
+            plans = [
+                plan(group.log, group.members, holds, self._policy.timing_of(group.route_id), now) for group in groups
+            ]
             told = [(group, made) for group, made in zip(groups, plans, strict=True) if made.verdict.notify]
             if told:
                 departments = sorted({name for group, _ in told for name in group.departments})

@@ -22,7 +22,7 @@ FLOOD_MEMORY = timedelta(hours=1)
 _SHOWN = (
     "alert_id", "revision", "rule_id", "severity", "condition", "operator", "feed_id", "asset_id", "unit_code",
     "zone_id", "lon_deg", "lat_deg", "title_vi", "title_en", "detail_vi", "detail_en", "value", "limit",
-    "quantity_unit", "started_at", "ended_at", "acked_by", "flapping", "flip_count",
+    "quantity_unit", "started_at", "ended_at", "acked_by", "flapping", "flip_count", "kind",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from alerts.notification.escalation import Ladder, Level, Rung, climb
 from alerts.notification.grouping import GroupLog, Timing
@@ -28,8 +28,8 @@ from ioc.domain.alerts import Alert, ChangeType, Severity
 from ioc.domain.ids import alert_id
 from tests.support.alerts import decide
 
-# Monday 30 November, 21:30 in the province: the window below lies over midnight and over the end of the month.
-START = datetime(2026, 11, 30, 14, 30, tzinfo=UTC)
+# Monday 30 November, 21:50 in the province: the window below lies over midnight and over the end of the month.
+START = datetime(2026, 11, 30, 14, 50, tzinfo=UTC)
 TICK = timedelta(seconds=10)
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 RANK = {"info": 0, "minor": 1, "major": 2, "critical": 3}
@@ -92,6 +92,10 @@ class GroupLife(RuleBasedStateMachine):
         self.dark: set[str] = set()
 
     # What may happen
+
+    @initialize(minute=st.sampled_from([0, 110]))
+    def it_begins_before_the_window_or_inside_it_shortly_before_midnight(self, minute: int) -> None:
+        self.now_s = 60 * minute
 
     @precondition(lambda self: len(self.members) < 4)
     @rule(unit=st.sampled_from(UNITS), severity=severities)

@@ -173,7 +173,7 @@ def _to_route(route: Route, depth: int) -> dict[str, Any]:
     return {
         "id": route.route_id, "depth": depth, "match": route.matchers.to_text(),
         "departments": list(route.departments), "group_by": list(route.group_by), "continue": route.goes_on,
-        "ladder": route.ladder_id,
+        "ladder": route.ladder_id, "resolved": route.wants_ends,
     }  # fmt: skip
 
 

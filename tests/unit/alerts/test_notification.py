@@ -18,12 +18,19 @@ from alerts.notification.flood import FloodLimits, collapse, is_flood
 from alerts.notification.grouping import GroupLog, Reason, Timing, decide, note_told
 from alerts.notification.holds import MaintenanceWindow
 from alerts.notification.inhibition import Inhibition, Inhibitors, source_rules
+from alerts.notification.labels import labels_of
 from alerts.notification.matchers import Matchers
 from alerts.notification.policy_files import read_policy
+from alerts.notification.suppression import Holds
+from alerts.notification.telling import Member, plan
+from alerts.rulebook import Rulebook
+from ioc.bootstrap.knowledge import load_world
 from ioc.domain import alert_machines
-from ioc.domain.alerts import Severity
+from ioc.domain.alerts import ChangeType, Severity
+from ioc.domain.kinds import Crowd
 from tests.support.alerts import at
 from tests.support.alerts import decide as change
+from tests.support.engine_runs import make_event, run
 
 TIMING = Timing(
     group_wait=timedelta(seconds=10), group_interval=timedelta(seconds=60), repeat_interval=timedelta(hours=4)
@@ -70,6 +77,37 @@ def test_with_a_member_that_is_held_nothing_is_all_over():
 def test_a_route_that_does_not_want_ends_is_not_told_of_them():
     quiet = Timing(**{**{name: getattr(TIMING, name) for name in TIMING.__slots__}, "send_resolved": False})
     assert not ask(known(A), (), {A}, minute=5, timing=quiet).notify
+
+
+def test_a_route_may_want_no_ends_and_then_reads_of_none(tmp_path):
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        "route: {id: a, departments: [x], routes: [{id: b, match: kind=x, departments: [y], resolved: false}]}",
+        encoding="utf-8",
+    )
+    policy, faults = read_policy(path)
+    assert policy is not None, faults
+    [one] = alert_machines.decide_condition(None, change(asset_id="one"))
+    [two] = alert_machines.decide_condition(None, change(asset_id="two"))
+    [ended] = alert_machines.decide_condition(one, change(ChangeType.RESOLVED, 2, asset_id="one"))
+    members = [
+        Member(alert=alert, joined_at=at(minute), was_held=False, told_severity=None)
+        for alert, minute in ((ended, 0), (two, 3))
+    ]
+    holds = Holds(silences=(), windows=(), inhibitors=Inhibitors((), ()))
+    log = known(one.alert_id)
+    for route_id, ends in (("a", [ended]), ("b", [])):
+        made = plan(log, members, holds, policy.timing_of(route_id), at(5))
+        assert (made.verdict.reason, made.resolved) == (Reason.NEW_FIRING, ends)
+        over = plan(log, members[:1], holds, policy.timing_of(route_id), at(5))
+        assert (over.verdict.notify, over.closes) == (bool(ends), True)
+
+
+def test_routes_know_an_alert_by_the_kind_of_event_that_its_rule_looks_at():
+    rules = Rulebook.load([SHIPPED.parent / "rules" / "28-crowd.yaml"])
+    lives = run(rules, load_world(), [make_event("site.x", Crowd(density_p_m2=9.0), at(minute)) for minute in range(9)])
+    [alert] = alert_machines.decide_condition(None, lives.changes[0])
+    assert labels_of(alert)["kind"] == "tourism.crowd"
 
 
 def test_a_critical_newcomer_does_not_wait_for_the_interval():
@@ -188,11 +226,29 @@ def test_inhibition_is_what_its_definition_says(written, firing, target):
     numbered = [(UUID(int=number), labels) for number, labels in enumerate(firing)]
     expected = any(
         item.source.matches(source) and item.target.matches(target)
-        and not item.source.matches(target) and not item.target.matches(source)
+        and not (item.source.matches(target) and item.target.matches(source))
         and all(source.get(name, "") == target.get(name, "") for name in item.equal)
         for item, source in itertools.product(inhibitions, firing)
     )  # fmt: skip
     assert (Inhibitors(inhibitions, numbered).find(target) is not None) is expected
+
+
+def test_alerts_that_match_both_sides_do_not_keep_each_other_quiet_but_others_do():
+    item = Inhibition(
+        inhibition_id="i", source=Matchers.parse("severity>=major"), target=Matchers.parse("rule=air"), equal=("unit",)
+    )
+    both, other_both = {"rule": "air", "severity": "major"}, {"rule": "air", "severity": "critical"}
+    source, target = {"rule": "power", "severity": "major"}, {"rule": "air", "severity": "minor"}
+
+    def is_quiet(labels, *firing):
+        return Inhibitors([item], [(UUID(int=number), found) for number, found in enumerate(firing)]).find(labels)
+
+    assert not is_quiet(both, both)
+    assert not is_quiet(both, both, other_both)
+    assert is_quiet(both, source)
+    assert is_quiet(target, both)
+    assert not is_quiet({**target, "unit": "06652"}, both)
+    assert is_quiet({**target, "unit": ""}, both)
 
 
 def test_only_inhibitions_that_name_their_rule_narrow_the_search():

@@ -8,3 +8,6 @@ ALTER TABLE notification_member ADD COLUMN told_flapping boolean NOT NULL DEFAUL
 
 -- Whether somebody had taken note of it, or set it aside, when its ladder was looked at last.
 ALTER TABLE escalation ADD COLUMN is_paused boolean NOT NULL DEFAULT false;
+
+-- The kind of event that the rule looks at: routes ask for it. Alerts from before have none.
+ALTER TABLE alert ADD COLUMN kind text NOT NULL DEFAULT '';
