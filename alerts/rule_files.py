@@ -1,14 +1,12 @@
-"""Reading rule files: YAML whose every fault is named with file and line, all at once.
+"""Reading rule files: every fault is named with file and line, all at once.
 
-A file may come from anybody who may propose a rule, so nothing in it is trusted: it is refused when it is too large or
-too deep, when it refers to itself, and where a number or a duration is none that a rule could mean.
+A file may come from anybody who may propose a rule: a number or a duration that no rule could mean is refused.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,35 +14,20 @@ from typing import Any, TypeGuard
 import yaml
 
 from alerts.rule import OPERATORS, Comparison, Level, Limit
+from alerts.rule_documents import Fault as Fault
+from alerts.rule_documents import clip, construct, read_documents
 from ioc.domain.alerts import Severity
 from ioc.domain.kinds import KINDS, Payload
 
-# What libyaml reads, it reads ten times faster than Python.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _COMPARISON = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 _REQUIRED: Any = object()
 
-MOST_BYTES = 1_000_000
-"""Of one file; the longest that is shipped has a hundredth of it."""
-MOST_DEPTH = 12
 LONGEST = timedelta(days=400)
 MOST = 1e12
 """No limit and no count of a rule is larger; a longer row of digits is a slip of the hand."""
 _MOST_CHARACTERS = 4_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One mistake in a rule file; ``line`` counts from 1."""
-
-    file: str
-    line: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.what}"
 
 
 class Table:
@@ -104,10 +87,10 @@ class Table:
         if entry is None:
             return default
         try:
-            return _construct(entry)
+            return construct(entry)
         except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
             reason = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error)
-            self.fault(f"{key}: cannot be read: {_clip(str(reason))}", entry)
+            self.fault(f"{key}: cannot be read: {clip(str(reason))}", entry)
             return default
 
     def text(self, key: str, default: str = _REQUIRED) -> str:
@@ -311,45 +294,4 @@ def parse_duration(found: object) -> timedelta | None:
 
 def read_tables(path: Path, faults: list[Fault]) -> list[Table]:
     """Give the rules of a file: one document each."""
-    try:
-        if (size := path.stat().st_size) > MOST_BYTES:
-            faults.append(Fault(file=str(path), line=1, what=f"{size} bytes long; at most {MOST_BYTES}"))
-            return []
-        text = path.read_text(encoding="utf-8")
-        if (hostile := _find_hostile(text)) is not None:
-            faults.append(Fault(file=str(path), line=hostile[0], what=hostile[1]))
-            return []
-        nodes = [node for node in yaml.compose_all(text, Loader=_LOADER) if node is not None]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        faults.append(Fault(file=str(path), line=line, what=f"not YAML: {error.problem}"))
-        return []
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        faults.append(Fault(file=str(path), line=1, what=f"cannot be read: {_clip(str(error))}"))
-        return []
-    return [Table(node, str(path), faults) for node in nodes]
-
-
-def _find_hostile(text: str) -> tuple[int, str] | None:
-    """Find what would make a small file grow large: nodes that refer to others, and nesting without end."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        line = 1 if event.start_mark is None else event.start_mark.line + 1
-        if isinstance(event, yaml.AliasEvent):
-            return line, f"*{event.anchor}: a rule says everything in its place, without aliases"
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MOST_DEPTH:
-            return line, f"nested deeper than {MOST_DEPTH}"
-    return None
-
-
-def _clip(text: str) -> str:
-    return text.replace("\n", " ")[:200]
-
-
-def _construct(node: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node, deep=True)
-    finally:
-        loader.dispose()
+    return [Table(node, str(path), faults) for node in read_documents(path, faults)]

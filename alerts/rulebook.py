@@ -33,6 +33,7 @@ from alerts.conditions.vessel_squall import read_vessel_squall
 from alerts.conditions.vessel_unsheltered import read_vessel_unsheltered
 from alerts.conditions.vessel_warned import read_vessel_warned
 from alerts.conditions.window import read_expression, read_window
+from alerts.conditions.zone import read_zone
 from alerts.rule import Bindable, NoData, NoDataPolicy, Rule, Texts
 from alerts.rule_files import Fault, Table, read_tables
 from ioc.domain.kinds import KINDS
@@ -57,6 +58,7 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
     "coincidence": read_coincidence,
     "stuck": read_stuck,
     "spike": read_spike,
+    "zone": read_zone,
     "trip_manifest": read_trip_manifest,
     "trip_unseen": read_trip_unseen,
     "vessel_squall": read_vessel_squall,

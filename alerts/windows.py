@@ -24,6 +24,8 @@ MOST_READINGS = 4_096
 
 LONGEST = timedelta(days=8)
 _TENTHS = 10
+_OFFSET_S = 7 * 3_600.0
+"""Province time is UTC+7 the whole year: its days begin at 17:00 UTC."""
 
 
 class Aggregate(enum.StrEnum):
@@ -45,7 +47,8 @@ _NEEDS_COVER = {Aggregate.MEAN: 0.7, Aggregate.RISE: 0.9, Aggregate.P90: 0.7}
 class Window:
     """One named value: an aggregate of ``quantity`` over ``span``.
 
-    ``covers`` is the share of the window's tenths in which a reading must lie for it to have a value.
+    ``covers`` is the share of the window's tenths in which a reading must lie for it to have a value. A tumbling window
+    is the last whole span of the province's clock: the hour before the full hour, yesterday.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Window:
     aggregate: Aggregate
     span: timedelta
     covers: float
+    tumbling: bool = False
 
 
 def read_windows(table: Table, kind: type[Payload], *, optional: bool = False) -> tuple[Window, ...]:
@@ -86,8 +90,11 @@ def _read_window(entry: Table, name: str) -> Window:
     aggregate = chosen[0] if chosen else Aggregate.SUM
     span = entry.duration(aggregate.value, timedelta(hours=1))
     covers = entry.number("covers", _NEEDS_COVER.get(aggregate, 0.0))
+    tumbling = entry.flag("tumbling", default=False)
+    if tumbling and timedelta(days=1) % span if span else False:
+        entry.fault(f"window {name!r}: a day must be whole times a span that tumbles")
     entry.finish()
-    return Window(name=name, quantity=quantity, aggregate=aggregate, span=span, covers=covers)
+    return Window(name=name, quantity=quantity, aggregate=aggregate, span=span, covers=covers, tumbling=tumbling)
 
 
 class Windows:
@@ -95,11 +102,13 @@ class Windows:
 
     def __init__(self, windows: Sequence[Window]) -> None:
         self.quantities = tuple(dict.fromkeys(window.quantity for window in windows))
-        self._by_span: dict[float, list[tuple[Window, int]]] = {}
+        self._by_span: dict[tuple[float, bool], list[tuple[Window, int]]] = {}
         for window in windows:
-            numbered = self._by_span.setdefault(window.span.total_seconds(), [])
+            numbered = self._by_span.setdefault((window.span.total_seconds(), window.tumbling), [])
             numbered.append((window, self.quantities.index(window.quantity)))
-        self._longest_s = max((window.span.total_seconds() for window in windows), default=0.0)
+        # While a span runs, the whole one before it is looked at: that takes two.
+        reaches = (span_s * (2 if tumbles else 1) for span_s, tumbles in self._by_span)
+        self._longest_s = max(reaches, default=0.0)
 
     def begin(self) -> Readings:
         """Make room for the readings of an asset that nothing is known of."""
@@ -127,13 +136,20 @@ class Windows:
     def measure(self, readings: Readings, at: datetime) -> dict[str, float]:
         """Give the value of every window that has one at an instant."""
         moment, found = at.timestamp(), {}
-        for span_s, numbered in self._by_span.items():
-            stretch = _Stretch(readings, moment, span_s)
+        for (span_s, tumbles), numbered in self._by_span.items():
+            stretch = _Stretch(readings, _last_full(moment, span_s) if tumbles else moment, span_s)
+            if stretch.first == stretch.last:
+                continue  # of a whole span in which nothing was heard there is nothing to say, not even a count
             for window, number in numbered:
                 value = _measure(stretch, window, number)
                 if value is not None and math.isfinite(value):
                     found[window.name] = value
         return found
+
+
+def _last_full(moment: float, span_s: float) -> float:
+    """Give the end of the last whole span; its first instant is not in it, so that midnight is the old day's."""
+    return (moment + _OFFSET_S) // span_s * span_s - _OFFSET_S
 
 
 class _Stretch:

@@ -19,6 +19,10 @@ batch_seconds = Histogram(
     buckets=(0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 log_lag = Gauge("ioc_log_lag_items", "Items on the log that the worker has not read, by topic.", ["topic"])
+twin_lag = Gauge(
+    "ioc_twin_lag_seconds",
+    "Age of the newest stored event while more wait behind it; 0 when the log is read to its end.",
+)
 alert_changes = Counter("ioc_alert_changes_total", "Decisions of the alert engine, by rule and type.", ["rule", "type"])
 rule_faults = Counter("ioc_rule_faults_total", "Readings on which a rule failed, by rule.", ["rule"])
 rule_cost_seconds = Counter(

@@ -71,6 +71,14 @@ class Baseline:
     open_for: timedelta
     facts: frozenset[str] = field(default=frozenset({"expected", "factor", "hours", "hour"}))
 
+    @property
+    def compared_with(self) -> dict[str, str | float]:
+        """What the value of an hour is compared with, for those who ask why; the text of an alert has the figures."""
+        return {
+            "of": "+".join(self.of), "value": self.how.value, "same": self.same, "weeks": self.weeks,
+            "enough": self.enough, "least": self.least,
+        }  # fmt: skip
+
     def bind(self, rule: Rule, index: int, world: World) -> BaselineEvaluator:
         """Make the evaluator."""
         return BaselineEvaluator(rule, index, world, self)

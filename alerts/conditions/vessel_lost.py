@@ -42,8 +42,8 @@ _WIND_GOOD_FOR = timedelta(minutes=30)
 class VesselLost:
     """Silence of a vessel outside harbours for ``least`` or ``intervals`` of its own, whichever is longer.
 
-    The first level counts in fair weather, the second under a warning, from ``wind_m_s`` and ``gust_m_s`` on, or where a
-    squall cell is or comes within half an hour. In a known hole of reception the alert is made and suppressed.
+    The first level counts in fair weather, the second under a warning, from ``wind_m_s`` and ``gust_m_s`` on, or
+    where a squall cell is or comes within half an hour. In a known hole of reception the alert is made and suppressed.
     """
 
     levels: tuple[Level, ...]

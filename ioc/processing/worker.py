@@ -120,6 +120,7 @@ class Worker:
             self.committed_at = self._clock.now()
             telemetry.batches_committed.inc()
             telemetry.batch_seconds.observe(time.perf_counter() - started)
+        telemetry.twin_lag.set(measure_twin_lag(batch.slices, self._clock.now()).total_seconds())
         self.positions.update({part.partition: part.next_offset for part in batch.slices})
         self.pulsed_at = decided.pulsed_at or self.pulsed_at
 
@@ -198,3 +199,13 @@ class Worker:
         telemetry.events_duplicate.inc(result.duplicate_count)
         self.duplicate_count += result.duplicate_count
         self.unstorable_count += result.unstorable_count
+
+
+def measure_twin_lag(slices: Sequence[Slice], now: datetime) -> timedelta:
+    """Say how far the stored state of things is behind what has come in: the oldest end of a partition not yet read."""
+    ends = [
+        part.items[-1].received_at
+        for part in slices
+        if part.lag_count and part.items and isinstance(part.items[-1], Event)
+    ]
+    return max((now - end for end in ends), default=timedelta(0))

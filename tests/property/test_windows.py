@@ -16,6 +16,10 @@ BEGIN = datetime(2026, 11, 23, tzinfo=UTC)
 SPAN = timedelta(minutes=60)
 
 
+def tumbling(aggregate: Aggregate) -> Windows:
+    return Windows([Window(name="w", quantity="rain_mm", aggregate=aggregate, span=SPAN, covers=0.0, tumbling=True)])
+
+
 def window(aggregate: Aggregate, covers: float = 0.0) -> Windows:
     return Windows([Window(name="w", quantity="rain_mm", aggregate=aggregate, span=SPAN, covers=covers)])
 
@@ -118,3 +122,40 @@ def test_parts_of_other_quantities_are_refused():
     packed = held.pack(part)
     assert packed is not None
     assert not Readings(["level_m"]).unpack(part, packed)
+
+
+@given(readings=readings, aggregate=st.sampled_from(list(Aggregate)))
+def test_a_tumbling_window_holds_the_last_whole_hour_however_it_came(readings, aggregate):
+    windows, known = tumbling(aggregate), {}
+    held_readings = windows.begin()
+    newest = 0
+    for minute, value in readings:
+        windows.add(held_readings, Rain(rain_mm=value), BEGIN + timedelta(minutes=minute))
+        newest = max(newest, minute)
+        known[minute] = value
+        end = newest // 60 * 60
+        # What is older than two spans is forgotten, and so is what comes later than that.
+        known = {at: held for at, held in known.items() if at > newest - 120}
+        heard = [at for at in sorted(known) if end - 60 < at <= end]
+        expected = plain(aggregate, [known[at] for at in heard if known[at] is not None]) if heard else None
+        found = windows.measure(held_readings, BEGIN + timedelta(minutes=newest)).get("w")
+        assert (found is None) == (expected is None)
+        if found is not None:
+            assert found == pytest.approx(expected, abs=60e-6)
+
+
+def test_a_tumbling_day_is_the_provinces_and_its_midnight_belongs_to_the_day_that_ends():
+    windows = Windows(
+        [
+            Window(
+                name="w", quantity="rain_mm", aggregate=Aggregate.SUM, span=timedelta(days=1), covers=0.0, tumbling=True
+            )
+        ]
+    )
+    held, midnight = windows.begin(), datetime(2026, 11, 23, 17, tzinfo=UTC)
+    for hours, rain_mm in ((-24, 100.0), (-23, 1.0), (-1, 2.0), (0, 4.0), (1, 50.0)):
+        at = midnight + timedelta(hours=hours)
+        windows.add(held, Rain(rain_mm=rain_mm), at)
+        if hours == 0:
+            assert windows.measure(held, at) == {"w": 7.0}
+    assert windows.measure(held, midnight + timedelta(hours=1)) == {"w": 7.0}

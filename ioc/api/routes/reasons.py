@@ -96,6 +96,7 @@ def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[
             }
             for window in getattr(rule.condition, "windows", ())
         ],
+        "compared_with": getattr(rule.condition, "compared_with", None),
     }  # fmt: skip
 
 
@@ -109,4 +110,5 @@ def _to_decision(entry: AlertEvent, ids: list[str]) -> dict[str, Any]:
         "revision": entry.revision, "type": entry.type.value, "at": to_ms(entry.at), "reason": entry.reason,
         "severity": alert.severity.value, "value": alert.value, "limit": alert.limit, "unit": alert.quantity_unit,
         "observed_at": to_ms(alert.observed_at), "inputs": ids,
+        "detail_vi": alert.detail_vi, "detail_en": alert.detail_en,
     }  # fmt: skip

@@ -80,6 +80,8 @@ def test_trap_01_an_expression_that_fails_is_a_fault_of_its_rule_and_never_true(
     step = Engine(Rulebook.load([tmp_path]), WORLD).step("events", [make_event("directive.1", directive, START)])
     assert step.changes == []
     assert [fault.rule_id for fault in step.rule_errors] == ["test.rule"]
+    formula = Expression("a > 1.0", {"a": float})
+    assert (formula.holds({"a": 2.0}), formula.holds({"a": 0.5}), formula.holds({})) == (True, False, None)
 
 
 def test_trap_02_infinity_and_nan_are_over_no_limit_and_hide_none():

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from alerts import rule_tests
-from alerts.rule_files import MOST_BYTES
+from alerts.rule_documents import MOST_BYTES
 
 SHIPPED = sorted(Path(str(resources.files("alerts").joinpath("rules"))).glob("*.yaml"))
 SOUND = """\

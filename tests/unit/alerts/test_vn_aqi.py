@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from alerts import vn_aqi
 from alerts.vn_aqi import BREAKPOINTS_UG_M3, INDEX, HourlyWindow, Pollutant
+from alerts.windows import Aggregate, Window, Windows
 from ioc.domain.kinds import AirReading
 from tests.support.servers import data_file
 
@@ -60,6 +61,20 @@ def test_the_decrees_hourly_example():
 def test_the_decrees_daily_example():
     found = vn_aqi.daily(pm25_24h=55.7, pm10_24h=None, o3_1h_max=114.6, o3_8h_max=89.3, no2_1h_max=130.8)
     assert found == (110, Pollutant.PM25)
+
+
+def test_the_decrees_eight_hour_means_of_ozone_are_those_of_the_window_that_rule_5_uses():
+    example = json.loads(data_file("air_quality", "vn_aqi_test_vectors.json").read_text("utf-8"))["o3_8h_example"]
+    hours = timedelta(hours=8)
+    windows = Windows([Window(name="o3_8h", quantity="o3_ug_m3", aggregate=Aggregate.MEAN, span=hours, covers=0.7)])
+    readings, means = windows.begin(), []
+    for number, value in enumerate(example["hourly_18h_to_0h"]):
+        at = START + timedelta(hours=number)
+        windows.add(readings, AirReading(o3_ug_m3=value), at)
+        means.append(windows.measure(readings, at).get("o3_8h"))
+    # The decree rounds 17.975 up and 74.4375 down to one decimal.
+    assert means[7:] == pytest.approx(example["rolling8_1h_to_0h"], abs=0.051)
+    assert max(means[7:]) == pytest.approx(example["max"], abs=0.05)
 
 
 def test_without_particulates_there_is_no_index():

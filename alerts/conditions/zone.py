@@ -1,0 +1,202 @@
+"""Zone: something that moves enters a zone, leaves it or stays in it; or so many are in it at once.
+
+Positions jitter. A thing is in a zone when a position is; it has left when one is further than ``edge_m`` outside.
+Whether a thing is in is known where its own positions are; how many are in is judged where the zone's signals meet.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from alerts.announcement import asset_subject
+from alerts.conditions.leveled import LeveledEvaluator
+from alerts.conditions.window import compare_levels
+from alerts.memory import PartitionMemory
+from alerts.rule import PROVINCE_TIME, Level, Rule
+from alerts.rule_files import Table
+from alerts.series import Series, Verdict
+from alerts.world import World
+from geo.plane import PROVINCE_PLANE
+from geo.zones import ZoneKind
+from ioc.domain.events import Event, Signal
+from ioc.domain.kinds import Payload
+from ioc.domain.quantities import Quality
+
+INSIDE = "inside_count"
+_MOST_ASSETS = 4_096
+
+
+class Happening(enum.StrEnum):
+    """What a rule asks of a zone. A dwell is to be inside for as long as the level's ``for`` says."""
+
+    INSIDE = "inside"
+    LEFT = "left"
+    COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InZone:
+    """Things of one kind in zones that are named, or of some kinds of zones.
+
+    ``good_for`` is how long a thing that is silent is taken to be where it was.
+    """
+
+    kinds: tuple[type[Payload], ...]
+    levels: tuple[Level, ...]
+    happening: Happening
+    zones: tuple[str, ...]
+    zone_kinds: tuple[str, ...]
+    edge_m: float
+    good_for: timedelta
+    facts: frozenset[str] = field(default=frozenset({"count"}))
+
+    def bind(self, rule: Rule, index: int, world: World) -> ZoneEvaluator:
+        """Make the evaluator."""
+        return ZoneEvaluator(rule, index, world, self)
+
+
+def read_zone(table: Table) -> InZone:
+    """Read the keys of a zone rule."""
+    kind = table.kind("on")
+    happening = Happening(table.choice("when", tuple(Happening)))
+    zones, zone_kinds = table.words("zones", default=()), table.words("zone_kinds", default=())
+    if not zones and not zone_kinds:
+        table.fault("zones: name them, or give zone_kinds")
+    for name in [name for name in zone_kinds if name not in [known.value for known in ZoneKind]]:
+        table.fault(f"zone_kinds: no kind {name!r}; there are {', '.join(ZoneKind)}", table.node_of("zone_kinds"))
+    levels = table.levels("levels", kind, [INSIDE]) if happening is Happening.COUNT else _read_levels(table)
+    return InZone(
+        kinds=(kind,),
+        levels=levels,
+        happening=happening,
+        zones=zones,
+        zone_kinds=zone_kinds,
+        edge_m=table.number("edge_m", 50.0),
+        good_for=table.duration("good_for", timedelta(minutes=30)),
+    )
+
+
+def _read_levels(table: Table) -> tuple[Level, ...]:
+    levels = []
+    for part in table.tables("levels"):
+        levels.append(Level(severity=part.severity("severity"), hold_for=part.duration("for", timedelta(0))))
+        part.finish()
+    if not levels:
+        table.fault("levels: at least one")
+    return tuple(levels)
+
+
+class ZoneState(Series, kw_only=True, omit_defaults=True):
+    """Of a thing: the zone that it is in or was in last. Of a zone: who was in it when, in epoch seconds."""
+
+    zone: str = ""
+    is_inside: bool = False
+    told_at: datetime | None = None
+    inside: dict[str, float] = msgspec.field(default_factory=dict)
+
+
+class ZoneEvaluator(LeveledEvaluator):
+    """Follows things that are in a zone or were; all others cost a look at their zones."""
+
+    uses_zones = True
+    state_type = ZoneState
+
+    def __init__(self, rule: Rule, index: int, world: World, condition: InZone) -> None:
+        super().__init__(rule, index, world)
+        self._condition = condition
+        self._watched = frozenset(condition.zones) | world.zone_ids(frozenset(condition.zone_kinds))
+        self._outlines: dict[str, BaseGeometry] = {}
+        self._scope = f"zone_count:{rule.rule_id}:"
+
+    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
+        """Follow one position."""
+        if event.position is None or event.quality == Quality.BAD:
+            return
+        state = memory.series[self.index].get(event.asset_id)
+        here = next((zone for zone in zones if zone in self._watched), None)
+        if (here is None and state is None) or event.received_at - event.observed_at > self.rule.lateness:
+            return
+        if not isinstance(state, ZoneState):
+            state = memory.series[self.index][event.asset_id] = self.new_series()
+        was_inside, zone = state.is_inside, state.zone
+        if here is not None:
+            # Whoever is still in the zone that he was in has not gone to another that overlaps it.
+            state.zone, state.is_inside = (zone if was_inside and zone in zones else here), True
+        elif was_inside and self._distance_m(event, zone) > self._condition.edge_m:
+            state.is_inside = False
+        memory.dirty.add((self.index, event.asset_id))
+        if self._condition.happening is Happening.COUNT:
+            self._tell(memory, event, state, zone if was_inside else "")
+        else:
+            self._judge_thing(memory, event, state)
+
+    def _judge_thing(self, memory: PartitionMemory, event: Event, state: ZoneState) -> None:
+        holds = state.is_inside is (self._condition.happening is Happening.INSIDE)
+        subject = asset_subject(self.world, event, state.zone)
+        verdicts = [Verdict(holds, not holds)] * len(self._condition.levels)
+        self.judge(memory, event.asset_id, subject, verdicts, event.observed_at)
+
+    def _tell(self, memory: PartitionMemory, event: Event, state: ZoneState, was_in: str) -> None:
+        """Tell a zone that a thing came or went; that it is still there, now and then."""
+        now_in = state.zone if state.is_inside else ""
+        is_due = state.told_at is None or event.observed_at - state.told_at >= self._condition.good_for / 3
+        if was_in and was_in != now_in:
+            gone = msgspec.structs.replace(event, quality=Quality.STALE)
+            memory.signals.append(Signal(scope=f"{self._scope}{was_in}", event=gone))
+        if now_in and (was_in != now_in or is_due):
+            state.told_at = event.observed_at
+            memory.signals.append(Signal(scope=f"{self._scope}{now_in}", event=event))
+        if not now_in:
+            memory.series[self.index].pop(event.asset_id, None)
+
+    def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
+        """Count who is in a zone."""
+        if not scope.startswith(self._scope):
+            return
+        state = memory.series[self.index].get(scope)
+        if not isinstance(state, ZoneState):
+            state = memory.series[self.index][scope] = self.new_series()
+        at = event.observed_at.timestamp()
+        if event.quality == Quality.STALE:
+            state.inside.pop(event.asset_id, None)
+        else:
+            state.inside[event.asset_id] = max(at, state.inside.get(event.asset_id, at))
+        newest = max([at, *state.inside.values()])
+        oldest = newest - self._condition.good_for.total_seconds()
+        kept = sorted(((seen, name) for name, seen in state.inside.items() if seen >= oldest), reverse=True)
+        state.inside = {name: seen for seen, name in kept[:_MOST_ASSETS]}
+        memory.dirty.add((self.index, scope))
+        count, zone = float(len(state.inside)), scope.removeprefix(self._scope)
+        day = event.observed_at.astimezone(PROVINCE_TIME).date()
+        verdicts = compare_levels(self._condition.levels, {INSIDE: count}, day)
+        if verdicts is None or not (state.is_open or any(item.holds for item in verdicts) or self._is_active(state)):
+            return
+        subject = asset_subject(self.world, event, zone, count=count)
+        whole = replace(subject, labels=(("zone", zone),), asset_id=None)
+        self.judge(memory, scope, whole, verdicts, datetime.fromtimestamp(newest, UTC))
+
+    def _distance_m(self, event: Event, zone: str) -> float:
+        outline = self._outlines.get(zone)
+        if outline is None:
+            known = self.world.zones.zones.get(zone)
+            polygon: BaseGeometry = shapely.Polygon() if known is None else known.polygon
+            outline = self._outlines[zone] = PROVINCE_PLANE.to_metres(polygon)
+        east, north = PROVINCE_PLANE.metres_per_degree
+        place = shapely.Point((event.lon_deg or 0.0) * east, (event.lat_deg or 0.0) * north)
+        return float("inf") if outline.is_empty else float(outline.distance(place))
+
+    def new_series(self) -> ZoneState:
+        """Make the state of a thing or a zone."""
+        return ZoneState(shape=self.rule.condition_name)
+
+    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
+        """Keep who is in, and what a zone counts; forget a thing that is out and has nothing open or pending."""
+        is_out = isinstance(series, ZoneState) and not series.is_inside and not key.startswith(self._scope)
+        if is_out and not series.is_open and not self._is_active(series):
+            memory.series[self.index].pop(key, None)

@@ -1,0 +1,149 @@
+"""Entering, leaving, staying in and crowding a zone, with positions that jitter on its edge."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from shapely import Point
+
+from alerts import rule_tests
+from alerts.rulebook import Rulebook
+from ioc.bootstrap.knowledge import load_world
+from ioc.domain.alerts import ChangeType
+from ioc.domain.kinds import VesselPosition
+from tests.support.engine_runs import EVENTS, SIGNALS, make_event, run
+
+START = datetime(2026, 11, 23, 2, tzinfo=UTC)
+WORLD = load_world()
+IN_PORT, AT_SEA, ON_EDGE = (106.988, 20.9265), (107.12, 20.86), 106.99764
+PORT = next(
+    zone_id
+    for zone_id, zone in WORLD.zones.zones.items()
+    if zone.kind.value == "port" and zone.polygon.covers(Point(IN_PORT))
+)
+FIRED, SEVERITY, RECOVERING, RESOLVED = (
+    ChangeType.FIRED, ChangeType.SEVERITY, ChangeType.RECOVERING, ChangeType.RESOLVED,
+)  # fmt: skip
+
+RULE = f"""\
+rule: test.zone
+condition: zone
+on: vessel.position
+when: WHEN
+zones: {PORT}
+edge_m: 50
+good_for: 30m
+levels:
+  - LEVEL
+lateness: 10m
+gap: 30m
+title: {{vi: "{{asset}} {{zone}}", en: "{{asset}} {{zone}}"}}
+detail: {{vi: b, en: b}}
+runbook: {{vi: c, en: c}}
+"""
+
+
+def book(tmp_path, when, level):
+    (tmp_path / "rule.yaml").write_text(RULE.replace("WHEN", when).replace("LEVEL", level), encoding="utf-8")
+    return Rulebook.load([tmp_path / "rule.yaml"])
+
+
+def boat(minute, place, *, number=1, delay_min=0.0):
+    lon_deg, lat_deg = place
+    return make_event(
+        f"vessel.57400000{number}", VesselPosition(sog_kn=1.0), START + timedelta(minutes=minute),
+        delay_s=60 * delay_min, lon_deg=lon_deg, lat_deg=lat_deg,
+    )  # fmt: skip
+
+
+def told(lives):
+    return [
+        (change.type, int((change.observed_at - START) / timedelta(minutes=1)))
+        for change in lives.changes
+        if change.type is not ChangeType.UPDATED
+    ]
+
+
+def test_it_fires_when_something_enters_and_ends_when_it_has_left(tmp_path):
+    rules = book(tmp_path, "inside", "{severity: minor}")
+    lives = run(rules, WORLD, [boat(0, AT_SEA), boat(5, IN_PORT), boat(10, IN_PORT), boat(15, AT_SEA)])
+    assert told(lives) == [(FIRED, 5), (RESOLVED, 15)]
+    assert lives.changes[0].zone_id == PORT
+    assert not [key for key in lives.state[EVENTS] if key.rule_id]
+
+
+def test_a_dwell_is_to_be_inside_for_a_time_the_boundary_included(tmp_path):
+    rules = book(tmp_path, "inside", "{severity: minor, for: 20m}")
+    assert told(run(rules, WORLD, [boat(minute, IN_PORT) for minute in (0, 10, 19)])) == []
+    assert told(run(rules, WORLD, [boat(minute, IN_PORT) for minute in (0, 10, 20)])) == [(FIRED, 20)]
+
+
+def test_a_dwell_that_is_broken_by_an_absence_begins_anew(tmp_path):
+    rules = book(tmp_path, "inside", "{severity: minor, for: 20m}")
+    away = [boat(0, IN_PORT), boat(10, IN_PORT), boat(15, AT_SEA), boat(18, IN_PORT), boat(30, IN_PORT)]
+    assert told(run(rules, WORLD, away)) == []
+    silent = [boat(0, IN_PORT), boat(40, IN_PORT)]
+    assert told(run(rules, WORLD, silent)) == []
+
+
+def test_leaving_fires_for_what_was_inside_and_for_nothing_else_until_it_is_back(tmp_path):
+    rules = book(tmp_path, "left", "{severity: major}")
+    assert told(run(rules, WORLD, [boat(minute, AT_SEA) for minute in range(5)])) == []
+    lives = run(rules, WORLD, [boat(0, IN_PORT), boat(5, AT_SEA), boat(10, AT_SEA), boat(15, IN_PORT)])
+    assert told(lives) == [(FIRED, 5), (RESOLVED, 15)]
+
+
+def test_jitter_of_thirty_metres_on_the_edge_is_neither_leaving_nor_entering_again(tmp_path):
+    jitter = [boat(number, (ON_EDGE + (0.0003 if number % 2 else -0.0003), 20.9265)) for number in range(60)]
+    assert told(run(book(tmp_path, "left", "{severity: major}"), WORLD, jitter)) == []
+    assert told(run(book(tmp_path, "inside", "{severity: minor}"), WORLD, jitter)) == [(FIRED, 0)]
+    gone = boat(61, (ON_EDGE + 0.0008, 20.9265))
+    assert told(run(book(tmp_path, "left", "{severity: major}"), WORLD, [*jitter, gone])) == [(FIRED, 61)]
+
+
+def test_repeated_late_and_out_of_order_positions_move_nothing(tmp_path):
+    rules = book(tmp_path, "inside", "{severity: minor}")
+    events = [boat(0, AT_SEA), boat(20, AT_SEA), boat(5, IN_PORT, delay_min=18), boat(21, IN_PORT, delay_min=60)]
+    assert told(run(rules, WORLD, events)) == []
+
+
+@pytest.mark.parametrize("cut", [None, *range(1, 9)])
+def test_a_zone_counts_who_is_in_it_and_forgets_who_left_or_fell_silent(tmp_path, cut):
+    rules = book(tmp_path, "count", "{severity: minor, when: inside_count >= 3, clear: inside_count < 2}")
+    events = [
+        boat(0, IN_PORT, number=1), boat(1, IN_PORT, number=2), boat(2, IN_PORT, number=1), boat(3, IN_PORT, number=3),
+        boat(10, AT_SEA, number=3), boat(11, IN_PORT, number=1), boat(12, AT_SEA, number=2),
+        boat(20, IN_PORT, number=1), boat(60, IN_PORT, number=4), boat(61, IN_PORT, number=5),
+    ]  # fmt: skip
+    lives = run(rules, WORLD, events, frozenset() if cut is None else frozenset({cut}))
+    assert told(lives) == [(FIRED, 3), (RESOLVED, 12)]
+    assert (lives.changes[0].zone_id, lives.changes[0].asset_id, lives.changes[0].value) == (PORT, None, 3.0)
+    assert [key.key for key in lives.state[SIGNALS] if key.rule_id] == [f"zone_count:test.zone:{PORT}"]
+
+
+@pytest.mark.parametrize("when", ["inside", "left"])
+def test_a_restart_anywhere_changes_nothing(tmp_path, when):
+    rules = book(tmp_path, when, "{severity: minor, for: 4m}")
+    week = (AT_SEA, IN_PORT, IN_PORT, IN_PORT, AT_SEA, AT_SEA, AT_SEA)
+    events = [boat(2 * number, week[number % 7]) for number in range(45)]
+    whole = told(run(rules, WORLD, events))
+    assert FIRED in [kind for kind, _ in whole]
+    for cut in range(1, len(events)):
+        assert told(run(rules, WORLD, events, frozenset({cut}))) == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("when: inside", "when: near"), "one of inside, left, count"),
+        ((f"zones: {PORT}", "zone_kinds: [harbour]"), "no kind 'harbour'"),
+        ((f"zones: {PORT}\n", ""), "name them, or give zone_kinds"),
+        (("  - {severity: minor}", "  []"), "at least one"),
+    ],
+)
+def test_its_faults_are_named(tmp_path, change, says):
+    text = RULE.replace("WHEN", "inside").replace("LEVEL", "{severity: minor}")
+    (tmp_path / "rule.yaml").write_text(text.replace(*change), encoding="utf-8")
+    faults = rule_tests.check([tmp_path / "rule.yaml"])
+    assert any(says in fault.what for fault in faults), faults
