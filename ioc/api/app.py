@@ -11,6 +11,7 @@ from ioc.api.routes import (
     administration,
     alerts,
     auth,
+    backtests,
     catalogue,
     dead_letters,
     features,
@@ -45,6 +46,7 @@ def create_app(services: Services) -> FastAPI:
         for routes in (
             administration,
             alerts,
+            backtests,
             catalogue,
             dead_letters,
             features,

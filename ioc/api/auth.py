@@ -18,6 +18,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 VIEWERS = ("kiosk", "viewer", "operator", "supervisor", "department", "admin")
 OPERATORS = ("operator", "supervisor", "admin")
+SUPERVISORS = ("supervisor", "admin")
 DEPARTMENTS = ("department", "supervisor", "admin")
 ADMINS = ("admin",)
 
