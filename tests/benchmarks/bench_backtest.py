@@ -79,7 +79,7 @@ class Source:
 
 
 SOURCES = (
-    Source("air", "air.station-", 139, 0.5, lambda n, t, r: AirReading(
+    Source("air", "air.station-", 30, 0.5, lambda n, t, r: AirReading(
         pm25_ug_m3=r.uniform(10, 40), pm10_ug_m3=r.uniform(20, 70), so2_ug_m3=9.0, no2_ug_m3=20.0, o3_ug_m3=40.0,
         co_ug_m3=500.0, temp_celsius=24.5, rh_pct=80.0)),
     Source("water", "water.gauge-", 40, 0.1, lambda n, t, r: WaterLevel(level_m=r.uniform(0.5, 1.2))),
