@@ -105,6 +105,7 @@ class AlertSettings(Section):
 
     rules_dir: Path | None = Field(None, description="folder with rule files; unset: the shipped rules")
     policy_file: Path | None = Field(None, description="file that says who is told what; unset: the shipped policy")
+    backtests_at_once: int = Field(1, ge=1, le=16, description="backtests that run at once, over all replicas")
     returned_after: timedelta = Field(
         timedelta(days=1), ge=timedelta(minutes=1),
         description="minor and info alerts that ended this long ago need no acknowledgement any more",

@@ -11,6 +11,7 @@ from ioc.api.routes import (
     administration,
     alerts,
     auth,
+    backtests,
     catalogue,
     dead_letters,
     features,
@@ -48,6 +49,7 @@ def create_app(services: Services) -> FastAPI:
             administration,
             supervision,  # before the alerts' own verbs, which take any word
             alerts,
+            backtests,
             catalogue,
             dead_letters,
             features,

@@ -18,6 +18,7 @@ from ioc.ports import Clock
 from ioc.storage.accounts import AccountStore
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.audit import AuditLog
+from ioc.storage.backtest_runs import BacktestRunStore
 from ioc.storage.indicators import IndicatorStore
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
@@ -47,6 +48,7 @@ class ApiServices:
     accounts: AccountStore
     keys: SourceKeyStore
     audit: AuditLog
+    backtests: BacktestRunStore
     alerts: PostgresAlertStore
     history: HistoryStore
     indicators: IndicatorStore

@@ -35,6 +35,7 @@ from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.archive_reads import ArchiveReader
 from ioc.storage.archived_history import ArchivedHistory
 from ioc.storage.audit import AuditLog
+from ioc.storage.backtest_runs import BacktestRunStore
 from ioc.storage.feed_status import FeedStatusStore
 from ioc.storage.indicators import IndicatorStore
 from ioc.storage.letters import DeadLetterStore
@@ -83,6 +84,7 @@ def make_api(base: Foundations) -> ApiServices:
         accounts=AccountStore(database, clock),
         keys=SourceKeyStore(database, clock),
         audit=AuditLog(database, clock),
+        backtests=BacktestRunStore(database, clock),
         alerts=alerts,
         history=history,
         indicators=indicators,

@@ -13,6 +13,7 @@ from ioc import cancellation
 from ioc.api.app import create_app
 from ioc.api.services import Check, Services
 from ioc.api.serving import serve as serve_http
+from ioc.bootstrap.backtest_runner import BacktestRunner
 from ioc.bootstrap.edge import make_api, make_destinations
 from ioc.bootstrap.foundations import Foundations, open_foundations
 from ioc.bootstrap.intake import Ingest, make_ingest
@@ -118,6 +119,8 @@ async def _start(
     if "api" in roles:
         api = make_api(base)
         tasks.append(group.create_task(api.hub.run(), name="wall"))
+        backtests = BacktestRunner(base.settings, base.database.conninfo, api.backtests)
+        tasks.append(group.create_task(backtests.run(), name="backtests"))
     if "process" in roles:
         worker = make_worker(base)
         checks["worker"] = lambda: _check_worker(worker)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -10,24 +14,28 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from alerts.backtest import Trial
 from alerts.rulebook import Rulebook
 from ioc.bootstrap import Foundations, scratch
-from ioc.bootstrap.backtests import Account, Period, backtest_stored
-from ioc.bootstrap.knowledge import load_world
+from ioc.bootstrap.backtests import Account, Period, Progress, backtest_stored
+from ioc.bootstrap.foundations import open_store
 from ioc.cli import make_app
+from ioc.cli.backtest_report import EventBar
 from ioc.domain.alerts import ChangeType
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
-from ioc.domain.kinds import Crowd, UnitReport
+from ioc.domain.kinds import AirReading, CameraStatus, Crowd
+from ioc.errors import ConfigurationError
 from ioc.replaying import Replay
 from ioc.replaying.journal import read_journal
+from ioc.settings import Settings
+from ioc.settings import load as load_settings
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
 from ioc.storage.outbox import enqueue
 from ioc.storage.pool import Database
 from tests.support.golden import CASES, START, Golden, dump, make_settings
+from tests.support.servers import reachable_folder
 
 RULES = Path(str(resources.files("alerts").joinpath("rules")))
 CROWD = RULES / "28-crowd.yaml"
@@ -63,12 +71,13 @@ def _found(account: Account) -> set[Found]:
     }
 
 
-async def _backtest(base: Foundations, drafts: Rulebook, period: Period, *, stop_after: int | None = None) -> Account:
-    reached = []
-    return await backtest_stored(
-        base.settings, base.database, drafts, period, on_progress=reached.append,
-        is_stopped=lambda: stop_after is not None and len(reached) >= stop_after,
-    )  # fmt: skip
+async def _backtest(base: Foundations, drafts: Rulebook, period: Period) -> Account:
+    reached: list[Progress] = []
+    account = await backtest_stored(
+        base.settings, base.database, drafts, period, on_progress=reached.append, is_stopped=lambda: False
+    )
+    assert [step.events_count for step in reached[-1:]] == [account.events_count][: len(reached)]
+    return account
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -86,3 +95,143 @@ async def test_shipped_rules_over_stored_history_give_the_alerts_that_live_gave(
     assert len(listed) >= 1
     assert _found(account) == listed
     assert account.comparison.added == account.comparison.gone == []
+
+
+CROWDS_FROM = datetime(2026, 11, 23, 2, tzinfo=UTC)
+SPAN = ["--from", "2026-11-23T09:00+07:00", "--to", "2026-11-23T13:00+07:00"]
+
+
+def _crowds(*, sites: int, start: datetime = CROWDS_FROM, minutes: int = 240) -> list[Event]:
+    """Make crowds: dense for every second half hour; at every third site only the looser rule sees it."""
+    events = []
+    for minute in range(minutes):
+        at = start + timedelta(minutes=minute)
+        for number in range(sites):
+            density = (3.0, 4.5, 1.9)[number % 3] if (minute // 30) % 2 else 0.5
+            events.append(_event(f"site.{number}", at, Crowd(density_p_m2=density)))
+    return events
+
+
+def _event(asset_id: str, at: datetime, data) -> Event:
+    return Event(
+        event_id=event_id("tourism", asset_id, at, data.KIND), feed_id="tourism", asset_id=asset_id, observed_at=at,
+        received_at=at + timedelta(seconds=1), data=data, unit_code="06652",
+    )  # fmt: skip
+
+
+async def _store(database: Database, events: list[Event]) -> None:
+    async def refuse(connection, changes) -> None:
+        raise AssertionError("no alert changes in this test")
+
+    async with PostgresBatchStore(database, alerts=refuse).begin("test") as transaction:
+        await transaction.record(events)
+
+
+async def _fill(settings: Settings, events: list[Event]) -> None:
+    async with open_store(settings) as conninfo:
+        await migrate_database(conninfo, schema=settings.store.schema_name)
+        async with Database(conninfo, schema=settings.store.schema_name) as database:
+            await _store(database, events)
+
+
+@pytest.fixture
+def drafts(tmp_path) -> Path:
+    """The shipped rule for crowds with a lower limit."""
+    text = CROWD.read_text(encoding="utf-8").replace("density_p_m2 >= 2", "density_p_m2 >= 1.85")
+    path = tmp_path / "looser.yaml"
+    path.write_text(text.partition("tests:")[0], encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def embedded(monkeypatch) -> Iterator[None]:
+    """A deployment of its own with the embedded store, as the environment of commands."""
+    with reachable_folder() as folder:
+        monkeypatch.setenv("IOC_DATA_DIR", str(folder / "data"))
+        monkeypatch.delenv("IOC_STORE__URL", raising=False)
+        # Logs would go to the output that the runner takes away again.
+        monkeypatch.setattr("ioc.logs.configure", lambda **_: None)
+        yield
+
+
+def test_the_command_plays_what_the_embedded_store_holds(embedded, drafts, tmp_path):
+    asyncio.run(_fill(load_settings(), _crowds(sites=3)))
+    options = ["--json", str(tmp_path / "out.json"), "--plot", str(tmp_path / "out.svg")]
+    said = CliRunner().invoke(make_app(), ["backtest", "--rules", str(drafts), *SPAN, *options])
+    assert said.exit_code == 0, said.output
+    assert "+4 −0" in said.output
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (written["events"], len(written["added"]), written["gone"], written["is_partial"]) == (720, 4, [], False)
+    assert (tmp_path / "out.svg").read_text(encoding="utf-8").count("<rect") == 1 + 12 + 8
+    elsewhere = CliRunner().invoke(make_app(), ["backtest", "--rules", str(drafts), *SPAN, "--unit", "06658"])
+    assert "+0 −0" in elsewhere.output
+
+
+def test_ctrl_c_gives_what_was_found_until_then_and_says_that_it_is_partial(embedded, drafts, tmp_path, monkeypatch):
+    asyncio.run(_fill(load_settings(), _crowds(sites=500)))
+    monkeypatch.setattr(EventBar, "show", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    said = CliRunner().invoke(
+        make_app(), ["backtest", "--rules", str(drafts), *SPAN, "--json", str(tmp_path / "out.json")]
+    )
+    assert said.exit_code == 130, said.output
+    assert "a partial result" in said.output
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert written["is_partial"]
+    assert 0 < written["events"] < 120_000
+    assert CROWDS_FROM.isoformat() < written["until"] < (CROWDS_FROM + timedelta(hours=4)).isoformat()
+
+
+def test_a_period_is_asked_for_where_no_files_are_named(drafts, tmp_path):
+    for asked in ([], ["--from", "2026-11-23", "--to", "2026-11-22"], ["--from", "2026-11-23", str(drafts)]):
+        said = CliRunner().invoke(make_app(), ["backtest", "--rules", str(drafts), *asked])
+        assert isinstance(said.exception, ConfigurationError), asked
+
+
+@pytest.fixture
+async def base(plain_postgres_url, fresh_database, tmp_path):
+    settings = make_settings(tmp_path / "data", await fresh_database(plain_postgres_url))
+    async with scratch(settings) as base:
+        yield base
+
+
+async def test_rules_watch_before_the_period_and_only_what_starts_in_it_counts(base):
+    """The crowds that were dense since half past two fire then; whoever looks from three on sees the later ones."""
+    await _store(base.database, _crowds(sites=1))
+    drafts = Rulebook.load([CROWD])
+    whole = await _backtest(base, drafts, Period(start=CROWDS_FROM, end=CROWDS_FROM + timedelta(hours=4)))
+    starts = [item.started_at - CROWDS_FROM for item in whole.comparison.draft]
+    assert len(starts) == 4
+    middle = starts[1] - timedelta(minutes=1)
+    period = Period(start=CROWDS_FROM + middle, end=CROWDS_FROM + timedelta(hours=4))
+    later = await _backtest(base, drafts, period)
+    assert later.warm_up >= timedelta(hours=1)
+    assert [item.started_at - CROWDS_FROM for item in later.comparison.draft] == starts[1:]
+
+
+async def test_the_silence_of_what_rules_look_at_is_no_silence_of_ours_while_others_speak(base):
+    """A station that falls silent is called so although its kind has no other: cameras went on all the time."""
+    station, cameras = "air.hong-gai", []
+    spoken = [_event(station, CROWDS_FROM + timedelta(minutes=n), AirReading(pm25_ug_m3=9.0)) for n in range(60)]
+    returned = [_event(station, CROWDS_FROM + timedelta(hours=3), AirReading(pm25_ug_m3=9.0))]
+    for minute in range(200):
+        at = CROWDS_FROM + timedelta(minutes=minute)
+        cameras.append(_event("camera.1", at, CameraStatus(status="ok")))
+    drafts = Rulebook.load([RULES / "09-station-silent.yaml"])
+    period = Period(start=CROWDS_FROM, end=CROWDS_FROM + timedelta(hours=4))
+    await _store(base.database, [*spoken, *returned])
+    ours = await _backtest(base, drafts, period)
+    assert ours.comparison.draft == []
+    await _store(base.database, cameras)
+    theirs = await _backtest(base, drafts, period)
+    [silent] = theirs.comparison.draft
+    assert silent.asset_id == station
+    assert silent.started_at - spoken[-1].received_at < timedelta(minutes=6)
+    assert silent.ended_at == returned[0].received_at
+
+
+async def test_only_kinds_that_the_rules_look_at_are_read(base):
+    await _store(base.database, _crowds(sites=2, minutes=30))
+    await _store(base.database, [_event("camera.1", CROWDS_FROM, CameraStatus(status="ok"))])
+    period = Period(start=CROWDS_FROM, end=CROWDS_FROM + timedelta(hours=1))
+    account = await _backtest(base, Rulebook.load([CROWD]), period)
+    assert (account.kinds, account.events_count) == (("tourism.crowd",), 60)
