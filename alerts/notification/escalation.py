@@ -68,7 +68,7 @@ def climb(alert: Alert, ladder: Ladder, rung: Rung, *, now: datetime, is_held: b
     if alert.ended_at is not None or alert.operator is OperatorState.NORMAL:
         return Climb(rung=rung, is_over=True)
     if alert.operator in _SET_ASIDE:
-        return Climb(rung=replace(rung, is_paused=True), look_at=alert.shelved_until)
+        return Climb(rung=replace(rung, is_paused=True), look_at=alert.shelved_until or alert.suppressed_until)
     if alert.operator is OperatorState.ACKNOWLEDGED:
         rung = replace(rung, is_paused=True)
         if ladder.ack_timeout is None or alert.acked_at is None:

@@ -13,7 +13,6 @@ from alerts.notification.matchers import Matchers
 from alerts.notification.policy_files import read_policy
 from ioc.delivery.signing import make_secret
 from ioc.domain.alerts import ChangeType, ConditionState, OperatorState, Severity
-
 from ioc.processing.notifier import Notifier
 from ioc.sealing import Sealer
 from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
