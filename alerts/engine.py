@@ -65,10 +65,12 @@ class Engine:
     Args:
         rulebook: the rules.
         world: zones, names, and which station stands for which zone.
+        is_behind: these are known not to be the newest rules. What is kept of rules that are not among them is then
+            left for those who have them: it ends no alert.
     """
 
-    def __init__(self, rulebook: Rulebook, world: World) -> None:
-        self._rules, self._world = rulebook.rules, world
+    def __init__(self, rulebook: Rulebook, world: World, *, is_behind: bool = False) -> None:
+        self._rules, self._world, self._is_behind = rulebook.rules, world, is_behind
         self._index_of = {rule.rule_id: index for index, rule in enumerate(self._rules)}
         self._evaluators: list[Any] = [
             rule.condition.bind(rule, index, world) for index, rule in enumerate(self._rules)
@@ -88,17 +90,40 @@ class Engine:
         for event in last_seen:
             memory.readings("", type(event.data))[reading_key(event)] = event
             memory.clock = max(memory.clock, event.received_at)
-        for key, kept in state.items():
-            if (part := read_part_key(key.key)) is not None:
-                self._restore_part(memory, key, part, kept)
-            elif key != CLOCK:
-                self._restore_series(memory, key, kept)
+        self._restore_rules(memory, state)
         if (kept_clock := state.get(CLOCK)) is not None:
             memory.clock, memory.resumed_from = msgspec.msgpack.decode(
                 kept_clock, type=tuple[datetime, datetime | None]
             )
         for evaluator in self._evaluators:
             evaluator.resume(memory)
+
+    def inherit(self, partition: object, state: Mapping[StateKey, bytes], before: Engine) -> None:
+        """Take a partition over from an engine of this process that had other rules, between two steps.
+
+        What no rule owns (newest readings, log time) goes on as it is, so that nothing looks like a silence. What a
+        rule sent goes on where the rule means the same; another one sends what it must anew.
+        """
+        old = before._memory(partition)
+        memory = self._memories[partition] = PartitionMemory(len(self._rules))
+        memory.seen, memory.clock = old.seen, old.clock
+        self._restore_rules(memory, state)
+        memory.clock, memory.resumed_from = old.clock, old.resumed_from
+        same = {
+            old_index: index
+            for old_index, rule in enumerate(before._rules)
+            if (index := self._index_of.get(rule.rule_id)) is not None and self._rules[index].version == rule.version
+        }
+        memory.forwarded = {(same[index], key): sent for (index, key), sent in old.forwarded.items() if index in same}
+        for evaluator in self._evaluators:
+            evaluator.resume(memory)
+
+    def _restore_rules(self, memory: PartitionMemory, state: Mapping[StateKey, bytes]) -> None:
+        for key, kept in state.items():
+            if (part := read_part_key(key.key)) is not None:
+                self._restore_part(memory, key, part, kept)
+            elif key != CLOCK:
+                self._restore_series(memory, key, kept)
 
     def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes) -> None:
         index = self._index_of.get(key.rule_id)
@@ -112,6 +137,8 @@ class Engine:
                 memory.series[index][key.key] = series
                 memory.clock = max(memory.clock, series.heard_at or memory.clock)
                 return
+        if self._is_behind:
+            return
         memory.kept[key.rule_id, key.key] = None
         old = msgspec.msgpack.decode(kept, type=Series)
         if old.last is not None:
@@ -121,7 +148,8 @@ class Engine:
         """Give a rule its part of what it looked back on; a rule that does not look back any more has it deleted."""
         index = self._index_of.get(key.rule_id)
         restore = None if index is None else getattr(self._evaluators[index], "restore_part", None)
-        if restore is None or not restore(memory, *part, kept):
+        is_kept = restore is not None and restore(memory, *part, kept)
+        if not is_kept and not self._is_behind:
             memory.kept[key.rule_id, key.key] = None
 
     def forget(self, partition: object) -> None:

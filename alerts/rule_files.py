@@ -18,8 +18,11 @@ from ioc.domain.kinds import KINDS, Payload
 # What libyaml reads, it reads ten times faster than Python.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+_DURATIONS = re.compile(rf"(?:{_DURATION.pattern}\s*)+")
+LONGEST = timedelta(days=3_660)
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _COMPARISON = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
+MOST_NESTED = 32
 _REQUIRED: Any = object()
 
 
@@ -49,6 +52,9 @@ class Table:
             self.fault(f"{where or 'the file'} must be a mapping")
             return
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.fault("a key must be a word", key)
+                continue
             if key.value in self._entries:
                 self.fault(f"{key.value!r} stands twice", key)
             self._entries[key.value] = (key, value)
@@ -81,7 +87,13 @@ class Table:
     def value(self, key: str, default: Any = _REQUIRED) -> Any:
         """Give a value as YAML has it."""
         entry = self._take(key, default)
-        return default if entry is None else _construct(entry)
+        if entry is None:
+            return default
+        try:
+            return _construct(entry)
+        except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+            self.fault(f"{key}: {str(error).splitlines()[0]}", entry)
+            return default
 
     def text(self, key: str, default: str = _REQUIRED) -> str:
         """Give a text."""
@@ -237,25 +249,60 @@ class Table:
 
 
 def parse_duration(found: object) -> timedelta | None:
-    """Read ``1h30m`` and the like; None when it is no duration."""
-    if not isinstance(found, str) or not re.fullmatch(rf"(?:{_DURATION.pattern}\s*)+", found.strip()):
+    """Read ``1h30m`` and the like; None when it is no duration, or longer than a rule can mean."""
+    if not isinstance(found, str) or not _DURATIONS.fullmatch(found.strip()):
         return None
-    return sum((float(amount) * _UNITS[unit] for amount, unit in _DURATION.findall(found)), timedelta(0))
+    try:
+        whole = sum((float(amount) * _UNITS[unit] for amount, unit in _DURATION.findall(found)), timedelta(0))
+    except OverflowError:
+        return None
+    return whole if whole <= LONGEST else None
 
 
 def read_tables(path: Path, faults: list[Fault]) -> list[Table]:
     """Give the rules of a file: one document each."""
     try:
         text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        faults.append(Fault(file=str(path), line=1, what=f"cannot be read: {error}"))
+        return []
+    return parse_tables(text, str(path), faults)
+
+
+def parse_tables(text: str, name: str, faults: list[Fault], *, is_trusted: bool = True) -> list[Table]:
+    """Give the rules of a text: one document each; ``name`` stands for the file in faults.
+
+    A text that somebody sends is not trusted: what would make much of little is a fault before it is built.
+    """
+    try:
+        if not is_trusted and (refused := _find_unbounded(text)) is not None:
+            faults.append(Fault(file=name, line=refused[0], what=refused[1]))
+            return []
         nodes = [node for node in yaml.compose_all(text, Loader=_LOADER) if node is not None]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        faults.append(Fault(file=str(path), line=line, what=f"not YAML: {error.problem}"))
+        faults.append(Fault(file=name, line=line, what=f"not YAML: {error.problem}"))
         return []
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        faults.append(Fault(file=str(path), line=1, what=f"cannot be read: {error}"))
+    except yaml.YAMLError as error:
+        faults.append(Fault(file=name, line=1, what=f"cannot be read: {error}"))
         return []
-    return [Table(node, str(path), faults) for node in nodes]
+    return [Table(node, name, faults) for node in nodes]
+
+
+def _find_unbounded(text: str) -> tuple[int, str] | None:
+    """Find what makes a small text a large rule: nesting, and aliases, which repeat what they stand for.
+
+    The events of a text come one by one; only the tree that is made of them afterwards is built by recursion.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        if isinstance(event, yaml.AliasEvent):
+            return line, "aliases are not read: write it out"
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_NESTED:
+            return line, f"nested deeper than {MOST_NESTED}"
+    return None
 
 
 def _construct(node: yaml.Node) -> Any:

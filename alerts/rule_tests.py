@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ BEGIN = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 """09:00 in the province, unless a test says otherwise."""
 
 _STEP = timedelta(seconds=10)
+MOST_EVENTS = 20_000
+LONGEST_TEST = timedelta(days=14)
+"""What one test may play: the longest that comes with the program plays 272 events in 46 hours."""
+
 _EVENTS, _SIGNALS = "events", "signals"
 _ENVELOPE = frozenset({"at", "asset", "kind", "lon", "lat", "unit", "feed", "quality", "delay", "every", "until"})
 
@@ -65,16 +70,34 @@ def run_tests(paths: Iterable[Path], world: World) -> list[TestResult]:
     return results
 
 
+def run_tests_of(rule: Rule, tables: Sequence[Table], world: World) -> list[TestResult]:
+    """Run the tests beside one rule; what is wrong with how they are written is noted in their tables.
+
+    Together they play no more than a single test may.
+    """
+    tests = [_read_test(rule, table) for table in tables]
+    played = sum((test.end_at - test.begin_at for test in tests), timedelta(0))
+    if played > LONGEST_TEST or sum(len(test.events) for test in tests) > MOST_EVENTS:
+        tables[0].fault(f"tests: together at most {MOST_EVENTS:,} readings in {LONGEST_TEST.days} days")
+    if any(table.faults for table in tables):
+        return []
+    return [_judge(rule, test, world) for test in tests]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Test:
     name: str
     events: Sequence[Event]
     expected: Sequence[Mapping[str, Any]]
+    begin_at: datetime
     end_at: datetime
 
 
 def _run(rule: Rule, table: Table, world: World) -> TestResult:
-    test = _read_test(rule, table)
+    return _judge(rule, _read_test(rule, table), world)
+
+
+def _judge(rule: Rule, test: _Test, world: World) -> TestResult:
     came = [_describe(change) for change in play(rule, test.events, test.end_at, world)]
     wanted = [_to_expected(item) for item in test.expected]
     matches = len(came) == len(wanted) and all(
@@ -116,12 +139,17 @@ def _read_test(rule: Rule, table: Table) -> _Test:
     if not isinstance(begin, datetime) or begin.tzinfo is None:
         table.fault("begin: must be an instant with an offset")
         begin = BEGIN
-    events = [event for given in table.tables("given") for event in _read_events(rule, given, begin)]
+    lines = (event for given in table.tables("given") for event in _read_events(rule, given, begin))
+    events = list(islice(lines, MOST_EVENTS + 1))
     expected = [_read_expected(item, begin) for item in table.tables("expect", optional=True)]
     wait = table.duration("then_wait", timedelta(0))
     table.finish()
-    last_at = max((event.received_at for event in events), default=begin)
-    return _Test(name=name, events=events, expected=expected, end_at=last_at + wait)
+    first_at = min((event.received_at for event in events), default=begin)
+    end_at = max((event.received_at for event in events), default=begin) + wait
+    if len(events) > MOST_EVENTS or end_at - first_at > LONGEST_TEST:
+        table.fault(f"a test plays at most {MOST_EVENTS:,} readings in {LONGEST_TEST.days} days")
+        events, end_at = [], first_at
+    return _Test(name=name, events=events, expected=expected, begin_at=first_at, end_at=end_at)
 
 
 def _read_events(rule: Rule, table: Table, begin: datetime) -> Iterator[Event]:

@@ -61,6 +61,10 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
 """Every kind of condition: the one place to add one."""
 
 
+MARK = "~"
+"""What stands between a rule's name and the number of a version that runs beside it."""
+
+
 class RulebookError(ConfigurationError):
     """Rule files have faults; each is named with file and line."""
 
@@ -87,6 +91,10 @@ class Rulebook:
             raise RulebookError(faults)
         return cls(rules)
 
+    def find(self, rule_id: str) -> Rule | None:
+        """Give a rule by its name, None where there is none."""
+        return next((rule for rule in self.rules if rule.rule_id == rule_id), None)
+
 
 def read_rules(paths: Iterable[Path]) -> tuple[list[Rule], dict[str, list[Table]], list[Fault]]:
     """Read every rule with the tests beside it, and note every fault."""
@@ -95,7 +103,7 @@ def read_rules(paths: Iterable[Path]) -> tuple[list[Rule], dict[str, list[Table]
     faults: list[Fault] = []
     for path in _find_files(paths, faults):
         for table in read_tables(path, faults):
-            rule, beside = _read_rule(table)
+            rule, beside = read_rule(table)
             if rule.rule_id in tests:
                 table.fault(f"rule {rule.rule_id!r} stands twice")
             rules.append(rule)
@@ -114,7 +122,10 @@ def _find_files(paths: Iterable[Path], faults: list[Fault]) -> list[Path]:
     return found
 
 
-def _read_rule(table: Table) -> tuple[Rule, list[Table]]:
+def read_rule(table: Table) -> tuple[Rule, list[Table]]:
+    """Read one rule with the tests beside it; faults are noted in the table."""
+    if MARK in table.text("rule", ""):
+        table.fault(f"rule: no {MARK!r} in a name; it tells candidates apart")
     name = table.text("condition")
     reader = CONDITIONS.get(name)
     if reader is None:

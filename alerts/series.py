@@ -86,8 +86,7 @@ def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: da
     """Move a series by one outcome per level at the instant ``at``; gives a decision when there is something to say."""
     levels = policy.levels
     if len(series.active_at) != len(levels):
-        series.active_at = [None] * len(levels)
-        series.fired = [False] * len(levels)
+        _fit_to(series, levels)
     after_gap = series.evaluated_at is not None and at - series.evaluated_at > policy.gap
     series.evaluated_at = at
     for index, (level, verdict) in enumerate(zip(levels, verdicts, strict=True)):
@@ -97,6 +96,16 @@ def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: da
     if top is None:
         return _not_firing(series, policy, verdicts, at, after_gap=after_gap)
     return _firing(series, levels[top].severity, verdicts[top], top)
+
+
+def _fit_to(series: Series, levels: Sequence[Level]) -> None:
+    """Begin with these levels. An alert that is open when a rule gets other ones goes on with the nearest of them."""
+    series.active_at = [None] * len(levels)
+    series.fired = [False] * len(levels)
+    if series.last is not None and levels:
+        rank = series.last.severity.rank
+        series.top = min(range(len(levels)), key=lambda index: abs(levels[index].severity.rank - rank))
+        series.active_at[series.top], series.fired[series.top] = series.last.started_at, True
 
 
 def _move_level(series: Series, index: int, level: Level, verdict: Verdict, at: datetime, *, after_gap: bool) -> None:

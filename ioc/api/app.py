@@ -21,6 +21,7 @@ from ioc.api.routes import (
     notifications,
     reasons,
     reports,
+    rules,
     subscriptions,
     twin,
 )
@@ -53,6 +54,7 @@ def create_app(services: Services) -> FastAPI:
             notifications,
             reasons,
             reports,
+            rules,
             subscriptions,
             twin,
         ):

@@ -14,6 +14,7 @@ from connectors.transports.http_push import HttpPush
 from ioc.api.wall.hub import WallHub
 from ioc.delivery.destination import DestinationPolicy
 from ioc.ports import Clock
+from ioc.rules.desk import RuleDesk
 from ioc.storage.accounts import AccountStore
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.audit import AuditLog
@@ -55,10 +56,15 @@ class ApiServices:
     policy: Policy
     destinations: DestinationPolicy
     hub: WallHub
-    rulebook: Rulebook
+    rules: RuleDesk
     feeds: Mapping[str, Feed]
     feed_statuses: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
     geo_directory: Path | None = None
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rules in force now; ask again for each question."""
+        return self.rules.rules.rulebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

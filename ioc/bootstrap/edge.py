@@ -19,14 +19,16 @@ from ioc.bootstrap.knowledge import (
     load_feed_configs,
     load_feeds,
     load_policy,
-    load_rulebook,
     load_world,
 )
 from ioc.bootstrap.letters import retry_letters
+from ioc.bootstrap.processing import make_rules
 from ioc.delivery.destination import AllowedNetwork, DestinationPolicy
 from ioc.delivery.signing import make_secret
 from ioc.domain.kinds import KINDS, Payload, TruckStep, UnitReport, VesselPosition
 from ioc.errors import ConfigurationError
+from ioc.rules.desk import RuleDesk
+from ioc.rules.in_force import RulesInForce
 from ioc.sealing import Sealer
 from ioc.settings import Settings
 from ioc.storage.accounts import AccountStore
@@ -40,6 +42,7 @@ from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.retention import Retention
+from ioc.storage.rules import RuleStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
@@ -50,7 +53,7 @@ _VESSEL_STALE = timedelta(minutes=6)
 """A vessel at anchor reports every three minutes (ITU-R M.1371), so two reports may be missed."""
 
 
-def make_api(base: Foundations) -> ApiServices:
+def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiServices:
     """Make what the api role serves.
 
     Raises:
@@ -75,10 +78,11 @@ def make_api(base: Foundations) -> ApiServices:
         clock=clock,
         random=base.random,
     )
+    audit = AuditLog(database, clock)
     return ApiServices(
         accounts=AccountStore(database, clock),
         keys=SourceKeyStore(database, clock),
-        audit=AuditLog(database, clock),
+        audit=audit,
         alerts=alerts,
         history=history,
         indicators=indicators,
@@ -90,7 +94,7 @@ def make_api(base: Foundations) -> ApiServices:
         policy=load_policy(settings),
         destinations=make_destinations(settings),
         hub=hub,
-        rulebook=load_rulebook(settings),
+        rules=RuleDesk(RuleStore(database), rules or make_rules(base), world, audit, clock),
         feeds=feeds,
         feed_statuses=statuses.statuses,
         geo_directory=base.geo_directory,
