@@ -20,7 +20,7 @@ _LARGEST_ID = 2**63 - 1
 _LARGEST_NUMBER = 2**31 - 1
 
 RuleId = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_.]{0,79}$", examples=["crowd.density"])]
-Reason = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+Reason = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"\S")]
 Expected = Annotated[int | None, Field(ge=0, le=_LARGEST_ID)]
 
 
