@@ -20,7 +20,7 @@ from alerts.conditions.leveled import reading_key
 from alerts.memory import PartitionMemory, RuleFault
 from alerts.readings import read_part_key, to_part_key
 from alerts.rulebook import Rulebook
-from alerts.series import Series
+from alerts.series import Series, carry_over
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, StateKey
 from ioc.domain.events import Event, Signal
@@ -115,8 +115,20 @@ class Engine:
             if (index := self._index_of.get(rule.rule_id)) is not None and self._rules[index].version == rule.version
         }
         memory.forwarded = {(same[index], key): sent for (index, key), sent in old.forwarded.items() if index in same}
+        self._carry_levels_over(memory, before)
         for evaluator in self._evaluators:
             evaluator.resume(memory)
+
+    def _carry_levels_over(self, memory: PartitionMemory, before: Engine) -> None:
+        for rule in before._rules:
+            index = self._index_of.get(rule.rule_id)
+            if index is None or self._rules[index].condition_name != rule.condition_name:
+                continue
+            old, new = rule.condition.levels, self._rules[index].condition.levels
+            if [level.severity for level in old] != [level.severity for level in new]:
+                for key, series in memory.series[index].items():
+                    carry_over(series, old, new)
+                    memory.dirty.add((index, key))
 
     def _restore_rules(self, memory: PartitionMemory, state: Mapping[StateKey, bytes]) -> None:
         for key, kept in state.items():

@@ -108,6 +108,22 @@ def _fit_to(series: Series, levels: Sequence[Level]) -> None:
         series.active_at[series.top], series.fired[series.top] = series.last.started_at, True
 
 
+def carry_over(series: Series, old: Sequence[Level], new: Sequence[Level]) -> None:
+    """Let a series go on under other levels: what a severity has reached, and since when, stays with that severity."""
+    if len(series.active_at) != len(old):
+        return
+    reached = {level.severity: place for place, level in reversed(list(enumerate(old)))}
+    places = [reached.get(level.severity) for level in new]
+    was_top = series.top
+    series.active_at, series.fired = (
+        [None if place is None else series.active_at[place] for place in places],
+        [place is not None and series.fired[place] for place in places],
+    )
+    series.top = next((index for index, place in enumerate(places) if place == was_top), -1)
+    if series.last is not None and not any(series.fired):
+        _fit_to(series, new)
+
+
 def _move_level(series: Series, index: int, level: Level, verdict: Verdict, at: datetime, *, after_gap: bool) -> None:
     active_at = series.active_at[index]
     if verdict.holds:

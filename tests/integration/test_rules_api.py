@@ -130,10 +130,10 @@ async def test_what_makes_no_sense_is_refused(boss, wrong):
     assert (await boss.post(f"{PATH}/activate", json=wanted)).status_code == 422
 
 
-async def decided(edge, minutes, density, start=0):
+async def decided(edge, *densities):
     """Let an engine with the rules in force decide on a crowd, minute by minute, as a worker would."""
     engine = Engine(edge.api.rulebook, load_world())
-    readings = [crowd(start + minute, density) for minute in range(minutes)]
+    readings = [crowd(minute, density) for minute, density in enumerate(densities)]
     store = PostgresBatchStore(edge.base.database, alerts=AlertWriter(enqueue))
     async with store.begin("test") as transaction:
         await transaction.record(readings)
@@ -142,7 +142,7 @@ async def decided(edge, minutes, density, start=0):
 
 async def test_why_names_the_version_that_decided_also_when_a_later_one_is_in_force(edge, boss):
     await activated(boss, await saved(boss, crowd_rule(3.0)))
-    await decided(edge, 7, 3.5)
+    await decided(edge, *[3.5] * 7)
     [alert] = (await boss.get("/api/v1/alerts")).json()["items"]
     await activated(boss, await saved(boss, crowd_rule(4.0)))
     why = (await boss.get(f"/api/v1/alerts/{alert['id']}/why")).json()
@@ -154,7 +154,7 @@ async def test_why_names_the_version_that_decided_also_when_a_later_one_is_in_fo
 
 async def test_why_says_when_the_deciding_rule_came_from_a_file_that_changed(edge, boss):
     await activated(boss, await saved(boss, crowd_rule(3.0)))
-    await decided(edge, 7, 3.5)
+    await decided(edge, *[3.5] * 7)
     async with edge.base.database.connection() as connection:
         await connection.execute("UPDATE alert_event SET alert = jsonb_set(alert, '{rule_version}', '\"gone\"')")
     [alert] = (await boss.get("/api/v1/alerts")).json()["items"]
@@ -171,8 +171,7 @@ async def test_a_candidate_is_compared_with_what_was_in_force_while_it_ran(edge,
         await connection.execute("ALTER TABLE rule_activation DISABLE TRIGGER USER")
         await connection.execute("UPDATE rule_activation SET at = '2026-11-23T02:00Z'")
         await connection.execute("ALTER TABLE rule_activation ENABLE TRIGGER USER")
-    await decided(edge, 8, 1.5)
-    await decided(edge, 8, 2.5, start=30)
+    await decided(edge, *[1.5] * 8, *[0.1] * 8, *[2.5] * 8)
     report = (await boss.get(f"{PATH}/shadow-report", params={"to": "2026-11-23T03:00:00Z"})).json()
     assert (report["number"], report["firings"], report["in_force_firings"]) == (1, 2, 1)
     assert (report["added"], report["gone"]) == (1, 0)

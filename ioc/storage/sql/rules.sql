@@ -38,9 +38,9 @@ VALUES (%(rule_id)s, %(lane)s, %(state)s, %(number)s, %(is_roll_back)s, %(restor
 RETURNING activation_id, rule_id, lane, state, number, is_roll_back, restores, actor, reason, at
 
 -- name: occurrences
--- Alerts of some rules that stood in a time, each with when it was decided and every severity that it had.
+-- Alerts of some rules that stood in a time, each with when it was decided and every severity that it had until the end.
 SELECT alert.rule_id, alert.labels, alert.asset_id, alert.unit_code, alert.title_vi, alert.title_en, alert.observed_at,
-    least(alert.ended_at, %(end)s) AS ended_at, fired.at AS started_at, had.severities
+    CASE WHEN alert.ended_at <= %(end)s THEN alert.ended_at END AS ended_at, fired.at AS started_at, had.severities
 FROM alert
 CROSS JOIN LATERAL (SELECT min(at) AS at FROM alert_event AS entry
                     WHERE entry.alert_id = alert.alert_id AND entry.type = 'fired') AS fired

@@ -214,6 +214,24 @@ def test_an_alert_goes_on_when_its_rule_gets_another_level():
     assert run.said()[-1] == ("crowd.density", "severity", 9.0)
 
 
+def test_a_for_that_runs_goes_on_with_its_severity_when_levels_come_and_go():
+    run = Reloading(read(crowd_rule()))
+    run.take((0, 2.5), (1, 2.5))
+    run.change_rules(read(crowd_rule().replace(LEVEL, MORE)))
+    run.take((2, 9.5))
+    run.change_rules(read(crowd_rule()))
+    run.take((3, 2.5), (4, 2.5), (5, 2.5))
+    assert run.said() == [("crowd.density", "fired", 5.0)]
+
+
+def test_an_alert_of_a_severity_that_is_no_longer_there_goes_on_with_the_nearest():
+    run = Reloading(read(crowd_rule().replace(LEVEL, MORE)))
+    run.take(*((minute, 9.5) for minute in range(3)))
+    run.change_rules(read(crowd_rule()))
+    run.take((3, 9.5), (4, 9.5))
+    assert run.said() == [("crowd.density", "fired", 1.0), ("crowd.density", "severity", 3.0)]
+
+
 def test_an_alert_whose_rule_is_gone_or_asks_something_else_ends_and_says_so():
     run = Reloading(read(crowd_rule()), read(crowd_rule(rule_id="crowd.other")))
     run.take(*((minute, 2.5) for minute in range(6)))
