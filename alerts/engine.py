@@ -25,7 +25,7 @@ from alerts.lookback import MOST_OF_RULE
 from alerts.memory import PartitionMemory, RuleFault
 from alerts.readings import read_part_key, to_part_key
 from alerts.rulebook import Rulebook
-from alerts.series import Series
+from alerts.series import Series, carry_over
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, StateKey
 from ioc.domain.events import Event, Signal
@@ -83,6 +83,8 @@ class Engine:
         world: zones, names, and which station stands for which zone.
         clock: a clock in seconds, of any beginning, to tell what rules cost; without it they seem to cost nothing.
         readings_limit: the most readings that a rule looks back on, of all things on one partition.
+        is_behind: these are known not to be the newest rules. What is kept of rules that are not among them is then
+            left for those who have them: it ends no alert.
     """
 
     def __init__(
@@ -92,8 +94,9 @@ class Engine:
         *,
         clock: Callable[[], float] | None = None,
         readings_limit: int = MOST_OF_RULE,
+        is_behind: bool = False,
     ) -> None:
-        self._readings_limit = readings_limit
+        self._readings_limit, self._is_behind = readings_limit, is_behind
         self._rules, self._world = rulebook.rules, world
         self._index_of = {rule.rule_id: index for index, rule in enumerate(self._rules)}
         self._evaluators: list[Any] = [
@@ -120,18 +123,55 @@ class Engine:
             if type(event.data) in self._ruled_kinds:
                 memory.readings("", type(event.data))[reading_key(event)] = event
             memory.clock = max(memory.clock, event.received_at)
+        self._restore_rules(memory, state)
+        if (kept_clock := state.get(CLOCK)) is not None:
+            memory.clock, memory.resumed_from = msgspec.msgpack.decode(
+                kept_clock, type=tuple[datetime, datetime | None]
+            )
+        self._resume(memory)
+
+    def inherit(self, partition: object, state: Mapping[StateKey, bytes], before: Engine) -> None:
+        """Take a partition over from an engine of this process that had other rules, between two steps.
+
+        What no rule owns (newest readings, log time) goes on as it is, so that nothing looks like a silence. What a
+        rule sent goes on where the rule means the same; another one sends what it must anew.
+        """
+        old = before._memory(partition)
+        memory = self._memories[partition] = PartitionMemory(len(self._rules), self._readings_limit)
+        memory.seen, memory.clock = old.seen, old.clock
+        self._restore_rules(memory, state)
+        memory.clock, memory.resumed_from = old.clock, old.resumed_from
+        same = {
+            old_index: index
+            for old_index, rule in enumerate(before._rules)
+            if (index := self._index_of.get(rule.rule_id)) is not None and self._rules[index].version == rule.version
+        }
+        memory.forwarded = {(same[index], key): sent for (index, key), sent in old.forwarded.items() if index in same}
+        self._carry_levels_over(memory, before)
+        self._resume(memory)
+
+    def _resume(self, memory: PartitionMemory) -> None:
+        for evaluator, held in zip(self._evaluators, memory.windows, strict=True):
+            held.recount()
+            evaluator.resume(memory)
+
+    def _carry_levels_over(self, memory: PartitionMemory, before: Engine) -> None:
+        for rule in before._rules:
+            index = self._index_of.get(rule.rule_id)
+            if index is None or self._rules[index].condition_name != rule.condition_name:
+                continue
+            old, new = rule.condition.levels, self._rules[index].condition.levels
+            if [level.severity for level in old] != [level.severity for level in new]:
+                for key, series in memory.series[index].items():
+                    carry_over(series, old, new)
+                    memory.dirty.add((index, key))
+
+    def _restore_rules(self, memory: PartitionMemory, state: Mapping[StateKey, bytes]) -> None:
         for key, kept in state.items():
             if (part := read_part_key(key.key)) is not None:
                 self._restore_part(memory, key, part, kept)
             elif key != CLOCK:
                 self._restore_series(memory, key, kept)
-        if (kept_clock := state.get(CLOCK)) is not None:
-            memory.clock, memory.resumed_from = msgspec.msgpack.decode(
-                kept_clock, type=tuple[datetime, datetime | None]
-            )
-        for evaluator, held in zip(self._evaluators, memory.windows, strict=True):
-            held.recount()
-            evaluator.resume(memory)
 
     def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes) -> None:
         index = self._index_of.get(key.rule_id)
@@ -145,6 +185,8 @@ class Engine:
                 memory.series[index][key.key] = series
                 memory.clock = max(memory.clock, series.heard_at or memory.clock)
                 return
+        if self._is_behind:
+            return
         memory.kept[key.rule_id, key.key] = None
         old = msgspec.msgpack.decode(kept, type=Series)
         if old.last is not None:
@@ -154,7 +196,8 @@ class Engine:
         """Give a rule its part of what it looked back on; a rule that does not look back any more has it deleted."""
         index = self._index_of.get(key.rule_id)
         restore = None if index is None else getattr(self._evaluators[index], "restore_part", None)
-        if restore is None or not restore(memory, *part, kept):
+        is_kept = restore is not None and restore(memory, *part, kept)
+        if not is_kept and not self._is_behind:
             memory.kept[key.rule_id, key.key] = None
 
     def forget(self, partition: object) -> None:

@@ -28,7 +28,16 @@ _TYPES: dict[type, Any] = {
 }
 """Numbers are one type, so that nobody has to know which quantities happen to be counts; days are ISO texts."""
 
-_LITERAL = re.compile(r"""(?:[rRbB]{0,2})(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""")
+_LITERAL = re.compile(r"""'[^'\n]*'|"[^"\n]*\"""")
+_FUNCTIONS = frozenset(
+    {
+        "size", "contains", "startsWith", "endsWith", "timestamp", "duration", "double", "int", "string", "bool",
+        "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours",
+        "getMinutes", "getSeconds", "getMilliseconds",
+    }
+)  # fmt: skip
+"""What may be called: each takes time in proportion to its text, and gives one value."""
+_CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _MACRO = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
 _WHOLE = re.compile(r"(?<![\w.])(\d+)(?![\w.])")
@@ -55,8 +64,8 @@ class Expression:
 
     def __init__(self, text: str, variables: Mapping[str, type]) -> None:
         self.text = text
-        bare = _LITERAL.sub("''", text)
-        _refuse_hostile(text, bare)
+        bare = _read_bare(text)
+        _refuse_hostile(bare)
         self.names = tuple(dict.fromkeys(name for name in _NAME.findall(bare) if name in variables))
         environment = cel.NewEnv(variables={name: _TYPES[kind] for name, kind in variables.items()})
         try:
@@ -92,9 +101,23 @@ def variables_of(kind: Kind, extra: Iterable[str] = ()) -> dict[str, type]:
     return {field.name: field.type for field in kind.fields} | dict.fromkeys(extra, float)
 
 
-def _refuse_hostile(text: str, bare: str) -> None:
+def _read_bare(text: str) -> str:
+    """Give an expression without the contents of its texts.
+
+    Only plain texts in quotes are read, since whoever sees where a text ends otherwise than CEL does can be shown a
+    text where CEL sees a loop: raw, triple-quoted and escaped texts all do that.
+    """
     if len(text) > MOST_CHARACTERS:
         raise ExpressionError(f"longer than {MOST_CHARACTERS} characters")
+    if "\\" in text or "'''" in text or '"""' in text or re.search(r"""\b[rRbB]{1,2}['"]""", text):
+        raise ExpressionError("write texts plainly, like 'open': no escapes, prefixes or triple quotes")
+    bare = _LITERAL.sub(" _ ", text)
+    if "'" in bare or '"' in bare:
+        raise ExpressionError("a text in quotes does not end")
+    return bare
+
+
+def _refuse_hostile(bare: str) -> None:
     depth = 0
     for sign in bare:
         depth += (sign in "([{?") - (sign in ")]}")
@@ -102,6 +125,11 @@ def _refuse_hostile(text: str, bare: str) -> None:
             raise ExpressionError(f"nested deeper than {MOST_DEPTH}")
     if (macro := _MACRO.search(bare)) is not None:
         raise ExpressionError(f"{macro[1]}() runs over lists; a rule has single values")
+    if "{" in bare:
+        raise ExpressionError("no maps and no messages; a rule has single values")
+    for call in _CALL.findall(bare):
+        if call not in _FUNCTIONS | {"in"}:
+            raise ExpressionError(f"no function {call}(); there are {', '.join(sorted(_FUNCTIONS))}")
     if (large := next((text for text in _NUMBER.findall(bare) if float(text) > _MOST), None)) is not None:
         raise ExpressionError(f"{large[:20]} is no number of ordinary size")
     if len(re.findall(r"[/%]", bare)) != len(_DIVISION.findall(bare)):

@@ -34,16 +34,25 @@ def read_documents(path: Path, faults: list[Fault]) -> list[yaml.Node]:
             faults.append(Fault(file=str(path), line=1, what=f"{size} bytes long; at most {MOST_BYTES}"))
             return []
         text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        faults.append(Fault(file=str(path), line=1, what=f"cannot be read: {clip(str(error))}"))
+        return []
+    return parse_documents(text, str(path), faults)
+
+
+def parse_documents(text: str, name: str, faults: list[Fault]) -> list[yaml.Node]:
+    """Give the documents of a text; ``name`` stands for the file in faults."""
+    try:
         if (hostile := _find_hostile(text)) is not None:
-            faults.append(Fault(file=str(path), line=hostile[0], what=hostile[1]))
+            faults.append(Fault(file=name, line=hostile[0], what=hostile[1]))
             return []
         return [node for node in yaml.compose_all(text, Loader=_LOADER) if node is not None]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        faults.append(Fault(file=str(path), line=line, what=f"not YAML: {error.problem}"))
+        faults.append(Fault(file=name, line=line, what=f"not YAML: {error.problem}"))
         return []
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        faults.append(Fault(file=str(path), line=1, what=f"cannot be read: {clip(str(error))}"))
+    except yaml.YAMLError as error:
+        faults.append(Fault(file=name, line=1, what=f"cannot be read: {clip(str(error))}"))
         return []
 
 

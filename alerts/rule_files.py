@@ -15,7 +15,7 @@ import yaml
 
 from alerts.rule import OPERATORS, Comparison, Level, Limit
 from alerts.rule_documents import Fault as Fault
-from alerts.rule_documents import clip, construct, read_documents
+from alerts.rule_documents import clip, construct, parse_documents, read_documents
 from ioc.domain.alerts import Severity
 from ioc.domain.kinds import KINDS, Payload
 
@@ -295,3 +295,8 @@ def parse_duration(found: object) -> timedelta | None:
 def read_tables(path: Path, faults: list[Fault]) -> list[Table]:
     """Give the rules of a file: one document each."""
     return [Table(node, str(path), faults) for node in read_documents(path, faults)]
+
+
+def parse_tables(text: str, name: str, faults: list[Fault]) -> list[Table]:
+    """Give the rules of a text: one document each; ``name`` stands for the file in faults."""
+    return [Table(node, name, faults) for node in parse_documents(text, name, faults)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,12 @@ BEGIN = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 _STEP = timedelta(seconds=10)
 _LONG, _LONG_STEP = timedelta(days=2), timedelta(seconds=60)
 """A test that takes weeks goes in longer steps; timers fire at their instant in either."""
-_MOST_EVENTS = 20_000
-_LONGEST = timedelta(days=60)
+MOST_EVENTS = 20_000
+LONGEST_TEST = timedelta(days=60)
+MOST_EVENTS_TOGETHER = 60_000
+LONGEST_TOGETHER = timedelta(days=200)
+"""What all tests beside one rule may play; five that look back over four weeks take 150 days."""
+
 _EVENTS, _SIGNALS = "events", "signals"
 _PLACED = ("lon", "lat", "unit", "feed", "quality")
 _TIMED = ("at", "every", "until", "delay", "again", "times")
@@ -91,6 +96,20 @@ def find_tests(paths: Iterable[Path]) -> list[RuleTest]:
     return found
 
 
+def run_tests_of(rule: Rule, tables: Sequence[Table], world: World) -> list[TestResult]:
+    """Run the tests beside one rule; what is wrong with how they are written is noted in their tables.
+
+    Together they play a bounded time and number of readings.
+    """
+    tests = [_read_test(rule, table) for table in tables]
+    played = sum((test.end_at - test.begin_at for test in tests), timedelta(0))
+    if played > LONGEST_TOGETHER or sum(len(test.events) for test in tests) > MOST_EVENTS_TOGETHER:
+        tables[0].fault(f"tests: together at most {MOST_EVENTS_TOGETHER} readings in {LONGEST_TOGETHER.days} days")
+    if any(table.faults for table in tables):
+        return []
+    return [test.run(world) for test in tests]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleTest:
     """One test: a rule, what it is given, and what it should say."""
@@ -102,6 +121,7 @@ class RuleTest:
     begin: datetime
     events: Sequence[Event]
     expected: Sequence[Mapping[str, Any]]
+    begin_at: datetime
     end_at: datetime
 
     def run(self, world: World) -> TestResult:
@@ -156,14 +176,16 @@ def _read_test(rule: Rule, table: Table, *, is_sound: bool = True) -> RuleTest:
         table.fault("begin: must be an instant with an offset")
         begin = BEGIN
     given = table.tables("given")
-    events = [event for line in given for event in _read_events(rule, line, begin)] if is_sound else []
+    lines = (event for line in (given if is_sound else ()) for event in _read_events(rule, line, begin))
+    events = list(islice(lines, MOST_EVENTS + 1))
     expected = [_read_expected(item, begin) for item in table.tables("expect", optional=True)]
     wait = table.duration("then_wait", timedelta(0))
     table.finish()
+    first_at = min((event.received_at for event in events), default=begin)
     end_at = max((event.received_at for event in events), default=begin) + wait
-    if end_at - begin > _LONGEST or len(events) > _MOST_EVENTS:
-        table.fault(f"a test takes {_LONGEST.days} days and {_MOST_EVENTS} readings at most")
-        events, end_at = [], begin
+    if end_at - first_at > LONGEST_TEST or len(events) > MOST_EVENTS:
+        table.fault(f"a test takes {LONGEST_TEST.days} days and {MOST_EVENTS} readings at most")
+        events, end_at = [], first_at
     return RuleTest(
         rule=rule,
         name=name,
@@ -172,6 +194,7 @@ def _read_test(rule: Rule, table: Table, *, is_sound: bool = True) -> RuleTest:
         begin=begin,
         events=events,
         expected=expected,
+        begin_at=first_at,
         end_at=end_at,
     )
 
@@ -200,8 +223,8 @@ def _read_events(rule: Rule, table: Table, begin: datetime) -> Iterator[Event]:
         table.fault(f"not a {kind_name}: {error}")
         return
     a_line = 1 if every <= timedelta(0) else max(0, (until - at) // every + 1)
-    if a_line * times > _MOST_EVENTS:
-        table.fault(f"a line gives {_MOST_EVENTS} readings at most")
+    if a_line * times > MOST_EVENTS:
+        table.fault(f"a line gives {MOST_EVENTS} readings at most")
         return
     for number in range(a_line * times):
         observed_at = begin + at + number // a_line * again + number % a_line * every

@@ -70,6 +70,10 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
 """Every kind of condition: the one place to add one."""
 
 
+MARK = "~"
+"""What stands between a rule's name and the number of a version that runs beside it."""
+
+
 class RulebookError(ConfigurationError):
     """Rule files have faults; each is named with file and line."""
 
@@ -96,6 +100,10 @@ class Rulebook:
             raise RulebookError(faults)
         return cls(rules)
 
+    def find(self, rule_id: str) -> Rule | None:
+        """Give a rule by its name, None where there is none."""
+        return next((rule for rule in self.rules if rule.rule_id == rule_id), None)
+
 
 def read_rules(paths: Iterable[Path]) -> tuple[list[Rule], dict[str, list[Table]], list[Fault]]:
     """Read every rule with the tests beside it, and note every fault."""
@@ -104,7 +112,7 @@ def read_rules(paths: Iterable[Path]) -> tuple[list[Rule], dict[str, list[Table]
     faults: list[Fault] = []
     for path in _find_files(paths, faults):
         for table in read_tables(path, faults):
-            read = _read_rule(table)
+            read = read_rule(table)
             if read is None:
                 continue
             rule, beside = read
@@ -126,8 +134,8 @@ def _find_files(paths: Iterable[Path], faults: list[Fault]) -> list[Path]:
     return found
 
 
-def _read_rule(table: Table) -> tuple[Rule, list[Table]] | None:
-    """Read a rule with its tests; None where nobody can tell which keys it should have."""
+def read_rule(table: Table) -> tuple[Rule, list[Table]] | None:
+    """Read a rule with its tests, noting faults in the table; None where nobody can tell which keys it should have."""
     rule_id, name = table.text("rule"), table.text("condition")
     if rule_id and not _RULE_ID.fullmatch(rule_id):
         table.fault("rule: small letters, digits, _ and dots, 64 at most", table.node_of("rule"))

@@ -93,8 +93,7 @@ def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: da
     if len(verdicts) != len(levels):
         raise ValueError(f"{len(verdicts)} verdicts on {len(levels)} levels")
     if len(series.active_at) != len(levels):
-        series.active_at = [None] * len(levels)
-        series.fired = [False] * len(levels)
+        _fit_to(series, levels)
     after_gap = series.evaluated_at is not None and at - series.evaluated_at > policy.gap
     series.evaluated_at = at
     is_true, active_at, fired = False, series.active_at, series.fired
@@ -113,6 +112,32 @@ def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: da
     if top is None:
         return _not_firing(series, policy, verdicts, at, after_gap=after_gap)
     return _firing(series, levels[top].severity, verdicts[top], top)
+
+
+def _fit_to(series: Series, levels: Sequence[Level]) -> None:
+    """Begin with these levels. An alert that is open when a rule gets other ones goes on with the nearest of them."""
+    series.active_at = [None] * len(levels)
+    series.fired = [False] * len(levels)
+    if series.last is not None and levels:
+        rank = series.last.severity.rank
+        series.top = min(range(len(levels)), key=lambda index: abs(levels[index].severity.rank - rank))
+        series.active_at[series.top], series.fired[series.top] = series.last.started_at, True
+
+
+def carry_over(series: Series, old: Sequence[Level], new: Sequence[Level]) -> None:
+    """Let a series go on under other levels: what a severity has reached, and since when, stays with that severity."""
+    if len(series.active_at) != len(old):
+        return
+    reached = {level.severity: place for place, level in reversed(list(enumerate(old)))}
+    places = [reached.get(level.severity) for level in new]
+    was_top = series.top
+    series.active_at, series.fired = (
+        [None if place is None else series.active_at[place] for place in places],
+        [place is not None and series.fired[place] for place in places],
+    )
+    series.top = next((index for index, place in enumerate(places) if place == was_top), -1)
+    if series.last is not None and not any(series.fired):
+        _fit_to(series, new)
 
 
 def _hold(series: Series, index: int, level: Level, at: datetime, *, after_gap: bool) -> None:

@@ -23,6 +23,7 @@ from ioc.api.routes import (
     reasons,
     reports,
     rule_health,
+    rules,
     subscriptions,
     supervision,
     twin,
@@ -59,6 +60,7 @@ def create_app(services: Services) -> FastAPI:
             reasons,
             reports,
             rule_health,
+            rules,
             subscriptions,
             twin,
         ):

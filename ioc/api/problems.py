@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from alerts.rule_versions import FailedTestsError
 from connectors.transports.http_push import TooLargeError, UnsupportedContentError
 from ioc.api.views import to_alert
 from ioc.domain.alerts import Alert
@@ -47,6 +48,7 @@ _STATUS: tuple[tuple[type[IocError], int, str], ...] = (
     (InvalidRequestError, 422, "invalid"),
     (DestinationRefusedError, 422, "destination_refused"),
     (ConfigurationError, 422, "invalid"),
+    (FailedTestsError, 422, "tests_failed"),
     (OverloadedError, 429, "overloaded"),
     (LogUnavailableError, 503, "log_unavailable"),
     (StoreUnavailableError, 503, "store_unavailable"),
@@ -110,6 +112,13 @@ async def _answer_ours(request: Request, error: Exception) -> Response:
                 more["suppression_id"] = holding
         case InvalidRequestError(code=refusal):
             code = refusal
+        case ConfigurationError(faults=faults):
+            more["faults"] = [_clean(fault) for fault in faults[:_MOST_FAULTS]]
+        case FailedTestsError(failed=failed):
+            more["failed"] = [
+                {"test": _clean(result.name), "difference": _clean(result.difference)}
+                for result in failed[:_MOST_FAULTS]
+            ]
         case OverloadedError(retry_after=wait_for):
             headers["Retry-After"] = str(max(1, round(wait_for.total_seconds())))
         case LogUnavailableError() | StoreUnavailableError():

@@ -15,6 +15,7 @@ from ioc.api.inquiries import Inquirer
 from ioc.api.wall.hub import WallHub
 from ioc.delivery.destination import DestinationPolicy
 from ioc.ports import Clock
+from ioc.rules.desk import RuleDesk
 from ioc.storage.accounts import AccountStore
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.audit import AuditLog
@@ -61,12 +62,17 @@ class ApiServices:
     policy: Policy
     destinations: DestinationPolicy
     hub: WallHub
-    rulebook: Rulebook
+    rules: RuleDesk
     rule_health: RuleHealthStore
     inquirer: Inquirer
     feeds: Mapping[str, Feed]
     feed_statuses: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
     geo_directory: Path | None = None
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rules in force now; ask again for each question."""
+        return self.rules.rules.rulebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from alerts.backtest import Trial
 from alerts.comparison import Comparison, compare
 from alerts.engine import JUMP
 from alerts.rulebook import Rulebook
-from ioc.bootstrap.knowledge import load_rulebook, load_world
+from ioc.bootstrap.knowledge import load_world
+from ioc.bootstrap.rulebooks import load_rules_in_force
 from ioc.domain.events import Event
 from ioc.settings import Settings
 from ioc.storage.pool import Database
@@ -79,15 +80,6 @@ class Account:
     unreadable: Sequence[str]
     elapsed_s: float
     is_partial: bool
-
-
-async def load_rules_in_force(settings: Settings, database: Database) -> Rulebook:
-    """Give the rules in force, which drafts are compared with: those of the files.
-
-    Raises:
-        RulebookError: with every fault, each with file and line.
-    """
-    return load_rulebook(settings)
 
 
 async def backtest_stored(

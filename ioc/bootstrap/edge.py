@@ -19,15 +19,17 @@ from ioc.bootstrap.knowledge import (
     load_feed_configs,
     load_feeds,
     load_policy,
-    load_rulebook,
     load_world,
 )
 from ioc.bootstrap.letters import retry_letters
+from ioc.bootstrap.processing import make_rules
 from ioc.bootstrap.rule_health import make_inquirer
 from ioc.delivery.destination import AllowedNetwork, DestinationPolicy
 from ioc.delivery.signing import make_secret
 from ioc.domain.kinds import KINDS, Payload, TruckStep, UnitReport, VesselPosition
 from ioc.errors import ConfigurationError
+from ioc.rules.desk import RuleDesk
+from ioc.rules.in_force import RulesInForce
 from ioc.sealing import Sealer
 from ioc.settings import Settings
 from ioc.storage.accounts import AccountStore
@@ -43,6 +45,7 @@ from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.retention import Retention
 from ioc.storage.rule_health import RuleHealthStore
+from ioc.storage.rules import RuleStore
 from ioc.storage.series import HistoryStore
 from ioc.storage.source_keys import SourceKeyStore
 from ioc.storage.subscriptions import SubscriptionStore
@@ -54,7 +57,7 @@ _VESSEL_STALE = timedelta(minutes=6)
 """A vessel at anchor reports every three minutes (ITU-R M.1371), so two reports may be missed."""
 
 
-def make_api(base: Foundations) -> ApiServices:
+def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiServices:
     """Make what the api role serves.
 
     Raises:
@@ -67,7 +70,7 @@ def make_api(base: Foundations) -> ApiServices:
     alerts = PostgresAlertStore(database, enqueue)
     statuses = FeedStatusStore(database, clock)
     indicators = IndicatorStore(database)
-    rulebook = load_rulebook(settings)
+    rules = rules or make_rules(base)
     hub = WallHub(
         log=base.log,
         history=history,
@@ -80,10 +83,11 @@ def make_api(base: Foundations) -> ApiServices:
         clock=clock,
         random=base.random,
     )
+    audit = AuditLog(database, clock)
     return ApiServices(
         accounts=AccountStore(database, clock),
         keys=SourceKeyStore(database, clock),
-        audit=AuditLog(database, clock),
+        audit=audit,
         backtests=BacktestRunStore(database, clock),
         alerts=alerts,
         history=history,
@@ -97,9 +101,9 @@ def make_api(base: Foundations) -> ApiServices:
         policy=load_policy(settings),
         destinations=make_destinations(settings),
         hub=hub,
-        rulebook=rulebook,
+        rules=RuleDesk(RuleStore(database), rules, world, audit, clock),
         rule_health=RuleHealthStore(database, clock),
-        inquirer=make_inquirer(database, settings, clock, lambda: rulebook.rules, world),
+        inquirer=make_inquirer(database, settings, clock, lambda: rules.rulebook.rules, world),
         feeds=feeds,
         feed_statuses=statuses.statuses,
         geo_directory=base.geo_directory,

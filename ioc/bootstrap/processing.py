@@ -6,7 +6,6 @@ import time
 from datetime import timedelta
 from functools import partial
 
-from alerts.engine import Engine
 from ioc.bootstrap.foundations import Foundations
 from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.domain.ids import partition_of
@@ -14,19 +13,32 @@ from ioc.ports import Clock, Topic
 from ioc.processing.ownership import Ownership
 from ioc.processing.rule_health import RuleWatch
 from ioc.processing.worker import Worker
+from ioc.rules.in_force import RulesInForce
 from ioc.storage.alerts import AlertWriter
 from ioc.storage.archive import Archive
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.retention import Retention, RetentionJob
 from ioc.storage.rollups import RollupJob
+from ioc.storage.rules import RuleStore
 from ioc.storage.series import HistoryStore
 
 GROUP = "process"
 _LATEST_SINCE = timedelta(days=7)
 
 
-def make_worker(base: Foundations, *, clock: Clock | None = None, max_items: int = 8_000) -> Worker:
+def make_rules(base: Foundations) -> RulesInForce:
+    """Make what keeps the rules in force, for all roles of this process; it has those of the files until it looks.
+
+    Raises:
+        RulebookError: the files have faults.
+    """
+    return RulesInForce(RuleStore(base.database), load_rulebook(base.settings).rules, base.clock)
+
+
+def make_worker(
+    base: Foundations, *, rules: RulesInForce | None = None, clock: Clock | None = None, max_items: int = 8_000
+) -> Worker:
     """Make a member of the processing group over the deployment's log, store and rules.
 
     Raises:
@@ -34,18 +46,19 @@ def make_worker(base: Foundations, *, clock: Clock | None = None, max_items: int
     """
     clock = clock or base.clock
     store = PostgresBatchStore(base.database, alerts=AlertWriter(enqueue))
-    engine = Engine(load_rulebook(base.settings), load_world(base.geo_directory), clock=time.perf_counter)
     history = HistoryStore(base.database)
     ownership = Ownership(
         store=store,
-        engine=engine,
+        rules=rules or make_rules(base),
+        world=load_world(base.geo_directory),
         latest=lambda: history.latest_events(since=clock.now() - _LATEST_SINCE),
         partition_of=partial(_place, base),
         group=GROUP,
+        timer=time.perf_counter,
     )
     return Worker(
-        log=base.log, store=store, engine=engine, ownership=ownership, watch=RuleWatch(engine.health, clock),
-        clock=clock, random=base.random, group=GROUP, max_items=max_items,
+        log=base.log, store=store, ownership=ownership, watch=RuleWatch(ownership.health, clock), clock=clock,
+        random=base.random, group=GROUP, max_items=max_items,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from ioc.bootstrap.edge import make_api, make_destinations
 from ioc.bootstrap.foundations import Foundations, open_foundations
 from ioc.bootstrap.intake import Ingest, make_ingest
 from ioc.bootstrap.knowledge import load_policy
-from ioc.bootstrap.processing import make_housekeeping, make_worker
+from ioc.bootstrap.processing import make_housekeeping, make_rules, make_worker
 from ioc.bootstrap.rule_health import describe_failing, make_reporter
 from ioc.delivery.client import WebhookClient
 from ioc.errors import ConfigurationError, StoreUnavailableError
@@ -28,6 +28,7 @@ from ioc.processing.dispatcher import Dispatcher
 from ioc.processing.notifier import Notifier
 from ioc.processing.shelves import ShelfKeeper
 from ioc.processing.worker import Worker
+from ioc.rules.in_force import RulesInForce
 from ioc.sealing import Sealer
 from ioc.settings import Settings
 from ioc.storage.alerts import PostgresAlertStore
@@ -115,14 +116,20 @@ async def _start(
     if "ingest" in roles:
         ingest = make_ingest(base)
         tasks.append(group.create_task(ingest.run(), name="ingest"))
+    rules = None
+    if roles & {"api", "process"}:
+        rules = make_rules(base)
+        await rules.refresh()
+        checks["rules"] = lambda: _check_rules(rules)
+        tasks.append(group.create_task(rules.run(), name="rules"))
     api = None
     if "api" in roles:
-        api = make_api(base)
+        api = make_api(base, rules)
         tasks.append(group.create_task(api.hub.run(), name="wall"))
         backtests = BacktestRunner(base.settings, base.database.conninfo, api.backtests)
         tasks.append(group.create_task(backtests.run(), name="backtests"))
     if "process" in roles:
-        worker = make_worker(base)
+        worker = make_worker(base, rules=rules)
         checks["worker"] = lambda: _check_worker(worker)
         rollups, retention = make_housekeeping(base)
         keeper = ShelfKeeper(
@@ -177,6 +184,10 @@ async def _check_store(base: Foundations) -> str:
 async def _check_log(base: Foundations) -> str:
     ends = await base.log.end_offsets((Topic.EVENTS,))
     return f"{sum(ends.values())} events written"
+
+
+async def _check_rules(rules: RulesInForce) -> str:
+    return rules.describe()
 
 
 async def _check_worker(worker: Worker) -> str:

@@ -13,7 +13,8 @@ from alerts.rule import Rule
 from alerts.world import World
 from ioc.api.inquiries import Inquirer
 from ioc.bootstrap.foundations import Foundations, open_store
-from ioc.bootstrap.knowledge import load_rulebook, load_world
+from ioc.bootstrap.knowledge import load_world
+from ioc.bootstrap.rulebooks import load_rules_in_force
 from ioc.clocks import SystemClock
 from ioc.ports import Clock
 from ioc.processing.rule_health import RuleReporter, RuleWatch
@@ -46,8 +47,8 @@ async def read_rule_health(
     settings: Settings,
 ) -> tuple[Sequence[Rule], Sequence[ProcessReport], Mapping[str, Sequence[RuleFault]]]:
     """Give the rules in force, what running processes report of them, and the newest faults."""
-    rules = load_rulebook(settings).rules
     async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+        rules = (await load_rules_in_force(settings, database)).rules
         store = RuleHealthStore(database, SystemClock())
         return rules, await store.reports(), await store.faults()
 
@@ -69,7 +70,7 @@ def make_inquirer(
 @asynccontextmanager
 async def open_inquirer(settings: Settings) -> AsyncIterator[Inquirer]:
     """Open the store and give what answers from it, by the rules in force."""
-    rules = load_rulebook(settings).rules
     world = load_world(settings.data_dir / "geo")
     async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+        rules = (await load_rules_in_force(settings, database)).rules
         yield make_inquirer(database, settings, SystemClock(), lambda: rules, world)

@@ -1,4 +1,7 @@
-"""``ioc rules check`` and ``ioc rules test``: rules are tested like code, without any service."""
+"""``ioc rules check`` and ``ioc rules test``: rules are tested like code, without any service.
+
+The commands about versions, which need the deployment's store, are in ``rule_versions``.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from alerts.rule_listing import list_rules
 from alerts.rulebook import Rulebook
 from ioc import settings
 from ioc.bootstrap.knowledge import load_world
+from ioc.cli import rule_versions
 
 rules_app = typer.Typer(help="Alert rules.", no_args_is_help=True)
 Paths = Annotated[
@@ -25,6 +29,7 @@ Paths = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    rule_versions.register(rules_app)
     app.add_typer(rules_app, name="rules")
 
 

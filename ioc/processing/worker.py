@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from alerts.engine import Engine, Step
+from alerts.engine import Step
 from ioc import telemetry
 from ioc.domain.events import DeadLetter, Event, Signal
 from ioc.errors import IocError, PositionConflictError
@@ -54,8 +54,8 @@ class Worker:
     Args:
         log: where batches come from and signals go to.
         store: where one transaction per batch goes.
-        engine: alert decisions; this worker is its only caller.
-        ownership: takes partitions over and gives them up, restoring the engine's state from the store.
+        ownership: takes partitions over and gives them up, and has the engine that decides about them; this worker
+            is the engine's only caller.
         watch: hears of every rule that failed.
         clock: time for pulses; events carry their own.
         random: jitter of retries.
@@ -71,7 +71,6 @@ class Worker:
         *,
         log: EventLog,
         store: BatchStore,
-        engine: Engine,
         ownership: Ownership,
         watch: RuleWatch,
         clock: Clock,
@@ -79,7 +78,7 @@ class Worker:
         group: str = "process",
         max_items: int = 8_000,
     ) -> None:
-        self._log, self._store, self._engine, self._ownership = log, store, engine, ownership
+        self._log, self._store, self._ownership = log, store, ownership
         self._clock, self._random, self._group, self._max_items = clock, random, group, max_items
         self.watch = watch
         self.lag_count = 0
@@ -109,6 +108,7 @@ class Worker:
 
     async def _process(self, batch: Batch) -> None:
         started = time.perf_counter()
+        await self._ownership.renew()
         decided = self._decide(batch)
         self.lag_count = sum(part.lag_count for part in batch.slices)
         telemetry.log_lag.labels("all").set(self.lag_count)
@@ -143,7 +143,7 @@ class Worker:
             items = [item for item in part.items if isinstance(item, Event | Signal)]
             if part.partition.topic is Topic.EVENTS:
                 events.extend(item for item in items if isinstance(item, Event))
-            steps[part.partition] = self._engine.step(part.partition, items)
+            steps[part.partition] = self._ownership.engine.step(part.partition, items)
         now = self._clock.now()
         is_pulse = self.pulsed_at is None or now - self.pulsed_at >= PULSE
         for partition, later in (self._advance(batch, now - GRACE) if is_pulse else {}).items():
@@ -159,7 +159,7 @@ class Worker:
     def _advance(self, batch: Batch, to: datetime) -> dict[TopicPartition, Step]:
         """Let timers of partitions that are read to their end run on the clock."""
         return {
-            partition: self._engine.advance(partition, to)
+            partition: self._ownership.engine.advance(partition, to)
             for partition in batch.caught_up
             if partition.topic is not Topic.DEAD_LETTERS and self._ownership.has(partition)
         }

@@ -181,7 +181,7 @@ WHO = {
     "/api/v1/indicators": {"GET": EVERYBODY},
     "/api/v1/kinds": {"GET": EVERYBODY},
     "/api/v1/feeds": {"GET": EVERYBODY},
-    "/api/v1/rules": {"GET": EVERYBODY},
+    "/api/v1/rules": {"GET": EVERYBODY, "POST": SUPERVISORS},
     "/api/v1/latest": {"GET": EVERYBODY},
     "/api/v1/geo": {"GET": EVERYBODY},
     "/api/v1/subscriptions": {"GET": DEPARTMENTS, "POST": DEPARTMENTS, "DELETE": DEPARTMENTS},
@@ -209,6 +209,7 @@ def fill(path):
         "verb": "acknowledge",
         "kind": "met.obs", "asset_id": "met.x", "layer": "land", "feed_id": "air", "key_id": "0" * 12, "name": "x",
         "collection_id": "met.obs", "feature_id": "met.x", "indicator_id": "kpi.aqi_max",
+        "rule_id": "crowd.density",
     }.items():  # fmt: skip
         path = path.replace("{" + name + "}", value)
     assert "{" not in path

@@ -1,4 +1,4 @@
-"""What there is: kinds of events, feeds with their state, rules, newest readings, map layers."""
+"""What there is: kinds of events, feeds with their state, newest readings, map layers."""
 
 import asyncio
 import gzip
@@ -34,11 +34,6 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     async def feeds() -> dict[str, Any]:
         """Every feed of this deployment: live, late, lost or never heard."""
         return {"items": list(await api.feed_statuses())}
-
-    @routes.get("/rules")
-    async def rules() -> dict[str, Any]:
-        """The rules in force."""
-        return {"items": [_describe_rule(rule) for rule in api.rulebook.rules]}
 
     @routes.get("/latest")
     async def latest(
@@ -99,19 +94,3 @@ def _describe_kind(name: str) -> dict[str, Any]:
             shown |= {"low": quantity.low, "high": quantity.high}
         fields.append(shown)
     return {"kind": name, "asset_class": kind.asset_class, "fields": fields}
-
-
-def _describe_rule(rule: Any) -> dict[str, Any]:
-    texts = rule.texts
-    return {
-        "id": rule.rule_id,
-        "version": rule.version,
-        "condition": rule.condition_name,
-        "severities": [level.severity.value for level in rule.condition.levels],
-        "title_vi": texts.title_vi,
-        "title_en": texts.title_en,
-        "procedure_vi": texts.runbook_vi,
-        "procedure_en": texts.runbook_en,
-        "quantity_unit": rule.quantity_unit,
-        "shadow": rule.shadow,
-    }

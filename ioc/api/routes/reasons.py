@@ -12,6 +12,7 @@ from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms, to_reading
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType
 from ioc.domain.kinds import KINDS
+from ioc.rules.desk import Decider
 
 _DECISIONS = frozenset(
     {
@@ -44,10 +45,12 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         decided = [entry for entry in journal if entry.type in _DECISIONS and entry.actor is None]
         inputs = await api.alerts.inputs(alert_id)
         chosen = next((entry for entry in decided if decision in (None, entry.revision)), None)
-        rule = next((rule for rule in api.rulebook.rules if rule.rule_id == alert.rule_id), None)
+        version = alert.rule_version if chosen is None else chosen.alert.rule_version
+        decider = await api.rules.find_decider(alert.rule_id, version)
+        rule = decider.rule or api.rulebook.find(alert.rule_id)
         return {
             "alert_id": str(alert_id),
-            "rule": _to_rule(rule, alert, chosen),
+            "rule": _to_rule(rule, alert, chosen) | _to_decider(decider, version),
             "decisions": [_to_decision(entry, inputs.get(entry.revision, [])) for entry in decided],
             "readings": [] if chosen is None else await _readings(api, rule, chosen, inputs.get(chosen.revision, [])),
         }
@@ -69,14 +72,13 @@ async def _readings(api: ApiServices, rule: Rule | None, entry: AlertEvent, ids:
 
 
 def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[str, Any]:
-    """Tell the rule as it is in force; ``is_same`` says whether it is the one that decided."""
-    shown: dict[str, Any] = {"id": alert.rule_id, "version": alert.rule_version, "is_same": False}
+    """Tell a rule with its limits of the day of a decision."""
+    shown: dict[str, Any] = {"id": alert.rule_id}
     if rule is None:
         return shown
     at = alert.started_at if entry is None else entry.alert.observed_at
     day = at.astimezone(PROVINCE_TIME).date()
     return shown | {
-        "is_same": rule.version == alert.rule_version,
         "condition": rule.condition_name,
         "keeps_firing_s": rule.keep_firing_for.total_seconds(),
         "lateness_s": rule.lateness.total_seconds(),
@@ -98,6 +100,21 @@ def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[
         ],
         "compared_with": getattr(rule.condition, "compared_with", None),
     }  # fmt: skip
+
+
+def _to_decider(decider: Decider, version: str) -> dict[str, Any]:
+    """Tell which version decided. ``is_same``: what is shown is that one, and not what came into force since."""
+    saved = decider.saved
+    return {
+        "version": version,
+        "is_same": decider.rule is not None,
+        "is_in_force": decider.is_in_force,
+        "source": decider.source,
+        "number": saved and saved.number,
+        "author": saved and saved.author,
+        "reason": saved and saved.reason,
+        "saved_at": saved and to_ms(saved.created_at),
+    }
 
 
 def _to_comparison(item: Comparison, day: date) -> dict[str, Any]:
