@@ -181,7 +181,7 @@ def _read_test(rule: Rule, table: Table, *, is_sound: bool = True) -> RuleTest:
     expected = [_read_expected(item, begin) for item in table.tables("expect", optional=True)]
     wait = table.duration("then_wait", timedelta(0))
     table.finish()
-    first_at = min((event.received_at for event in events), default=begin)
+    first_at = min((begin, *(event.received_at for event in events)))
     end_at = max((event.received_at for event in events), default=begin) + wait
     if end_at - first_at > LONGEST_TEST or len(events) > MOST_EVENTS:
         table.fault(f"a test takes {LONGEST_TEST.days} days and {MOST_EVENTS} readings at most")
