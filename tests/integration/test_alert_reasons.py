@@ -54,6 +54,7 @@ async def test_the_limit_the_rule_and_the_reading_that_tipped_it_are_told(edge, 
     [alert] = (await viewer.get("/api/v1/alerts")).json()["items"]
     why = (await viewer.get(f"/api/v1/alerts/{alert['id']}/why")).json()
     assert (why["rule"]["id"], why["rule"]["is_same"]) == (alert["rule_id"], True)
+    assert (why["rule"]["source"], why["rule"]["is_in_force"], why["rule"]["number"]) == ("file", True, None)
     fired = why["decisions"][0]
     assert (fired["type"], fired["value"]) == ("fired", 4.6)
     limits = [item["limit"] for level in why["rule"]["levels"] for item in level["when"]]

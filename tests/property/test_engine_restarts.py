@@ -104,8 +104,24 @@ readings = st.lists(
 )
 
 
-def _play(events, cuts):
-    """Run events through the engine, cut at some places; at each cut the process dies and its state is restored."""
+def _restart(engine, state, seen):
+    """The process dies; another one takes over what was kept."""
+    made = Engine(RULES, WORLD)
+    made.restore(EVENTS, state[EVENTS], list(seen.values()))
+    made.restore(SIGNALS, state[SIGNALS], [])
+    return made
+
+
+def _reload(engine, state, seen):
+    """The process goes on with rules that were read anew."""
+    made = Engine(RULES, WORLD)
+    for partition in (EVENTS, SIGNALS):
+        made.inherit(partition, state[partition], engine)
+    return made
+
+
+def _play(events, cuts, cut=_restart):
+    """Run events through the engine, cut at some places."""
     engine, changes, state, seen = Engine(RULES, WORLD), [], {EVENTS: {}, SIGNALS: {}}, {}
 
     def keep(partition, step):
@@ -118,9 +134,7 @@ def _play(events, cuts):
 
     for place, event in enumerate(events):
         if place in cuts:
-            engine = Engine(RULES, WORLD)
-            engine.restore(EVENTS, state[EVENTS], list(seen.values()))
-            engine.restore(SIGNALS, state[SIGNALS], [])
+            engine = cut(engine, state, seen)
         step = engine.step(EVENTS, [event])
         known = seen.get((type(event.data), event.asset_id))
         if known is None or known.observed_at < event.observed_at:
@@ -156,6 +170,14 @@ def test_cutting_a_stream_anywhere_changes_no_alert_about_one_asset(specs, data)
     whole = [change for change in _whole(events) if change.rule_id in own]
     cut = [change for change in _play(events, cuts) if change.rule_id in own]
     assert cut == whole
+
+
+@settings(max_examples=60, deadline=None)
+@given(readings, st.data())
+def test_reading_the_rules_anew_anywhere_changes_no_alert_at_all(specs, data):
+    events = sorted((make(*rest) for make, *rest in specs), key=lambda event: event.received_at)
+    cuts = data.draw(st.frozensets(st.integers(1, max(1, len(events) - 1))))
+    assert _play(events, cuts, _reload) == _whole(events)
 
 
 @settings(max_examples=60, deadline=None)
