@@ -78,7 +78,7 @@ def _read(file: Path | None) -> Policy:
 
 def _draw(route: Route, tree: Tree | None = None) -> Tree:
     takes = escape(route.matchers.to_text()) or "everything"
-    more = " [dim]and goes on[/]" if route.goes_on else ""
+    more = (" [dim]and goes on[/]" if route.goes_on else "") + ("" if route.wants_ends else " [dim]without ends[/]")
     ladder = f" [dim]ladder[/] {route.ladder_id}" if route.ladder_id else ""
     text = f"[bold]{route.route_id}[/] [dim]takes[/] {takes} [dim]tells[/] {', '.join(route.departments)}{ladder}{more}"
     branch = Tree(text) if tree is None else tree.add(text)

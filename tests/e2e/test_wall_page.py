@@ -266,6 +266,21 @@ def test_an_alert_is_acknowledged_only_when_the_log_says_so(server: WallServer, 
     row.wait_for(state="detached")
 
 
+def test_a_source_that_comes_and_goes_is_one_row_with_its_count(server: WallServer, open_wall: OpenWall) -> None:
+    page = open_wall()
+    server.raise_alert(build_alert("a1", at_ms=now_ms()))
+    row = page.locator("[data-alert='a1']")
+    row.wait_for()
+    server.change_alert("a1", "flapping", flapping=True, flip_count=4)
+    row.get_by_text("Chập chờn, 4 lần").wait_for()
+    server.change_alert("a1", "updated", flip_count=17, condition="recovering")
+    row.get_by_text("Chập chờn, 17 lần").wait_for()
+    assert page.locator(".alert-list > li").count() == 1
+    server.change_alert("a1", "steady", flapping=False)
+    row.get_by_text("Đang hồi phục").wait_for()
+    assert "Chập chờn" not in row.inner_text()
+
+
 def test_a_conflict_with_another_operator_is_shown(server: WallServer, open_wall: OpenWall) -> None:
     page = open_wall()
     server.raise_alert(build_alert("a1", at_ms=now_ms()))
