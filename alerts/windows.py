@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from alerts.readings import Readings
+from alerts.rule import gained
 from alerts.rule_files import Table
 from ioc.domain.kinds import KINDS, Payload
 
@@ -54,7 +55,7 @@ class Window:
     aggregate: Aggregate
     span: timedelta
     covers: float
-    tumbling: bool = False
+    tumbling: bool = gained(False)
 
 
 def read_windows(table: Table, kind: type[Payload], *, optional: bool = False) -> tuple[Window, ...]:
