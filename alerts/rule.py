@@ -19,6 +19,11 @@ PROVINCE_TIME = ZoneInfo("Asia/Ho_Chi_Minh")
 OPERATORS: dict[str, Callable[[float, float], bool]] = {">": gt, ">=": ge, "<": lt, "<=": le}
 
 
+def gained(default: Any) -> Any:
+    """Make a field that a condition gained later: at its default a rule means what it meant, and keeps its version."""
+    return field(default=default, metadata={"gained": True})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
     """What people read, in both languages: templates over value, limit, asset, unit, zone and what a rule adds."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import Field, fields, is_dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from string import Formatter
+from typing import Any
 
 from alerts.announcement import FACT_NAMES
 from alerts.conditions.absence import read_absence
@@ -172,10 +173,16 @@ def read_rule(table: Table) -> tuple[Rule, list[Table]] | None:
     return replace(rule, version=version), tests
 
 
+def _counts(item: Field[Any], value: object) -> bool:
+    """Say whether a field is part of what a rule means: texts are not, nor is what it gained and does not use."""
+    is_unused = item.metadata.get("gained", False) and getattr(value, item.name) == item.default
+    return item.type != "Texts" and not is_unused
+
+
 def _to_canonical(value: object) -> str:
     """Write a value so that the same meaning always reads the same: sets have no order of their own."""
     if is_dataclass(value) and not isinstance(value, type):
-        parts = {item.name: getattr(value, item.name) for item in fields(value) if item.type != "Texts"}
+        parts = {item.name: getattr(value, item.name) for item in fields(value) if _counts(item, value)}
         return f"{type(value).__name__}{_to_canonical(parts)}"
     if isinstance(value, type):
         return value.__name__

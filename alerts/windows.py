@@ -16,6 +16,7 @@ from itertools import pairwise
 from alerts.lookback import look_back
 from alerts.memory import PartitionMemory
 from alerts.readings import Readings
+from alerts.rule import gained
 from alerts.rule_files import Table
 from ioc.domain.kinds import KINDS, Payload
 
@@ -56,7 +57,7 @@ class Window:
     aggregate: Aggregate
     span: timedelta
     covers: float
-    tumbling: bool = False
+    tumbling: bool = gained(False)
 
 
 def read_windows(table: Table, kind: type[Payload], *, optional: bool = False) -> tuple[Window, ...]:

@@ -12,7 +12,7 @@ import msgspec
 from alerts.conditions.window import compare_levels
 from alerts.memory import PartitionMemory
 from alerts.readings import Readings
-from alerts.rule import PROVINCE_TIME, Level, Rule
+from alerts.rule import PROVINCE_TIME, Level, Rule, gained
 from alerts.rule_files import Table
 from alerts.series import Series
 from alerts.windows import Window, Windows, read_windows
@@ -39,7 +39,7 @@ class Hazard:
     levels: tuple[Level, ...]
     name_vi: str
     name_en: str
-    difference: tuple[str, str, str] | None = None
+    difference: tuple[str, str, str] | None = gained(None)
 
 
 def read_hazard(table: Table) -> Hazard:

@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 from alerts.announcement import Subject, asset_subject
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
 from alerts.memory import PartitionMemory
-from alerts.rule import PROVINCE_TIME, Level, Rule
+from alerts.rule import PROVINCE_TIME, Level, Rule, gained
 from alerts.rule_files import Table
 from alerts.series import Series, Verdict, rest
 from alerts.world import World
@@ -38,7 +38,7 @@ class Standing:
     due: str = ""
     since: str = ""
     within: tuple[str, ...] = ()
-    renewed: bool = False
+    renewed: bool = gained(False)
     facts: frozenset[str] = field(default=frozenset({"days", "hours", "minutes"}))
 
     def bind(self, rule: Rule, index: int, world: World) -> StandingEvaluator:

@@ -89,6 +89,18 @@ def test_editing_texts_keeps_the_version_and_editing_a_limit_does_not(tmp_path):
     assert version(SOUND.replace(">= 2", ">= 3")) != first
 
 
+def test_a_key_that_says_what_holds_without_it_keeps_the_version_and_another_value_does_not(tmp_path):
+    def version(*change):
+        path = tmp_path / "rule.yaml"
+        text = (SHIPPED / "05-gases.yaml").read_text(encoding="utf-8").partition("\ntests:")[0]
+        path.write_text(text.replace(*change), encoding="utf-8")
+        return Rulebook.load([path]).rules[0].version
+
+    first = version("mean: 1h", "mean: 1h")
+    assert version("mean: 1h", "mean: 1h, tumbling: false") == first
+    assert version("mean: 1h", "mean: 1h, tumbling: true") != first
+
+
 SHIPPED = Path(str(resources.files("alerts").joinpath("rules")))
 
 
