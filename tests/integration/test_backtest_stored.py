@@ -213,7 +213,7 @@ async def test_the_silence_of_what_rules_look_at_is_no_silence_of_ours_while_oth
     station, cameras = "air.hong-gai", []
     spoken = [_event(station, CROWDS_FROM + timedelta(minutes=n), AirReading(pm25_ug_m3=9.0)) for n in range(60)]
     returned = [_event(station, CROWDS_FROM + timedelta(hours=3), AirReading(pm25_ug_m3=9.0))]
-    for minute in range(200):
+    for minute in range(182):
         at = CROWDS_FROM + timedelta(minutes=minute)
         cameras.append(_event("camera.1", at, CameraStatus(status="ok")))
     drafts = Rulebook.load([RULES / "09-station-silent.yaml"])
