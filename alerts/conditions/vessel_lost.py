@@ -84,7 +84,10 @@ class VesselLostEvaluator:
 
     uses_zones = True
     state_type = VesselState | ZoneWeather
-    forwards: ClassVar = {kind: SEA_FORWARDS[kind] for kind in (WeatherWarning, WeatherObservation)}
+    forwards: ClassVar = {
+        **{kind: SEA_FORWARDS[kind] for kind in (WeatherWarning, WeatherObservation)},
+        NowcastCell: "cells to every water",
+    }
 
     def __init__(self, rule: Rule, index: int, world: World, condition: VesselLost) -> None:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
