@@ -1,0 +1,71 @@
+"""``ioc rules``: faults with file and line, tests by line, the table; exit codes for scripts."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from ioc.cli import make_app
+
+RULE = """\
+rule: test.rule
+condition: threshold
+on: tourism.crowd
+levels:
+  - severity: major
+    when: density_p_m2 >= 2
+title: {vi: "a {value}", en: "a {value}"}
+detail: {vi: b, en: b}
+runbook: {vi: c, en: c}
+tests:
+  - name: two are enough
+    given:
+      - {asset: site.x, at: 0m, density_p_m2: 2}
+    expect:
+      - {type: fired, at: 0m, severity: major}
+  - name: three are told at once
+    given:
+      - {asset: site.x, at: 0m, density_p_m2: 3}
+    expect: []
+"""
+
+
+@pytest.fixture
+def invoke(tmp_path):
+    path = tmp_path / "rule.yaml"
+
+    def call(command, text):
+        path.write_text(text, encoding="utf-8")
+        return CliRunner().invoke(make_app("rules"), ["rules", command, str(path)])
+
+    return call
+
+
+def test_check_names_every_fault_and_exits_1(invoke):
+    result = invoke("check", RULE.replace("major", "huge", 1).replace("{vi: c, en: c}", "{vi: c}"))
+    assert result.exit_code == 1
+    assert "rule.yaml:5: severity: one of" in result.output
+    assert "rule.yaml:9: 'en' is missing" in result.output
+
+
+def test_a_failing_test_is_shown_with_its_line_what_was_expected_and_what_came(invoke):
+    result = invoke("test", RULE)
+    assert result.exit_code == 1
+    lines = [line.strip() for line in result.output.splitlines()]
+    assert "ok     test.rule: two are enough" in lines
+    assert "FAILED test.rule: three are told at once" in lines
+    assert any(line.endswith("rule.yaml:16") for line in lines)
+    assert "expected nothing" in lines
+    assert any(line.startswith("came     fired at 0m major site.x") for line in lines)
+    assert lines[-1] == "1 passed, 1 failed"
+
+
+def test_passing_tests_exit_0_and_none_at_all_exits_1(invoke):
+    assert invoke("test", RULE[: RULE.index("  - name: three")]).exit_code == 0
+    assert invoke("test", RULE[: RULE.index("tests:")]).exit_code == 1
+
+
+def test_the_list_is_a_table_of_what_is_in_force(invoke):
+    result = invoke("list", RULE)
+    assert result.exit_code == 0
+    assert "**major** `density_p_m2 >= 2`" in result.output
