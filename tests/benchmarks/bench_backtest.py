@@ -11,7 +11,7 @@ import contextlib
 import os
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -172,7 +172,7 @@ async def _time(work: Callable[[], Awaitable[int]]) -> tuple[float, float]:
 
 
 async def _store(database: Database) -> None:
-    async def refuse(_: AsyncConnection, __: list[AlertChange]) -> None:
+    async def refuse(_: AsyncConnection, __: Sequence[AlertChange]) -> None:
         raise AssertionError("nothing here decides alerts")
 
     store = PostgresBatchStore(database, alerts=refuse)
