@@ -169,6 +169,7 @@ WITH_KEY = {("POST", "/api/v1/ingest/{feed_id}")}
 WHO = {
     "/api/v1/auth": {"GET": EVERYBODY, "POST": EVERYBODY},
     "/api/v1/alerts": {"GET": EVERYBODY, "POST": OPERATORS},
+    "/api/v1/backtests": {"GET": OPERATORS, "POST": SUPERVISORS},
     "/api/v1/silences": {"GET": EVERYBODY, "POST": SUPERVISORS, "DELETE": SUPERVISORS},
     "/api/v1/notifications": {"GET": EVERYBODY},
     "/api/v1/routes": {"GET": EVERYBODY},
@@ -206,6 +207,7 @@ def allowed(method, path):
 def fill(path):
     for name, value in {
         "alert_id": "0" * 32, "subscription_id": "0" * 32, "letter_id": "0" * 32, "silence_id": "0" * 32,
+        "run_id": "0" * 32,
         "verb": "acknowledge",
         "kind": "met.obs", "asset_id": "met.x", "layer": "land", "feed_id": "air", "key_id": "0" * 12, "name": "x",
         "collection_id": "met.obs", "feature_id": "met.x", "indicator_id": "kpi.aqi_max",
