@@ -75,13 +75,14 @@ class ListeningServer(uvicorn.Server):
 class Wall:
     """One connected page."""
 
-    def __init__(self, websocket: WebSocket) -> None:
+    def __init__(self, websocket: WebSocket, now: Callable[[], int]) -> None:
         self.websocket = websocket
+        self.now = now
         self.channels: set[str] = set()
         self.lang = ""
 
     async def send(self, frame: dict[str, Any]) -> None:
-        await self.websocket.send_text(json.dumps({"ts": now_ms(), **frame}, ensure_ascii=False))
+        await self.websocket.send_text(json.dumps({"ts": self.now(), **frame}, ensure_ascii=False))
 
 
 class WallServer:
@@ -91,6 +92,8 @@ class WallServer:
         self.port = free_port()
         self.heartbeat_s = heartbeat_s
         self.tick_s = tick_s
+        self.ahead_ms = 0
+        """How far the server's clock, which pages follow, runs ahead of the machine's."""
         self.content_policy = content_policy
         self.world = World()
         self.alerts: dict[str, dict[str, Any]] = {}
@@ -255,7 +258,7 @@ class WallServer:
 
     async def _serve_wall(self, websocket: WebSocket) -> None:
         await websocket.accept(subprotocol="qnioc.v1.json")
-        wall = Wall(websocket)
+        wall = Wall(websocket, lambda: now_ms() + self.ahead_ms)
         try:
             hello = json.loads(await asyncio.wait_for(websocket.receive_text(), 5))
             if hello.get("t") != "hello" or hello.get("token") not in self._tickets:
