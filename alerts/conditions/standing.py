@@ -168,7 +168,7 @@ class StandingEvaluator(LeveledEvaluator):
 
     def _judge(self, memory: PartitionMemory, key: str, event: Event, state: StandingState | None) -> None:
         now = memory.clock
-        instants = [None] * len(self._condition.levels) if state is None else self.instants(state)
+        instants = [None] * len(self._condition.levels) if state is None else self._instants(state)
         inside = state is not None and self._is_inside(event, now)
         verdicts = [
             Verdict(inside and instant is not None and now >= instant, True, *_age(state, instant, now))
@@ -177,7 +177,7 @@ class StandingEvaluator(LeveledEvaluator):
         if state is None or any(verdict.holds for verdict in verdicts) or state.is_open:
             self.judge(memory, key, self._subject(event, state, now), verdicts, now)
 
-    def instants(self, state: StandingState) -> list[datetime | None]:
+    def _instants(self, state: StandingState) -> list[datetime | None]:
         """Work out when each level fires; None where the report lacks the field."""
         condition, event = self._condition, state.event
         due = _instant(event, condition.due) if condition.due else state.stands_since
@@ -192,6 +192,10 @@ class StandingEvaluator(LeveledEvaluator):
                 found.append(due + after)
         return found
 
+    def fires_at(self, state: StandingState) -> datetime | None:
+        """Tell when the first level fires if nothing changes; None where the report lacks what that hangs on."""
+        return min((instant for instant in self._instants(state) if instant is not None), default=None)
+
     def _is_inside(self, event: Event, now: datetime) -> bool:
         if not self._condition.within:
             return True
@@ -205,7 +209,7 @@ class StandingEvaluator(LeveledEvaluator):
 
     def _moments(self, state: StandingState) -> list[datetime]:
         """Give the instants at which the judgement may change though nothing is reported."""
-        moments = [instant for instant in self.instants(state) if instant is not None]
+        moments = [instant for instant in self._instants(state) if instant is not None]
         if self._condition.within and state.event is not None:
             moments += [at for name in self._condition.within if (at := _instant(state.event, name)) is not None]
         if state.settles_at is not None:
