@@ -16,6 +16,7 @@ from alerts.conditions.sea_state import (
     VesselState,
     ZoneWeather,
     vessel_scopes,
+    vessels_of,
     zones_of,
 )
 from alerts.memory import PartitionMemory
@@ -108,8 +109,8 @@ class AfloatEvaluator:
         self._judge(memory, scope, key, state, event.observed_at)
 
     def _judge_all(self, memory: PartitionMemory, scope: str) -> None:
-        for key, state in sorted(memory.series[self._index].items()):
-            if isinstance(state, VesselState) and key.startswith(scope + IN) and state.event is not None:
+        for key, state in vessels_of(memory, self._index, scope):
+            if state.event is not None:
                 self._judge(memory, scope, key, state, max(memory.clock, state.event.observed_at))
 
     def _judge(self, memory: PartitionMemory, scope: str, key: str, state: VesselState, at: datetime) -> None:

@@ -6,9 +6,10 @@ is sent there when something about it changes, and once a minute under way: few 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 import msgspec
 
@@ -111,6 +112,9 @@ SEA_FORWARDS: Mapping[type[Payload], str] = {
 """What rules send on that use ``vessel_scopes`` and ``weather_scopes``: one of them is asked for all."""
 
 
+_key_of: Callable[[tuple[str, Series]], str] = itemgetter(0)
+
+
 def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zones: tuple[str, ...]) -> Sequence[str]:
     """Say which waters must hear of a position now: at a change the old and the new, under way once a minute.
 
@@ -161,10 +165,18 @@ def take_weather(state: ZoneWeather, event: Event, at: datetime) -> bool:
 
 def active_warning(state: ZoneWeather | None, at: datetime) -> WeatherWarning | None:
     """Give a warning in force; the one that lasts longest where there are several."""
-    if state is None:
+    if state is None or not state.warnings:
         return None
     held = [warning for warning in state.warnings.values() if warning.onset_at <= at < warning.expires_at]
     return max(held, key=lambda warning: (warning.expires_at, warning.warning_key), default=None)
+
+
+def vessels_of(memory: PartitionMemory, index: int, scope: str) -> list[tuple[str, VesselState]]:
+    """Give the vessels of one water with their keys, in the order of these."""
+    prefix = scope + IN
+    found = [(key, state) for key, state in memory.series[index].items() if key.startswith(prefix)]
+    found.sort(key=_key_of)
+    return [(key, state) for key, state in found if isinstance(state, VesselState)]
 
 
 def weather_of(memory: PartitionMemory, rule: Rule, index: int, scope: str) -> ZoneWeather:

@@ -120,7 +120,11 @@ class StandingEvaluator(LeveledEvaluator):
         key = reading_key(event)
         mine = memory.series[self.index]
         state = mine.get(key)
-        stands = all(str(getattr(event.data, name)) in values for name, values in self._condition.state.items())
+        stands = True
+        for name, values in self._condition.state.items():
+            if str(getattr(event.data, name)) not in values:
+                stands = False
+                break
         if not stands:
             if state is not None:
                 mine[key] = state
@@ -170,12 +174,14 @@ class StandingEvaluator(LeveledEvaluator):
         now = memory.clock
         instants = [None] * len(self._condition.levels) if state is None else self._instants(state)
         inside = state is not None and self._is_inside(event, now)
+        is_due = inside and any(instant is not None and now >= instant for instant in instants)
+        if state is not None and not state.is_open and not is_due:
+            return  # nearly always: it stands, and not for too long
         verdicts = [
             Verdict(inside and instant is not None and now >= instant, True, *_age(state, instant, now))
             for instant in instants
         ]
-        if state is None or any(verdict.holds for verdict in verdicts) or state.is_open:
-            self.judge(memory, key, self._subject(event, state, now), verdicts, now)
+        self.judge(memory, key, self._subject(event, state, now), verdicts, now)
 
     def _instants(self, state: StandingState) -> list[datetime | None]:
         """Work out when each level fires; None where the report lacks the field."""

@@ -19,6 +19,7 @@ from alerts.conditions.sea_state import (
     ZoneWeather,
     active_warning,
     take_weather,
+    vessels_of,
     weather_of,
     weather_scopes,
     zones_of,
@@ -158,8 +159,8 @@ class VesselLostEvaluator:
         weather = weather_of(memory, self.rule, self._index, scope)
         if take_weather(weather, event, memory.clock):
             memory.dirty.add((self._index, scope))
-            for key, state in sorted(memory.series[self._index].items()):
-                if isinstance(state, VesselState) and state.is_lost and key.startswith(scope + IN):
+            for key, state in vessels_of(memory, self._index, scope):
+                if state.is_lost:
                     self._announce(memory, scope, key, state)
 
     def _take_vessel(self, memory: PartitionMemory, scope: str, event: Event) -> None:

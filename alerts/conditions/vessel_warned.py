@@ -17,6 +17,7 @@ from alerts.conditions.sea_state import (
     active_warning,
     take_weather,
     vessel_scopes,
+    vessels_of,
     weather_of,
     weather_scopes,
     zones_of,
@@ -31,6 +32,7 @@ from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, Weathe
 
 _FRESH = timedelta(minutes=10)
 _WIND_GOOD_FOR = timedelta(minutes=30)
+_FAIR = (Verdict(False, True), Verdict(False, True))
 _HAZARDS = {
     "squall": ("dông, tố, lốc", "squall"),
     "storm": ("bão", "storm"),
@@ -145,9 +147,10 @@ class VesselWarnedEvaluator:
             weather.bad_since = memory.clock
             memory.wake_at(memory.clock + self._condition.grace, self._index, scope)
         memory.dirty.add((self._index, scope))
-        for key, state in sorted(memory.series[self._index].items()):
-            if isinstance(state, VesselState) and key.startswith(scope + IN) and state.event is not None:
-                at = max(memory.clock, state.event.observed_at)
+        clock = memory.clock
+        for key, state in vessels_of(memory, self._index, scope):
+            if state.event is not None:
+                at = max(clock, state.event.observed_at)
                 if state.last is not None or at - state.event.observed_at <= _FRESH:
                     self._judge(memory, scope, key, state, at)
 
@@ -157,12 +160,14 @@ class VesselWarnedEvaluator:
             return
         weather = weather_of(memory, self.rule, self._index, scope)
         hazard, value, limit = self._find_hazard(weather, at)
-        out_since, bad_since = state.out_since, weather.bad_since
-        set_out = caught_out = False
-        if hazard is not None and out_since is not None and bad_since is not None:
-            set_out = out_since > bad_since
-            caught_out = not set_out and at - bad_since >= self._condition.grace
-        verdicts = [Verdict(holds, not holds, value, limit) for holds in (set_out, caught_out)]
+        verdicts = _FAIR
+        if hazard is not None:
+            out_since, bad_since = state.out_since, weather.bad_since
+            set_out = caught_out = False
+            if out_since is not None and bad_since is not None:
+                set_out = out_since > bad_since
+                caught_out = not set_out and at - bad_since >= self._condition.grace
+            verdicts = (Verdict(set_out, not set_out, value, limit), Verdict(caught_out, not caught_out, value, limit))
         decision = evaluate(state, self._policy, verdicts, at)
         memory.dirty.add((self._index, key))
         if decision is not None:
