@@ -30,9 +30,9 @@ class Wait:
 def find_waits(evaluator: Any, series: Series | None, now: datetime) -> Iterator[Wait]:
     """Give what stands at an instant: of a state up to now, of a value up to its last report."""
     if isinstance(series, StandingState) and series.stands_since is not None:
-        instants = [instant for instant in evaluator.instants(series) if instant is not None]
-        if instants and now >= series.stands_since:
-            yield Wait("state", series.stands_since, now, min(instants) - series.stands_since)
+        fires_at = evaluator.fires_at(series)
+        if fires_at is not None and now >= series.stands_since:
+            yield Wait("state", series.stands_since, now, fires_at - series.stands_since)
     elif isinstance(series, StuckState) and isinstance(evaluator.rule.condition, Stuck):
         watched = evaluator.rule.condition.watched
         for place, still in series.still.items():
