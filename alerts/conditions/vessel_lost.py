@@ -84,8 +84,9 @@ class VesselLostEvaluator:
 
     uses_zones = True
     state_type = VesselState | ZoneWeather
-    forwards: ClassVar = {
-        **{kind: SEA_FORWARDS[kind] for kind in (WeatherWarning, WeatherObservation)},
+    forwards: ClassVar[dict[type[Payload], str]] = {
+        WeatherWarning: SEA_FORWARDS[WeatherWarning],
+        WeatherObservation: SEA_FORWARDS[WeatherObservation],
         NowcastCell: "cells to every water",
     }
 

@@ -109,8 +109,6 @@ async def _start(
 ) -> list[asyncio.Task[None]]:
     """Start what the roles need; the HTTP server ends by ``stop``, the tasks given back by cancelling."""
     checks: dict[str, Check] = {"store": lambda: _check_store(base), "log": lambda: _check_log(base)}
-    if roles & {"process", "api"}:
-        checks["rules"] = lambda: describe_failing(base)
     tasks: list[asyncio.Task[None]] = []
     ingest: Ingest | None = None
     if "ingest" in roles:
@@ -121,6 +119,7 @@ async def _start(
         rules = make_rules(base)
         await rules.refresh()
         checks["rules"] = lambda: _check_rules(rules)
+        checks["rule_health"] = lambda: describe_failing(base)
         tasks.append(group.create_task(rules.run(), name="rules"))
     api = None
     if "api" in roles:
