@@ -118,3 +118,58 @@ async def test_what_the_server_refuses_is_told_with_its_reason(wall, page):
     await panel.locator("[data-form=acknowledge] button").click()
     await panel.get_by_text("Người khác vừa thay đổi cảnh báo này").wait_for()
     assert await journal(wall) == []
+
+
+async def test_an_operator_takes_an_alert_and_a_supervisor_gives_it_to_somebody_else_and_raises_it(wall, page):
+    await sign_in(page, wall.port)
+    await page.locator("[data-alert] .alert-title").first.click()
+    panel = page.locator("#panel")
+    assert await panel.locator("[data-form=assign], [data-form=severity], [data-form=suppress]").count() == 0
+    await panel.locator("[data-form=take]").click()
+    await page.locator("[data-alert]").get_by_text("giao truc").wait_for()
+    await panel.locator("[data-form=give_up]").wait_for()
+    await page.locator("#sign-out").click()
+    await sign_in(page, wall.port, "truong-ca")
+    await page.locator("[data-alert] .alert-title").first.click()
+    await panel.locator("[data-form=assign] summary").click()
+    await panel.locator("[data-form=assign] select").select_option("truong-ca")
+    await panel.locator("[data-form=assign]").get_by_role("button", name="Giao").click()
+    await page.locator("[data-alert]").get_by_text("giao truong-ca").wait_for()
+    severity = panel.locator("[data-form=severity]")
+    await severity.locator("summary").click()
+    await severity.locator("select").select_option("critical")
+    await severity.locator("[name=reason]").fill("trường học ngay bên cạnh")
+    await panel.locator(".journal").get_by_text("Giao việc · truong-ca · truong-ca").wait_for()
+    await keep_screenshot(page, "wall-supervisor")
+    await severity.get_by_role("button", name="Đổi").click()
+    await page.locator("[data-alert][data-severity=critical]").wait_for()
+    assert await journal(wall) == [
+        ("assigned", "truc", None), ("assigned", "truong-ca", None),
+        ("severity_set", "truong-ca", "trường học ngay bên cạnh"),
+    ]  # fmt: skip
+    assert await page.evaluate("() => window.__wall.missingKeys()") == []
+
+
+async def test_a_supervisor_takes_a_condition_off_the_list_and_brings_it_back(wall, page):
+    await sign_in(page, wall.port, "truong-ca")
+    await page.locator("[data-alert] .alert-title").first.click()
+    panel = page.locator("#panel")
+    suppress = panel.locator("[data-form=suppress]")
+    await suppress.locator("summary").click()
+    await suppress.locator("[name=reason]").fill("trạm đang thay cảm biến")
+    await suppress.get_by_role("button", name="Đưa ra").click()
+    await page.wait_for_function("() => document.querySelectorAll('[data-alert]').length === 4")
+    await page.locator("#alert-aside").click()
+    aside = page.locator("[data-alert][data-operator=out_of_service]")
+    await aside.wait_for()
+    await aside.locator(".alert-title").click()
+    back = panel.locator("[data-form=return]")
+    await back.locator("summary").click()
+    await back.locator("[name=reason]").fill("xong")
+    await keep_screenshot(page, "wall-return")
+    await back.get_by_role("button", name="Đưa lại").click()
+    await page.wait_for_function("() => document.querySelectorAll('[data-alert].is-waiting').length === 5")
+    assert await journal(wall) == [
+        ("out_of_service", "truong-ca", "trạm đang thay cảm biến"), ("returned", "truong-ca", "xong"),
+    ]  # fmt: skip
+    assert await page.evaluate("() => window.__wall.missingKeys()") == []

@@ -31,11 +31,19 @@ async function toldOf(id, session) {
   }
 }
 
+/** What an entry changed, beside who did it and why: to whom it went, how severe it was made, until when it is aside. */
+function factOf({ type, alert }, language) {
+  if (type === "assigned") return alert.assigned_to ?? language.t("event.nobody");
+  if (type === "severity_set" || type === "severity") return language.name("severity", alert.severity);
+  const until = ["shelved", "suppressed", "out_of_service"].includes(type) ? when(asideUntilMs(alert)) : "";
+  return until ? language.t("event.until", { time: until }) : "";
+}
+
 function journalNode(events, language) {
   if (events === null) return h("p", { class: "quiet" }, language.t("journal.failed"));
   return h("ol", { class: "journal" }, ...events.map((event) => h("li", {},
     h("time", {}, when(event.at)),
-    h("span", {}, [language.name("event", event.type), event.actor ?? "", event.comment ?? event.reason ?? ""].filter(Boolean).join(" · ")))));
+    h("span", {}, [language.name("event", event.type), event.actor ?? "", event.alert ? factOf(event, language) : "", event.comment ?? event.reason ?? ""].filter(Boolean).join(" · ")))));
 }
 
 async function routingOf(id, session) {
