@@ -36,7 +36,7 @@ from alerts.conditions.vessel_warned import read_vessel_warned
 from alerts.conditions.window import read_expression, read_window
 from alerts.conditions.zone import read_zone
 from alerts.rule import Bindable, NoData, NoDataPolicy, Rule, Texts
-from alerts.rule_files import Fault, Table, read_tables
+from alerts.rule_files import Fault, Table, parse_tables, read_tables
 from ioc.domain.kinds import KINDS
 from ioc.errors import ConfigurationError
 
@@ -101,6 +101,21 @@ class Rulebook:
             raise RulebookError(faults)
         return cls(rules)
 
+    @classmethod
+    def read(cls, text: str, name: str) -> Rulebook:
+        """Read rules that somebody sent as text; ``name`` stands for the file in faults.
+
+        Raises:
+            RulebookError: with every fault, or because there is no rule in it.
+        """
+        faults: list[Fault] = []
+        rules, _ = _read_tables(parse_tables(text, name, faults))
+        if not rules and not faults:
+            faults.append(Fault(file=name, line=1, what="there is no rule in it"))
+        if faults:
+            raise RulebookError(faults)
+        return cls(rules)
+
     def find(self, rule_id: str) -> Rule | None:
         """Give a rule by its name, None where there is none."""
         return next((rule for rule in self.rules if rule.rule_id == rule_id), None)
@@ -108,20 +123,24 @@ class Rulebook:
 
 def read_rules(paths: Iterable[Path]) -> tuple[list[Rule], dict[str, list[Table]], list[Fault]]:
     """Read every rule with the tests beside it, and note every fault."""
+    faults: list[Fault] = []
+    rules, tests = _read_tables(table for path in _find_files(paths, faults) for table in read_tables(path, faults))
+    return rules, tests, faults
+
+
+def _read_tables(tables: Iterable[Table]) -> tuple[list[Rule], dict[str, list[Table]]]:
     rules: list[Rule] = []
     tests: dict[str, list[Table]] = {}
-    faults: list[Fault] = []
-    for path in _find_files(paths, faults):
-        for table in read_tables(path, faults):
-            read = read_rule(table)
-            if read is None:
-                continue
-            rule, beside = read
-            if rule.rule_id in tests:
-                table.fault(f"rule {rule.rule_id!r} stands twice")
-            rules.append(rule)
-            tests.setdefault(rule.rule_id, []).extend(beside)
-    return rules, tests, faults
+    for table in tables:
+        read = read_rule(table)
+        if read is None:
+            continue
+        rule, beside = read
+        if rule.rule_id in tests:
+            table.fault(f"rule {rule.rule_id!r} stands twice")
+        rules.append(rule)
+        tests.setdefault(rule.rule_id, []).extend(beside)
+    return rules, tests
 
 
 def _find_files(paths: Iterable[Path], faults: list[Fault]) -> list[Path]:

@@ -18,12 +18,12 @@ from uuid import UUID
 
 import uvloop
 
+from alerts.rulebook import Rulebook
 from ioc import cancellation, logs
 from ioc.bootstrap.backtest_accounts import to_summary
 from ioc.bootstrap.backtests import Account, Period, Progress, backtest_stored
 from ioc.bootstrap.timelines import draw_timelines
 from ioc.clocks import SystemClock
-from ioc.drafts import read_drafts
 from ioc.errors import IocError
 from ioc.logs import logger
 from ioc.settings import Settings
@@ -60,7 +60,7 @@ async def play(settings: Settings, run_id: UUID, orphaned: threading.Event) -> N
         beating = asyncio.create_task(report.run(clock))
         try:
             account = await backtest_stored(
-                settings, database, read_drafts(task.rules),
+                settings, database, Rulebook.read(task.rules, "rules"),
                 Period(start=task.start, end=task.end, unit_code=task.unit_code),
                 on_progress=report.note, is_stopped=report.is_stopped,
             )  # fmt: skip

@@ -50,12 +50,12 @@ from ioc.domain.kinds import (
 from ioc.messaging.codec import decode_block, encode_block
 from ioc.ports import Topic
 
-RUNS = 5
+RUNS = 3
 BATCH = 4_000
 BATCHES = 10
-SINGLE = 8_000
+SINGLE = 1_000
 """Events that are given one at a time, in the last batches: windows are no emptier then than for the others."""
-MIX_BATCHES, MIX_SECONDS = 30, 4
+MIX_BATCHES, MIX_SECONDS = 20, 4
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 
 

@@ -8,14 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from alerts.rulebook import RulebookError
+from alerts.rulebook import Rulebook, RulebookError
 from geo.catalogue import load_units
 from ioc.api.auth import OPERATORS, SUPERVISORS, address_of, signed_in
 from ioc.api.paging import check_instant, read_cursor, write_cursor
 from ioc.api.problems import problem
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms
-from ioc.drafts import read_drafts
 from ioc.errors import InvalidRequestError, NotFoundError
 from ioc.storage.accounts import Session
 from ioc.storage.backtest_runs import BacktestRun, BacktestTask
@@ -54,7 +53,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         """Queue a backtest. Faults of the rules come at once, each with its line; nothing is queued then."""
         task = _to_task(wanted, units, services.clock.now())
         try:
-            drafts = await asyncio.to_thread(read_drafts, task.rules)
+            drafts = await asyncio.to_thread(Rulebook.read, task.rules, "rules")
         except RulebookError as error:
             faults = [{"line": fault.line, "what": fault.what} for fault in error.rule_faults[:_MOST_FAULTS]]
             return problem(422, "rules_have_faults", str(error), faults=faults)
