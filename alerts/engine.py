@@ -313,8 +313,11 @@ class Engine:
         key = key_of(event)
         known = newest.get(key)
         if known is not None and event.observed_at <= known.observed_at:
-            for _, on_late in on_lates:
-                on_late(memory, event)
+            for index, on_late in on_lates:
+                try:
+                    on_late(memory, event)
+                except RULE_ERRORS as error:
+                    self._note_fault(memory, index, event.asset_id, error)
             return
         newest[key] = event
         for index, on_event in on_events:

@@ -1,4 +1,4 @@
-"""``ioc rules check`` and ``ioc rules test``: rules are tested like code, without any service.
+"""``ioc rules check``, ``test`` and ``limits``: rules are tested like code, without any service.
 
 The commands about versions, which need the deployment's store, are in ``rule_versions``.
 """
@@ -68,11 +68,11 @@ def run_tests(paths: Paths = None) -> None:
         raise typer.Exit(1)
 
 
-@rules_app.command("list")
+@rules_app.command("limits")
 def show(paths: Paths = None) -> None:
     """Print the rules as a Markdown table: what each looks at, its levels and limits.
 
-    Example:  ioc rules list
+    Example:  ioc rules limits
     """
     typer.echo(list_rules(Rulebook.load(paths or _shipped()).rules), nl=False)
 
