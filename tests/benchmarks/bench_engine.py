@@ -213,7 +213,14 @@ def _mix(number: int) -> list[Event]:
             made.append((turn / AIR_PER_S, f"air.{n % AIR_STATIONS}", reading, {"unit_code": f"{n % 54:05d}"}))
         for turn, n in enumerate(range(second * MET_PER_S, (second + 1) * MET_PER_S)):
             wind = WeatherObservation(wind_m_s=3.0 + n % 5, gust_m_s=5.0 + n % 5, temp_celsius=20.0 + n % 3)
-            made.append((turn / MET_PER_S, f"met.{n % MET_STATIONS}", wind, {"lon_deg": 107.0, "lat_deg": 20.9}))
+            made.append(
+                (
+                    turn / MET_PER_S,
+                    f"met.{n % MET_STATIONS}",
+                    wind,
+                    {"lon_deg": 107.0, "lat_deg": 20.9, "unit_code": "06685"},
+                )
+            )
         events += [_event(asset, data, at + timedelta(seconds=part), **place) for part, asset, data, place in made]
         events += [
             _vessel(n % VESSELS, second, at + timedelta(seconds=turn / VESSELS_PER_S))

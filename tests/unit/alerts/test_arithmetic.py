@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.arithmetic import PlainFormula
@@ -44,6 +44,7 @@ some_values = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(formulas, some_values)
 def test_a_plain_formula_holds_exactly_where_cel_says_so(text, values):
     try:
