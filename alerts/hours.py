@@ -85,6 +85,15 @@ class Hours:
         self._days: dict[int, list[float | None]] = {}
         self.newest = -math.inf
 
+    def __len__(self) -> int:
+        """How many numbers there are: readings of open hours, and closed hours."""
+        return sum(piece.count for piece in self._pieces.values()) + DAY_HOURS * len(self._days)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The parts that there are."""
+        return (*self._pieces, *(-day for day in self._days))
+
     def add(self, moment: float, who: str, value: float) -> set[int]:
         """Take a reading in; give the parts that it changed, none for a repeated one or one of a closed hour.
 

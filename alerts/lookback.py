@@ -8,21 +8,33 @@ restart changes nothing of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from alerts.readings import Readings
-
-if TYPE_CHECKING:
-    from alerts.memory import PartitionMemory
+from typing import Any, Protocol
 
 MOST_OF_RULE = 1_000_000
 """Readings of one rule on one partition: a day of minutes of 700 stations."""
 _KEPT = 7 / 8
 
 
-class Lookback(dict[str, Readings]):
-    """Readings by key. ``readings_count`` is the number of all of them."""
+class Held(Protocol):
+    """What a rule looks back on of one thing: readings, or what was made of them, in parts that are kept one by one."""
+
+    @property
+    def newest(self) -> float:
+        """When the thing was last heard, in epoch seconds; minus infinity for never."""
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The parts that there are."""
+
+    def __len__(self) -> int:
+        """How many numbers of it there are, each counted as a reading."""
+
+    def pack(self, part: int) -> bytes | None:
+        """Give what must be kept of a part; None when there is none any more."""
+
+
+class Lookback(dict[str, Any]):
+    """What a rule holds, by key: a ``Held`` of the rule's own type each. ``readings_count`` is the size of it all."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -31,40 +43,16 @@ class Lookback(dict[str, Readings]):
 
     def recount(self) -> None:
         """Count anew, after parts were taken back."""
-        self.readings_count = sum(len(readings.times) for readings in self.values())
+        self.readings_count = sum(map(len, self.values()))
 
-    def shed(self, spared: str) -> list[tuple[str, Readings]]:
+    def shed(self, spared: str) -> list[tuple[str, Held]]:
         """Let go of the things that were heard least recently, but for one; give what went."""
         gone = []
-        for _, key in sorted((readings.times[-1], key) for key, readings in self.items() if readings.times):
+        for _, key in sorted((held.newest, key) for key, held in self.items() if len(held)):
             if self.readings_count <= self.limit * _KEPT:
                 break
             if key != spared:
-                readings = self.pop(key)
-                self.readings_count -= len(readings.times)
-                gone.append((key, readings))
+                held = self.pop(key)
+                self.readings_count -= len(held)
+                gone.append((key, held))
         return gone
-
-
-def look_back(
-    memory: PartitionMemory, rule_id: str, index: int, key: str, readings: Readings, moment: float,
-    values: Sequence[float | None], *, span_s: float, most: int, is_loss: bool = True,
-) -> None:  # fmt: skip
-    """Take a reading in, forget what is too old, and note what must be kept anew.
-
-    ``is_loss`` says whether readings beyond ``most`` are missed; a rule that looks at the last few only misses none.
-    """
-    held, count, was_short = memory.windows[index], len(readings.times), readings.is_short
-    for part in readings.add(moment, values):
-        memory.dirty_parts.add((index, key, part))
-    for part in readings.forget(span_s, most):
-        memory.dirty_parts.add((index, key, part))
-    held.readings_count += len(readings.times) - count
-    if readings.is_short and not was_short and is_loss:
-        memory.add_fault(rule_id, key, f"more than {most} readings within a window: the oldest are let go")
-    if held.readings_count > held.limit:
-        gone = held.shed(spared=key)
-        for gone_key, lost in gone:
-            memory.dirty_parts.update((index, gone_key, part) for part in lost.parts)
-        reason = f"more than {held.limit} readings to look back on: those of {len(gone)} things are let go"
-        memory.add_fault(rule_id, key, reason)

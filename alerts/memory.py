@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any
 
 from alerts.lookback import MOST_OF_RULE, Lookback
+from alerts.readings import Readings
 from alerts.series import Series
 from ioc.domain.alerts import AlertChange
 from ioc.domain.events import Event, Signal
@@ -71,6 +73,33 @@ class PartitionMemory:
     def readings(self, scope: str, kind: type[Any]) -> dict[str, Event]:
         """Give the newest readings of a kind in a scope, by reading key."""
         return self.seen.setdefault(scope, {}).setdefault(kind, {})
+
+    def look_back(
+        self, rule_id: str, index: int, key: str, readings: Readings, moment: float, values: Sequence[float | None],
+        *, span_s: float, most: int, is_loss: bool = True,
+    ) -> None:  # fmt: skip
+        """Take a reading in, forget what is too old, and note what must be kept anew.
+
+        ``is_loss`` says whether readings beyond ``most`` are missed; who looks at the last few only misses none.
+        """
+        count, was_short = len(readings.times), readings.is_short
+        changed = (*readings.add(moment, values), *readings.forget(span_s, most))
+        self.hold(rule_id, index, key, changed, len(readings.times) - count)
+        if readings.is_short and not was_short and is_loss:
+            self.add_fault(rule_id, key, f"more than {most} readings within a window: the oldest are let go")
+
+    def hold(self, rule_id: str, index: int, key: str, changed: Iterable[int], grown_by: int) -> None:
+        """Note which parts of what a rule holds must be kept anew, and let things go when it holds too much."""
+        for part in changed:
+            self.dirty_parts.add((index, key, part))
+        held = self.windows[index]
+        held.readings_count += grown_by
+        if held.readings_count > held.limit:
+            gone = held.shed(spared=key)
+            for gone_key, lost in gone:
+                self.dirty_parts.update((index, gone_key, part) for part in lost.parts)
+            reason = f"more than {held.limit} readings to look back on: those of {len(gone)} things are let go"
+            self.add_fault(rule_id, key, reason)
 
     def add_fault(self, rule_id: str, asset_id: str, reason: str) -> None:
         """Note that a rule could not be evaluated."""

@@ -46,6 +46,15 @@ class Readings:
         self.is_short = False
         """Whether readings went that were not too old, for there were too many."""
 
+    def __len__(self) -> int:
+        """How many readings there are."""
+        return len(self.times)
+
+    @property
+    def newest(self) -> float:
+        """Epoch seconds of the newest reading; minus infinity without any."""
+        return self.times[-1] if self.times else -math.inf
+
     @property
     def parts(self) -> tuple[int, ...]:
         """The parts that there are."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from alerts.lookback import look_back
 from alerts.memory import PartitionMemory
 from alerts.readings import Readings
 from alerts.rule import gained
@@ -129,8 +128,8 @@ class Windows:
         if readings is None:
             readings = held[key] = self.begin()
         values = [getattr(payload, quantity) for quantity in self.quantities]
-        look_back(
-            memory, rule_id, index, key, readings, at.timestamp(), values, span_s=self._longest_s, most=MOST_READINGS
+        memory.look_back(
+            rule_id, index, key, readings, at.timestamp(), values, span_s=self._longest_s, most=MOST_READINGS
         )
         return readings
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
 
@@ -149,6 +149,7 @@ class BaselineEvaluator(LeveledEvaluator):
     """Every reading enters its hour, also a late one; a timely one is judged with its hour."""
 
     state_type = BaselineState
+    looks_back = True
 
     def __init__(self, rule: Rule, index: int, world: World, condition: Baseline) -> None:
         super().__init__(rule, index, world)
@@ -171,12 +172,13 @@ class BaselineEvaluator(LeveledEvaluator):
         key = reading_key(event)
         who = "\x1f".join(str(getattr(event.data, name)) for name in self._condition.each)
         hours = self._hours_of(memory, key)
+        count = len(hours)
         try:
             changed = hours.add(event.observed_at.timestamp(), who, sum(values))
         except OverflowError as error:
             memory.add_fault(self.rule.rule_id, event.asset_id, str(error))
             return
-        memory.dirty_parts.update((self.index, key, part) for part in changed)
+        memory.hold(self.rule.rule_id, self.index, key, changed, len(hours) - count)
         if changed and event.received_at - event.observed_at <= self.rule.lateness:
             self._judge_hour(memory, key, event, hours)
 
@@ -261,9 +263,8 @@ class BaselineEvaluator(LeveledEvaluator):
             state.judged = max(state.judged, self._final(hours))
 
     def _hours_of(self, memory: PartitionMemory, key: str) -> Hours:
-        # What a rule looks back on is its own affair; the engine asks of it only that it packs its parts.
-        held = cast("dict[str, Hours]", memory.windows[self.index])
-        hours = held.get(key)
+        held = memory.windows[self.index]
+        hours: Hours | None = held.get(key)
         if hours is None:
             condition = self._condition
             hours = held[key] = Hours(

@@ -8,7 +8,6 @@ from statistics import median
 import msgspec
 
 from alerts.conditions.watched import Watched, values_of
-from alerts.lookback import look_back
 from alerts.memory import PartitionMemory
 from alerts.readings import Readings
 from alerts.rule import Rule
@@ -57,8 +56,8 @@ class LeapFinder:
             readings = memory.windows[self._index][key] = Readings(tuple(watched))
         if event.received_at - event.observed_at <= self._rule.lateness:
             self._compare(memory, key, event, values, readings)
-        look_back(
-            memory, self._rule.rule_id, self._index, key, readings, event.observed_at.timestamp(),
+        memory.look_back(
+            self._rule.rule_id, self._index, key, readings, event.observed_at.timestamp(),
             [values.get(name) for name in watched], span_s=self._span_s, most=self._of, is_loss=False,
         )  # fmt: skip
 

@@ -20,7 +20,8 @@ from alerts.world import HARBOUR_KINDS, SEA_KINDS, World
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, WeatherWarning
 
-OPEN_SEA = "province"
+OPEN_SEA = "sea"
+"""Water in no zone. A scope of its own: what rules about the province hear is no weather out there."""
 UNDER_WAY_KN = 1.0
 AGAIN = timedelta(minutes=1)
 HOLE_KINDS = frozenset({"coverage_hole"})

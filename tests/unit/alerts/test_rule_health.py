@@ -12,7 +12,7 @@ from alerts.engine import Engine
 from alerts.health import TIMED_EVERY, RuleHealth
 from alerts.rulebook import Rulebook
 from ioc.bootstrap.knowledge import load_world
-from ioc.domain.kinds import BorderQueue, Crowd, Rain, WeatherObservation
+from ioc.domain.kinds import BorderQueue, Crowd, PassengerCount, Rain, WeatherObservation
 from tests.support.engine_runs import make_event
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -142,7 +142,7 @@ def test_readings_of_countless_things_stay_within_the_bound_and_the_loss_is_a_fa
         most = max(most, health_of(engine, "rain.sums").readings_count)
     found = health_of(engine, "rain.sums")
     assert most == 80
-    assert found.readings_count == sum(len(held.times) for held in engine._memories["events"].windows[0].values())
+    assert found.readings_count == sum(len(held) for held in engine._memories["events"].windows[0].values())
     assert found.faults_count == len(faults) == (1_000 - 80) // 11 + 1
     assert "more than 80 readings" in faults[0].reason
     assert len([key for key, value in kept.items() if value is not None and key.rule_id]) == found.readings_count
@@ -162,6 +162,21 @@ def test_the_things_that_were_heard_least_recently_are_let_go_whatever_a_restart
         kept |= again.state
     held = whole._memories["events"].windows[0]
     assert min(readings.times[-1] for readings in held.values()) > (START + timedelta(seconds=180)).timestamp()
+
+
+def test_the_hours_that_a_baseline_holds_count_as_well_and_those_of_countless_gates_are_let_go():
+    rules = Rulebook.load([RULES / "33-passengers.yaml"])
+    engine, kept, faults = Engine(rules, WORLD, readings_limit=60), {}, []
+    for number in range(400):
+        if number % 150 == 149:
+            engine = Engine(rules, WORLD, readings_limit=60)
+            engine.restore("events", {key: value for key, value in kept.items() if value is not None}, [])
+        at = START + timedelta(seconds=number)
+        step = engine.step("events", [make_event(f"gate.{number % 90}", PassengerCount(in_count=3), at)])
+        faults += step.rule_errors
+        kept |= step.state
+        assert 0 < health_of(engine, "border.passengers").readings_count <= 60
+    assert "more than 60 readings" in faults[0].reason
 
 
 def test_a_flood_of_readings_of_one_thing_is_a_fault_once_and_not_at_each():
