@@ -76,13 +76,27 @@ class Hours:
         days: days of closed hours to keep.
     """
 
-    __slots__ = ("_covers", "_days", "_days_kept", "_how", "_open_s", "_pieces", "_shape", "newest")
+    __slots__ = (
+        "_covers",
+        "_days",
+        "_days_kept",
+        "_how",
+        "_open_s",
+        "_pieces",
+        "_same",
+        "_same_of",
+        "_shape",
+        "newest",
+    )
 
     def __init__(self, shape: str, how: HourValue, covers: float, open_s: float, days: int) -> None:
         self._shape, self._how, self._open_s, self._days_kept = shape, how, open_s, days
         self._covers = max(1, math.ceil(covers * PIECES))
         self._pieces: dict[int, _Piece] = {}
         self._days: dict[int, list[float | None]] = {}
+        # The hours that were compared last, and whose they are: they change only with a reading of another hour.
+        self._same_of: tuple[int, int, int] | None = None
+        self._same: list[float] = []
         self.newest = -math.inf
 
     def __len__(self) -> int:
@@ -114,6 +128,8 @@ class Hours:
         if moment > self.newest:
             self.newest = moment
             changed |= self._close()
+        if len(changed) > 1 or (self._same_of is not None and number // PIECES != self._same_of[0]):
+            self._same_of = None
         return changed
 
     def running(self, hour: int) -> float | None:
@@ -132,8 +148,10 @@ class Hours:
 
     def same(self, hour: int, step: int, times: int) -> list[float]:
         """Give the values of the hours that lie ``step`` hours before, twice that, and so on, where they have one."""
-        before = (self.value(hour - step * back) for back in range(1, times + 1))
-        return [value for value in before if value is not None]
+        if self._same_of != (hour, step, times):
+            before = (self.value(hour - step * back) for back in range(1, times + 1))
+            self._same_of, self._same = (hour, step, times), [value for value in before if value is not None]
+        return self._same
 
     def pack(self, part: int) -> bytes | None:
         """Give what must be kept of a part; None when there is none any more."""
@@ -149,6 +167,7 @@ class Hours:
         Raises:
             msgspec.ValidationError: it is no part.
         """
+        self._same_of = None
         if part < 0:
             day = msgspec.msgpack.decode(kept, type=_Day)
             if day.shape != self._shape or len(day.values) != DAY_HOURS:

@@ -145,6 +145,25 @@ class BaselineState(Series, kw_only=True, omit_defaults=True):
     judged: int = 0
 
 
+class Measured(NamedTuple):
+    """What an hour came to, and what every level says of it."""
+
+    verdicts: Sequence[Verdict]
+    hour: int
+    value: float
+    expected: float | None
+    hours_count: int
+
+    def facts(self) -> dict[str, str | float]:
+        """Give what the texts of an alert may say of it."""
+        facts: dict[str, str | float] = {"hour": _name_of(self.hour), "hours": float(self.hours_count)}
+        if self.expected is not None:
+            facts["expected"] = self.expected
+            if self.expected > 0:
+                facts["factor"] = self.value / self.expected
+        return facts
+
+
 class BaselineEvaluator(LeveledEvaluator):
     """Every reading enters its hour, also a late one; a timely one is judged with its hour."""
 
@@ -158,6 +177,7 @@ class BaselineEvaluator(LeveledEvaluator):
         self._times = condition.weeks * in_week
         self._shape = f"{condition.how}:{','.join(condition.of)}:{','.join(condition.each)}"
         self._lateness_s = rule.lateness.total_seconds()
+        self._has_score = any(reach.way == "score" for reach in condition.reaches)
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Take a reading in and judge its hour."""
@@ -190,11 +210,10 @@ class BaselineEvaluator(LeveledEvaluator):
         """Judge the hour of a reading upwards; downwards the newest that is over, if an alert waits for that."""
         hour, final = int(event.observed_at.timestamp() // HOUR_S), self._final(hours)
         state = memory.series[self.index].get(key)
-        if hour > final and (found := self._measure(hours, hour, is_over=False)) is not None:
-            verdicts, facts = found
-            if any(verdict.holds for verdict in verdicts):
-                self._say(memory, key, event, hours, verdicts, facts)
-                return
+        running = self._measure(hours, hour, is_over=False) if hour > final else None
+        if running is not None and any(verdict.holds for verdict in running.verdicts):
+            self._say(memory, key, event, hours, running)
+            return
         if not isinstance(state, BaselineState) or not state.is_open:
             return
         state.heard_at, state.silent = event.received_at, False
@@ -203,15 +222,13 @@ class BaselineEvaluator(LeveledEvaluator):
             state.judged = final
             found = self._measure(hours, final, is_over=True, told=state.last.limit if state.last else None)
             if found is not None:
-                self._say(memory, key, event, hours, *found)
+                self._say(memory, key, event, hours, found)
 
     def _final(self, hours: Hours) -> int:
         """Give the newest hour of which nothing timely can come any more."""
         return int((hours.newest - self._lateness_s) // HOUR_S) - 1
 
-    def _measure(
-        self, hours: Hours, hour: int, *, is_over: bool, told: float | None = None
-    ) -> tuple[list[Verdict], dict[str, str | float]] | None:
+    def _measure(self, hours: Hours, hour: int, *, is_over: bool, told: float | None = None) -> Measured | None:
         """Judge an hour by every level; None when nothing can be said of it.
 
         An hour with nothing to compare it with ends an alert when it is not over the limit that was ``told``.
@@ -221,8 +238,9 @@ class BaselineEvaluator(LeveledEvaluator):
             return None
         usual = hours.same(hour, self._step, self._times)
         expected = median(usual) if len(usual) >= self._condition.enough else None
-        spread = 0.0 if expected is None else _SCALE * median(abs(item - expected) for item in usual)
-        spread = max(spread, self._condition.spread)
+        spread = self._condition.spread
+        if expected is not None and self._has_score:
+            spread = max(spread, _SCALE * median(abs(item - expected) for item in usual))
         verdicts, is_known = [], False
         for reach in self._condition.reaches:
             limit, clear = (self._limit(reach.way, at, expected, spread) for at in (reach.over, reach.clear))
@@ -232,12 +250,7 @@ class BaselineEvaluator(LeveledEvaluator):
                 continue
             is_known = True
             verdicts.append(Verdict(value > limit, is_over and value <= clear, value, limit))
-        facts: dict[str, str | float] = {"hour": _name_of(hour), "hours": float(len(usual))}
-        if expected is not None:
-            facts["expected"] = expected
-            if expected > 0:
-                facts["factor"] = value / expected
-        return (verdicts, facts) if is_known else None
+        return Measured(verdicts, hour, value, expected, len(usual)) if is_known else None
 
     def _limit(self, way: str, at: float, expected: float | None, spread: float) -> float | None:
         if way == "above":
@@ -247,17 +260,10 @@ class BaselineEvaluator(LeveledEvaluator):
         limit = expected * at if way == "times" else expected + at * spread
         return max(limit, self._condition.least)
 
-    def _say(
-        self,
-        memory: PartitionMemory,
-        key: str,
-        event: Event,
-        hours: Hours,
-        verdicts: Sequence[Verdict],
-        facts: dict[str, str | float],
-    ) -> None:
-        subject = asset_subject(self.world, event, self.world.station_zones.get(event.asset_id), **facts)
-        self.judge(memory, key, subject, verdicts, datetime.fromtimestamp(hours.newest, UTC))
+    def _say(self, memory: PartitionMemory, key: str, event: Event, hours: Hours, found: Measured) -> None:
+        zone_id = self.world.station_zones.get(event.asset_id)
+        subject = asset_subject(self.world, event, zone_id, **found.facts())
+        self.judge(memory, key, subject, found.verdicts, datetime.fromtimestamp(hours.newest, UTC))
         state = memory.series[self.index].get(key)
         if isinstance(state, BaselineState):
             state.judged = max(state.judged, self._final(hours))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 from alerts.announcement import Subject, asset_subject
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
@@ -149,6 +150,7 @@ class StandingEvaluator(LeveledEvaluator):
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Judge what stands, now that an instant has come."""
+        memory.armed[self.index].discard(_timer_of(key, due))
         state = memory.series[self.index].get(key)
         # A report that stands needs no renewal: the timer of missing data says nothing here.
         if not isinstance(state, StandingState) or state.event is None or due not in self._moments(state):
@@ -210,8 +212,11 @@ class StandingEvaluator(LeveledEvaluator):
         return begin is not None and end is not None and begin <= now < end
 
     def _wake(self, memory: PartitionMemory, key: str, state: StandingState) -> None:
+        armed = memory.armed[self.index]
         for instant in self._moments(state):
-            if instant > memory.clock:
+            # Reports that say the same again and again need one timer.
+            if instant > memory.clock and (timer := _timer_of(key, instant)) not in armed:
+                armed.add(timer)
                 memory.wake_at(instant, self.index, key)
 
     def _moments(self, state: StandingState) -> list[datetime]:
@@ -244,9 +249,16 @@ def _instant(event: Event | None, name: str) -> datetime | None:
     value = getattr(event.data, name, None) if event is not None else None
     if isinstance(value, datetime):
         return value
-    if isinstance(value, date):
-        return datetime.combine(value + timedelta(days=1), time(), PROVINCE_TIME)
-    return None
+    return _end_of(value) if isinstance(value, date) else None
+
+
+@lru_cache(maxsize=4_096)
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), PROVINCE_TIME).astimezone(UTC)
+
+
+def _timer_of(key: str, instant: datetime) -> str:
+    return f"{key}\x1f{instant.timestamp()}"
 
 
 def _age(state: StandingState | None, instant: datetime | None, now: datetime) -> tuple[float | None, float | None]:
