@@ -17,15 +17,14 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from alerts.announcement import close_deleted
 from alerts.conditions.leveled import COMPOUND_KINDS, reading_key
 from alerts.dispatch import ByKind, Dispatch, Method
+from alerts.handover import CLOCK, Handover
 from alerts.health import TIMED_EVERY, RuleHealth, Tally
 from alerts.lookback import MOST_OF_RULE
 from alerts.memory import PartitionMemory, RuleFault
-from alerts.readings import read_part_key, to_part_key
+from alerts.readings import to_part_key
 from alerts.rulebook import Rulebook
-from alerts.series import Series, carry_over
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, StateKey
 from ioc.domain.events import Event, Signal
@@ -36,9 +35,6 @@ JUMP = timedelta(minutes=2)
 
 RULE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a rule may trip over; it becomes a fault of that rule and harms no other."""
-
-CLOCK = StateKey("", "clock")
-"""Where a partition's log time is kept: with it, a restart is no different from none."""
 
 _encode = msgspec.msgpack.Encoder().encode
 NO_ZONES: tuple[str, ...] = ()
@@ -96,12 +92,13 @@ class Engine:
         readings_limit: int = MOST_OF_RULE,
         is_behind: bool = False,
     ) -> None:
-        self._readings_limit, self._is_behind = readings_limit, is_behind
+        self._readings_limit = readings_limit
         self._rules, self._world = rulebook.rules, world
         self._index_of = {rule.rule_id: index for index, rule in enumerate(self._rules)}
         self._evaluators: list[Any] = [
             rule.condition.bind(rule, index, world) for index, rule in enumerate(self._rules)
         ]
+        self._handover = Handover(self._rules, self._evaluators, is_behind=is_behind)
         self._tallies = [Tally() for _ in self._rules]
         self._plain = self._timed = Dispatch(self._evaluators)
         if clock is not None:
@@ -123,12 +120,12 @@ class Engine:
             if type(event.data) in self._ruled_kinds:
                 memory.readings("", type(event.data))[reading_key(event)] = event
             memory.clock = max(memory.clock, event.received_at)
-        self._restore_rules(memory, state)
+        self._handover.restore(memory, state)
         if (kept_clock := state.get(CLOCK)) is not None:
             memory.clock, memory.resumed_from = msgspec.msgpack.decode(
                 kept_clock, type=tuple[datetime, datetime | None]
             )
-        self._resume(memory)
+        self._handover.resume(memory)
 
     def inherit(self, partition: object, state: Mapping[StateKey, bytes], before: Engine) -> None:
         """Take a partition over from an engine of this process that had other rules, between two steps.
@@ -139,66 +136,12 @@ class Engine:
         old = before._memory(partition)
         memory = self._memories[partition] = PartitionMemory(len(self._rules), self._readings_limit)
         memory.seen, memory.clock = old.seen, old.clock
-        self._restore_rules(memory, state)
+        self._handover.restore(memory, state)
         memory.clock, memory.resumed_from = old.clock, old.resumed_from
-        same = {
-            old_index: index
-            for old_index, rule in enumerate(before._rules)
-            if (index := self._index_of.get(rule.rule_id)) is not None and self._rules[index].version == rule.version
-        }
+        same = self._handover.find_same(before._rules)
         memory.forwarded = {(same[index], key): sent for (index, key), sent in old.forwarded.items() if index in same}
-        self._carry_levels_over(memory, before)
-        self._resume(memory)
-
-    def _resume(self, memory: PartitionMemory) -> None:
-        for evaluator, held in zip(self._evaluators, memory.windows, strict=True):
-            held.recount()
-            evaluator.resume(memory)
-
-    def _carry_levels_over(self, memory: PartitionMemory, before: Engine) -> None:
-        for rule in before._rules:
-            index = self._index_of.get(rule.rule_id)
-            if index is None or self._rules[index].condition_name != rule.condition_name:
-                continue
-            old, new = rule.condition.levels, self._rules[index].condition.levels
-            if [level.severity for level in old] != [level.severity for level in new]:
-                for key, series in memory.series[index].items():
-                    carry_over(series, old, new)
-                    memory.dirty.add((index, key))
-
-    def _restore_rules(self, memory: PartitionMemory, state: Mapping[StateKey, bytes]) -> None:
-        for key, kept in state.items():
-            if (part := read_part_key(key.key)) is not None:
-                self._restore_part(memory, key, part, kept)
-            elif key != CLOCK:
-                self._restore_series(memory, key, kept)
-
-    def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes) -> None:
-        index = self._index_of.get(key.rule_id)
-        if index is not None:
-            evaluator = self._evaluators[index]
-            try:
-                series = msgspec.msgpack.decode(kept, type=evaluator.state_type)
-            except msgspec.ValidationError:
-                series = None
-            if series is not None and series.shape == self._rules[index].condition_name:
-                memory.series[index][key.key] = series
-                memory.clock = max(memory.clock, series.heard_at or memory.clock)
-                return
-        if self._is_behind:
-            return
-        memory.kept[key.rule_id, key.key] = None
-        old = msgspec.msgpack.decode(kept, type=Series)
-        if old.last is not None:
-            memory.changes.append(close_deleted(old.last, max(memory.clock, old.last.decided_at)))
-
-    def _restore_part(self, memory: PartitionMemory, key: StateKey, part: tuple[str, int], kept: bytes) -> None:
-        """Give a rule its part of what it looked back on; a rule that does not look back any more has it deleted."""
-        index = self._index_of.get(key.rule_id)
-        restore = None if index is None else getattr(self._evaluators[index], "restore_part", None)
-        is_kept = restore is not None and restore(memory, *part, kept)
-        if not is_kept and not self._is_behind:
-            memory.kept[key.rule_id, key.key] = None
+        self._handover.carry_levels_over(memory, before._rules)
+        self._handover.resume(memory)
 
     def forget(self, partition: object) -> None:
         """Give a partition up."""

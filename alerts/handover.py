@@ -1,0 +1,93 @@
+"""Taking a partition over: rules get back what was kept of them, and alerts of rules that are gone come to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from alerts.announcement import close_deleted
+from alerts.memory import PartitionMemory
+from alerts.readings import read_part_key
+from alerts.rule import Rule
+from alerts.series import Series, carry_over
+from ioc.domain.alerts import StateKey
+
+CLOCK = StateKey("", "clock")
+"""Where a partition's log time is kept: with it, a restart is no different from none."""
+
+
+class Handover:
+    """Restores memories for the rules of one engine.
+
+    Args:
+        rules: in the order of the rulebook.
+        evaluators: theirs, in the same order.
+        is_behind: the rules are known not to be the newest; what is kept of others is left for those who have them.
+    """
+
+    def __init__(self, rules: Sequence[Rule], evaluators: Sequence[Any], *, is_behind: bool) -> None:
+        self._rules, self._evaluators, self._is_behind = rules, evaluators, is_behind
+        self._index_of = {rule.rule_id: index for index, rule in enumerate(rules)}
+
+    def restore(self, memory: PartitionMemory, state: Mapping[StateKey, bytes]) -> None:
+        """Give every rule what was kept of it."""
+        for key, kept in state.items():
+            if (part := read_part_key(key.key)) is not None:
+                self._restore_part(memory, key, part, kept)
+            elif key != CLOCK:
+                self._restore_series(memory, key, kept)
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Let the rules set their timers again, now that everything is there."""
+        for evaluator, held in zip(self._evaluators, memory.windows, strict=True):
+            held.recount()
+            evaluator.resume(memory)
+
+    def find_same(self, before: Sequence[Rule]) -> dict[int, int]:
+        """Give the places of the rules that mean what they meant before: from the place then to the place now."""
+        return {
+            old_index: index
+            for old_index, rule in enumerate(before)
+            if (index := self._index_of.get(rule.rule_id)) is not None and self._rules[index].version == rule.version
+        }
+
+    def carry_levels_over(self, memory: PartitionMemory, before: Sequence[Rule]) -> None:
+        """Let what a severity has reached go on where a rule has other levels now."""
+        for rule in before:
+            index = self._index_of.get(rule.rule_id)
+            if index is None or self._rules[index].condition_name != rule.condition_name:
+                continue
+            old, new = rule.condition.levels, self._rules[index].condition.levels
+            if [level.severity for level in old] != [level.severity for level in new]:
+                for key, series in memory.series[index].items():
+                    carry_over(series, old, new)
+                    memory.dirty.add((index, key))
+
+    def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes) -> None:
+        index = self._index_of.get(key.rule_id)
+        if index is not None:
+            evaluator = self._evaluators[index]
+            try:
+                series = msgspec.msgpack.decode(kept, type=evaluator.state_type)
+            except msgspec.ValidationError:
+                series = None
+            if series is not None and series.shape == self._rules[index].condition_name:
+                memory.series[index][key.key] = series
+                memory.clock = max(memory.clock, series.heard_at or memory.clock)
+                return
+        if self._is_behind:
+            return
+        memory.kept[key.rule_id, key.key] = None
+        old = msgspec.msgpack.decode(kept, type=Series)
+        if old.last is not None:
+            memory.changes.append(close_deleted(old.last, max(memory.clock, old.last.decided_at)))
+
+    def _restore_part(self, memory: PartitionMemory, key: StateKey, part: tuple[str, int], kept: bytes) -> None:
+        """Give a rule its part of what it looked back on; a rule that does not look back any more has it deleted."""
+        index = self._index_of.get(key.rule_id)
+        restore = None if index is None else getattr(self._evaluators[index], "restore_part", None)
+        is_kept = restore is not None and restore(memory, *part, kept)
+        if not is_kept and not self._is_behind:
+            memory.kept[key.rule_id, key.key] = None
