@@ -9,7 +9,7 @@ import json
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from connectors.registry import DEFINITIONS
@@ -260,7 +260,10 @@ def attack(client, loop, operation):
     )
     @given(case=st.one_of(*strategies))
     def ask(case):
-        answer = send(client, loop, case)
+        try:
+            answer = send(client, loop, case)
+        except httpx.InvalidURL:
+            reject()  # longer than this client sends; test_serving asks how long a line may be
         statuses.add(answer.status_code)
         assert answer.status_code < 500, (case.method, str(answer.request.url), answer.text)
         if answer.status_code >= 400:
