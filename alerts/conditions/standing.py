@@ -205,6 +205,10 @@ class StandingEvaluator(LeveledEvaluator):
                 found.append(due + after)
         return found
 
+    def fires_at(self, state: StandingState) -> datetime | None:
+        """Tell when the first level fires if nothing changes; None where the report lacks what that hangs on."""
+        return min((instant for instant in self.instants(state) if instant is not None), default=None)
+
     def _is_inside(self, event: Event, now: datetime) -> bool:
         if not self._condition.within:
             return True

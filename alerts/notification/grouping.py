@@ -38,11 +38,20 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupLog:
-    """What a group's departments know: the members that they were told fire, or have ended."""
+    """What a group's departments know: the members that they were told fire, or have ended.
+
+    ``renewed`` are those of ``firing`` that are to be told anew: they were held meanwhile, or have become more severe.
+    """
 
     told_at: datetime
     firing: frozenset[UUID]
     resolved: frozenset[UUID]
+    renewed: frozenset[UUID] = frozenset()
+
+    @property
+    def current(self) -> frozenset[UUID]:
+        """Those that they know as they are."""
+        return self.firing - self.renewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +116,7 @@ def _find_reason(
 ) -> Reason:
     if log is None:
         return Reason.FIRST if firing else Reason.HELD if held else Reason.EMPTY
-    if not firing <= log.firing:
+    if not firing <= log.current:
         return Reason.NEW_FIRING
     ended = (resolved & log.firing) - log.resolved
     if not firing:

@@ -61,9 +61,9 @@ def plan(
             held[member.alert.alert_id] = why
         else:
             firing.append(member)
-    log = _forget(log, firing)
-    known = log.firing if log is not None else frozenset()
-    news = [member for member in firing if member.alert.alert_id not in known]
+    log = _renew(log, firing)
+    known, current = (frozenset(), frozenset()) if log is None else (log.firing, log.current)
+    news = [member for member in firing if member.alert.alert_id not in current]
     ended = [member.alert for member in members if member.alert.ended_at is not None]
     firing_ids = frozenset(member.alert.alert_id for member in firing)
     ended_ids = frozenset(alert.alert_id for alert in ended)
@@ -96,8 +96,11 @@ def plan(
     )
 
 
-def _forget(log: GroupLog | None, firing: Sequence[Member]) -> GroupLog | None:
-    """Make news of what the departments know in an older state: it was held meanwhile, or has become more severe."""
+def _renew(log: GroupLog | None, firing: Sequence[Member]) -> GroupLog | None:
+    """Make news of what the departments know in an older state: it was held meanwhile, or has become more severe.
+
+    They still know that it holds, and are told of its end if that comes first.
+    """
     if log is None:
         return None
     renewed = frozenset(
@@ -106,7 +109,7 @@ def _forget(log: GroupLog | None, firing: Sequence[Member]) -> GroupLog | None:
         if member.was_held
         or (member.told_severity is not None and member.alert.severity.rank > member.told_severity.rank)
     )
-    return replace(log, firing=log.firing - renewed) if renewed else log
+    return replace(log, renewed=(log.renewed | renewed) & log.firing) if renewed else log
 
 
 def _find_turn(firing: Sequence[Member]) -> Reason | None:

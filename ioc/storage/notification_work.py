@@ -207,6 +207,7 @@ class NotificationWork:
         await self._do(
             "save_group", group_id=group.group_id, told_at=log.told_at if log else None,
             told_firing=sorted(log.firing) if log else [], told_resolved=sorted(log.resolved) if log else [],
+            told_renewed=sorted(log.renewed) if log else [],
             told_count=group.told_count + plan.verdict.notify, look_at=plan.look_at, reason=plan.verdict.reason.value,
             now=now,
         )  # fmt: skip
@@ -291,7 +292,10 @@ def _to_group(row: Mapping[str, Any], members: Sequence[Member]) -> Group:
     log = None
     if row["told_at"] is not None:
         log = GroupLog(
-            told_at=row["told_at"], firing=frozenset(row["told_firing"]), resolved=frozenset(row["told_resolved"])
+            told_at=row["told_at"],
+            firing=frozenset(row["told_firing"]),
+            resolved=frozenset(row["told_resolved"]),
+            renewed=frozenset(row["told_renewed"]),
         )
     return Group(
         group_id=row["group_id"], group_key=row["group_key"], route_id=row["route_id"],

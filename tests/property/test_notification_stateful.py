@@ -68,7 +68,7 @@ class Told:
         self.unit, self.severity, self.joined_s = unit, severity, now
         self.letter, self.acked_s = "B", 0
         self.holds, self.flaps = True, False
-        self.was_held = False
+        self.was_held = self.is_renewed = False
         self.known: tuple[str, bool] | None = None
         self.counts_from_s, self.level, self.was_answered, self.was_put_off = now, 0, False, False
 
@@ -290,9 +290,12 @@ class GroupLife(RuleBasedStateMachine):
     def _learn(self, told: tuple[str, set[UUID], set[UUID], set[UUID]] | None) -> None:
         """Remember what was told. A notification is the whole truth: what it does not name is not known any more."""
         for key, known in list(self.alerts.items()):
-            known.was_held = known.holds and self._is_held(known)
+            is_held = known.holds and self._is_held(known)
+            known.is_renewed = known.is_renewed or (known.holds and not is_held and _has_changed(known))
+            known.was_held = is_held
             if told is not None:
                 known.known = (known.severity, known.flaps) if key in told[1] else None
+                known.is_renewed = False
             if not known.holds and known.known is None:
                 del self.alerts[key]
         if told is not None:
@@ -347,7 +350,11 @@ class GroupLife(RuleBasedStateMachine):
 
 
 def _is_news(known: Told) -> bool:
-    return known.known is None or known.was_held or RANK[known.severity] > RANK[known.known[0]]
+    return known.known is None or known.is_renewed or _has_changed(known)
+
+
+def _has_changed(known: Told) -> bool:
+    return known.was_held or (known.known is not None and RANK[known.severity] > RANK[known.known[0]])
 
 
 def _at(second: int) -> datetime:

@@ -11,3 +11,6 @@ ALTER TABLE escalation ADD COLUMN is_paused boolean NOT NULL DEFAULT false;
 
 -- The kind of event that the rule looks at: routes ask for it. Alerts from before have none.
 ALTER TABLE alert ADD COLUMN kind text NOT NULL DEFAULT '';
+
+-- Of those that the departments know: the ones that are to be told anew, because they were held or became more severe.
+ALTER TABLE notification_group ADD COLUMN told_renewed uuid[] NOT NULL DEFAULT '{}';

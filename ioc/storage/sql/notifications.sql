@@ -92,7 +92,7 @@ WHERE notification_member.group_id = %(group_id)s AND notification_member.alert_
 UPDATE escalation SET look_at = %(now)s WHERE alert_id = ANY(%(alert_ids)s) AND look_at > %(now)s
 
 -- name: save_group
-UPDATE notification_group SET told_at = %(told_at)s, told_firing = %(told_firing)s, told_resolved = %(told_resolved)s,
+UPDATE notification_group SET told_at = %(told_at)s, told_firing = %(told_firing)s, told_resolved = %(told_resolved)s, told_renewed = %(told_renewed)s,
     told_count = %(told_count)s, look_at = %(look_at)s, reason = %(reason)s, decided_at = %(now)s
 WHERE group_id = %(group_id)s
 
