@@ -207,7 +207,7 @@ def allowed(method, path):
 def fill(path):
     for name, value in {
         "alert_id": "0" * 32, "subscription_id": "0" * 32, "letter_id": "0" * 32, "silence_id": "0" * 32,
-        "run_id": "0" * 32,
+        "run_id": "0" * 32, "suppression_id": "0" * 32,
         "verb": "acknowledge",
         "kind": "met.obs", "asset_id": "met.x", "layer": "land", "feed_id": "air", "key_id": "0" * 12, "name": "x",
         "collection_id": "met.obs", "feature_id": "met.x", "indicator_id": "kpi.aqi_max",

@@ -137,7 +137,7 @@ async def test_what_cannot_be_read_keeps_the_old_rules_and_says_so(database, des
         )
     await replica.rules.refresh()
     assert replica.rules.is_behind
-    assert "NOT activation 2: crowd.density@2:1: no condition 'foresight'" in replica.rules.describe()
+    assert "NOT activation 2: crowd.density@2:2: no condition 'foresight'" in replica.rules.describe()
     assert replica.rules.rulebook.find("crowd.density").version == kept.version
     assert await replica.read(6, 7, density=3.5) == []
     fresh = Replica(database)

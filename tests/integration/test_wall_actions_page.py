@@ -128,7 +128,8 @@ async def test_an_operator_takes_an_alert_and_a_supervisor_gives_it_to_somebody_
     await panel.locator("[data-form=take]").click()
     await page.locator("[data-alert]").get_by_text("giao truc").wait_for()
     await panel.locator("[data-form=give_up]").wait_for()
-    await page.locator("#sign-out").click()
+    async with page.expect_navigation():
+        await page.locator("#sign-out").click()
     await sign_in(page, wall.port, "truong-ca")
     await page.locator("[data-alert] .alert-title").first.click()
     await panel.locator("[data-form=assign] summary").click()

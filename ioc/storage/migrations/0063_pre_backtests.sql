@@ -2,6 +2,7 @@
 
 CREATE TABLE backtest_run (
     run_id uuid PRIMARY KEY,
+    turn bigint GENERATED ALWAYS AS IDENTITY,
     created_at timestamptz NOT NULL,
     created_by text NOT NULL,
     rules text NOT NULL,
@@ -22,5 +23,5 @@ CREATE TABLE backtest_run (
     result jsonb,
     plot text
 ) WITH (fillfactor = 50);
-CREATE INDEX backtest_run_waiting ON backtest_run (created_at) WHERE state IN ('queued', 'running');
+CREATE INDEX backtest_run_waiting ON backtest_run (turn) WHERE state IN ('queued', 'running');
 CREATE INDEX backtest_run_created ON backtest_run (created_at, run_id);

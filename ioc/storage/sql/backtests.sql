@@ -13,7 +13,7 @@ VALUES (%(run_id)s, %(created_at)s, %(created_by)s, %(rules)s, %(start)s, %(end)
 
 -- name: claim
 UPDATE backtest_run SET state = 'running', started_at = %(now)s, beat_at = now()
-WHERE run_id = (SELECT run_id FROM backtest_run WHERE state = 'queued' ORDER BY created_at, run_id LIMIT 1)
+WHERE run_id = (SELECT run_id FROM backtest_run WHERE state = 'queued' ORDER BY turn LIMIT 1)
   AND (SELECT count(*) FROM backtest_run WHERE state = 'running') < %(at_once)s
 RETURNING run_id;
 

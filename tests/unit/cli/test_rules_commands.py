@@ -65,7 +65,7 @@ def test_passing_tests_exit_0_and_none_at_all_exits_1(invoke):
     assert invoke("test", RULE[: RULE.index("tests:")]).exit_code == 1
 
 
-def test_the_list_is_a_table_of_what_is_in_force(invoke):
-    result = invoke("list", RULE)
+def test_the_limits_are_a_table_of_what_the_files_say(invoke):
+    result = invoke("limits", RULE)
     assert result.exit_code == 0
     assert "**major** `density_p_m2 >= 2`" in result.output
