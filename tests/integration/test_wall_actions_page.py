@@ -140,7 +140,7 @@ async def test_an_operator_takes_an_alert_and_a_supervisor_gives_it_to_somebody_
     await severity.locator("summary").click()
     await severity.locator("select").select_option("critical")
     await severity.locator("[name=reason]").fill("trường học ngay bên cạnh")
-    await panel.locator(".journal").get_by_text("Giao việc · truong-ca · truong-ca").wait_for()
+    await panel.locator(".journal").get_by_text("Giao xử lý · truong-ca · truong-ca").wait_for()
     await keep_screenshot(page, "wall-supervisor")
     await severity.get_by_role("button", name="Đổi").click()
     await page.locator("[data-alert][data-severity=critical]").wait_for()
