@@ -73,6 +73,7 @@ def decide(
     is_urgent: bool,
     timing: Timing,
     now: datetime,
+    repeat_interval: timedelta | None = None,
     turned: Reason | None = None,
 ) -> Verdict:
     """Decide one group at an instant.
@@ -84,24 +85,27 @@ def decide(
         held: whether other members hold that must not be told now; with them nothing is "all over".
         news_at: when the oldest member that was not told joined.
         is_urgent: a member not told yet is critical: its wait is ``group_wait``, not ``group_interval``.
-        timing: waits of the most urgent member.
+        timing: waits of the most urgent member that speaks: of the news, else of those that hold.
         now: the instant.
+        repeat_interval: that of the most urgent that holds, which an item of less urgent news does not put off; unset:
+            that of ``timing``.
         turned: ``FLAPPING`` or ``STEADY`` when a member that they know has begun to come and go, or has ceased to.
     """
+    repeat_at = now + (repeat_interval or timing.repeat_interval)
     reason = _find_reason(log, firing, resolved, held=held, timing=timing, now=now, turned=turned)
     if reason in (Reason.EMPTY, Reason.HELD):
         return Verdict(False, reason, None)
     if reason is Reason.NOTHING_NEW:
         return Verdict(False, reason, log.told_at + timing.repeat_interval if log is not None and firing else None)
     if reason is Reason.REPEAT:
-        return Verdict(True, reason, now + timing.repeat_interval)
+        return Verdict(True, reason, repeat_at)
     if log is None or (is_urgent and reason is Reason.NEW_FIRING):
         ready_at, waiting = news_at + timing.group_wait, Reason.WAITING
     else:
         ready_at, waiting = log.told_at + timing.group_interval, Reason.INTERVAL
     if now < ready_at:
         return Verdict(False, waiting, ready_at)
-    return Verdict(True, reason, now + timing.repeat_interval if firing else None)
+    return Verdict(True, reason, repeat_at if firing else None)
 
 
 def _find_reason(

@@ -69,6 +69,7 @@ def plan(
     ended_ids = frozenset(alert.alert_id for alert in ended)
     speaking = [member.alert.severity for member in news or firing or members]
     most_urgent = max(speaking, key=lambda level: level.rank, default=Severity.INFO)
+    standing = max((member.alert.severity for member in firing), key=lambda level: level.rank, default=most_urgent)
     verdict = decide(
         log,
         firing=firing_ids,
@@ -77,6 +78,7 @@ def plan(
         news_at=min((member.joined_at for member in news), default=now),
         is_urgent=any(member.alert.severity is Severity.CRITICAL for member in news),
         timing=timing[most_urgent],
+        repeat_interval=timing[standing].repeat_interval,
         now=now,
         turned=_find_turn(firing),
     )
