@@ -159,7 +159,7 @@ def open_wall(context: BrowserContext, server: WallServer) -> OpenWall:
     return open_signed_in
 
 
-def until(page: Page, condition: str, *, deadline_s: float = 20.0, argument: object = None) -> None:
+def until(page: Page, condition: str, *, deadline_s: float = 60.0, argument: object = None) -> None:
     """Wait for a condition in the page. (Playwright's own waiting evaluates strings, which the policy forbids.)"""
     ends_at = time.monotonic() + deadline_s
     while not page.evaluate(condition, argument):
