@@ -138,8 +138,7 @@ class Engine:
         memory.seen, memory.clock = old.seen, old.clock
         self._handover.restore(memory, state)
         memory.clock, memory.resumed_from = old.clock, old.resumed_from
-        same = self._handover.find_same(before._rules)
-        memory.forwarded = {(same[index], key): sent for (index, key), sent in old.forwarded.items() if index in same}
+        self._handover.carry_sent_over(memory, old, before._rules)
         self._handover.carry_levels_over(memory, before._rules)
         self._handover.resume(memory)
 

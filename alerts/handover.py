@@ -45,13 +45,20 @@ class Handover:
             held.recount()
             evaluator.resume(memory)
 
-    def find_same(self, before: Sequence[Rule]) -> dict[int, int]:
-        """Give the places of the rules that mean what they meant before: from the place then to the place now."""
-        return {
+    def carry_sent_over(self, memory: PartitionMemory, old: PartitionMemory, before: Sequence[Rule]) -> None:
+        """Let what a rule has sent stay sent where the rule means the same; another one sends what it must anew.
+
+        What one rule sends for several (at places below 0) stays sent while all of them have heard it.
+        """
+        same = {
             old_index: index
             for old_index, rule in enumerate(before)
             if (index := self._index_of.get(rule.rule_id)) is not None and self._rules[index].version == rule.version
         }
+        senders = {index for index, evaluator in enumerate(self._evaluators) if hasattr(evaluator, "forwards")}
+        if senders <= set(same.values()):
+            same |= {index: index for index, _ in old.forwarded if index < 0}
+        memory.forwarded = {(same[index], key): sent for (index, key), sent in old.forwarded.items() if index in same}
 
     def carry_levels_over(self, memory: PartitionMemory, before: Sequence[Rule]) -> None:
         """Let what a severity has reached go on where a rule has other levels now."""
