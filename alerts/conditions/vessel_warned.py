@@ -86,13 +86,10 @@ class VesselWarnedEvaluator:
         self._announcer = Announcer(rule, index, world)
 
     def resume(self, memory: PartitionMemory) -> None:
-        """Set the timers of warnings that end."""
+        """Set the timers of warnings that begin and end. What log time has reached has been judged already."""
         for key, state in memory.series[self._index].items():
             if isinstance(state, ZoneWeather):
-                for warning in state.warnings.values():
-                    memory.wake_at(warning.expires_at, self._index, key)
-                if state.bad_since is not None:
-                    memory.wake_at(state.bad_since + self._condition.grace, self._index, key)
+                self._wake(memory, key, state)
 
     def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> Sequence[str]:
         """Say which waters must hear of an event."""
@@ -110,15 +107,23 @@ class VesselWarnedEvaluator:
         weather = weather_of(memory, self.rule, self._index, scope)
         if take_weather(weather, event, memory.clock):
             memory.dirty.add((self._index, scope))
-            for warning in weather.warnings.values():
-                memory.wake_at(max(warning.onset_at, memory.clock), self._index, scope)
-                memory.wake_at(warning.expires_at, self._index, scope)
+            self._wake(memory, scope, weather)
             self._judge_all(memory, scope)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
-        """Judge a water again when a warning begins or ends."""
-        if isinstance(memory.series[self._index].get(key), ZoneWeather):
+        """Judge a water again when a warning begins or ends, as it stands now: one that was replaced says no more."""
+        weather = memory.series[self._index].get(key)
+        if isinstance(weather, ZoneWeather) and due in self._moments(weather):
             self._judge_all(memory, key)
+
+    def _wake(self, memory: PartitionMemory, scope: str, weather: ZoneWeather) -> None:
+        for moment in self._moments(weather):
+            if moment > memory.clock:
+                memory.wake_at(moment, self._index, scope)
+
+    def _moments(self, weather: ZoneWeather) -> list[datetime]:
+        moments = [at for warning in weather.warnings.values() for at in (warning.onset_at, warning.expires_at)]
+        return moments if weather.bad_since is None else [*moments, weather.bad_since + self._condition.grace]
 
     def _take_vessel(self, memory: PartitionMemory, scope: str, event: Event) -> None:
         key = f"{scope}{IN}{event.asset_id}"
