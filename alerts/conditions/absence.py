@@ -114,7 +114,12 @@ class AbsenceEvaluator:
             memory.signals.append(Signal(scope=_scope_of(event), event=event))
 
     def resume(self, memory: PartitionMemory) -> None:
-        """Watch the stations that spoke before a restart."""
+        """Watch the stations that spoke before a restart, and the units of which some had just fallen silent."""
+        for scope, state in memory.series[self._index].items():
+            if isinstance(state, UnitState):
+                for event in state.quiet.values():
+                    if (settled_at := event.received_at + self._condition.settle) > memory.clock:
+                        memory.wake_at(settled_at, self._index, scope)
         for kind in self._condition.kinds:
             for event in memory.readings("", kind).values():
                 memory.armed[self._index].add(event.asset_id)
