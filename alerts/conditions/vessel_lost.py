@@ -130,7 +130,12 @@ class VesselLostEvaluator:
         lon_deg = np.array([event.lon_deg for event in events], dtype=np.float64)
         lat_deg = np.array([event.lat_deg for event in events], dtype=np.float64)
         for event, zones in zip(events, self._world.zones.locate(lon_deg, lat_deg), strict=True):
-            self.on_event(memory, event, zones)
+            watch: Watch | None = memory.forwarded.get((self._index, event.asset_id))
+            if watch is None:
+                self.on_event(memory, event, zones)
+            elif not watch.is_lost:  # the process goes on with other rules, and watches on
+                memory.armed[self._index].add(event.asset_id)
+                memory.wake_at(watch.event.received_at + self._condition.least, self._index, event.asset_id)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Look whether a vessel has spoken meanwhile; if not, tell its water."""
