@@ -29,7 +29,8 @@ def configure(*, level: str = "INFO", form: Literal["auto", "json", "console"] =
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=lambda *_: _StandardError(),
-        cache_logger_on_first_use=True,
+        # A kept logger would not hear of another set-up; lines are rare enough to make it anew.
+        cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Forwarding)]:

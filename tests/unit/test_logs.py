@@ -7,15 +7,17 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from ioc import logs
 
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
-    before = list(logging.getLogger().handlers)
+    handlers, said = list(logging.getLogger().handlers), structlog.get_config()
     yield
-    logging.getLogger().handlers = before
+    logging.getLogger().handlers = handlers
+    structlog.configure(**said)
 
 
 def read_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -43,6 +45,15 @@ def test_setting_up_twice_says_things_once(capsys: pytest.CaptureFixture[str]) -
     logs.configure(level="INFO", form="json")
     logging.getLogger("psycopg").error("once")
     assert len(read_lines(capsys)) == 1
+
+
+def test_another_level_reaches_those_who_have_spoken_before(capsys: pytest.CaptureFixture[str]) -> None:
+    speaker = logs.logger("rules")
+    logs.configure(level="ERROR", form="json")
+    speaker.warning("rule.failed")
+    logs.configure(level="INFO", form="json")
+    speaker.warning("rule.failed")
+    assert [line["component"] for line in read_lines(capsys)] == ["rules"]
 
 
 def test_what_aiokafka_will_try_again_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
