@@ -14,7 +14,8 @@ from alerts.conditions.window import Measured
 from alerts.expressions import Expression, ExpressionError, variables_of
 from alerts.readings import Readings
 from alerts.rule import PROVINCE_TIME, Comparison, Limit, Rule
-from alerts.windows import Window, Windows
+from alerts.windowing import Windows
+from alerts.windows import Window
 from ioc.domain.alerts import Severity
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS

@@ -72,7 +72,10 @@ class PartitionMemory:
 
     def readings(self, scope: str, kind: type[Any]) -> dict[str, Event]:
         """Give the newest readings of a kind in a scope, by reading key."""
-        return self.seen.setdefault(scope, {}).setdefault(kind, {})
+        try:
+            return self.seen[scope][kind]
+        except KeyError:
+            return self.seen.setdefault(scope, {}).setdefault(kind, {})
 
     def look_back(
         self, rule_id: str, index: int, key: str, readings: Readings, moment: float, values: Sequence[float | None],
@@ -83,7 +86,9 @@ class PartitionMemory:
         ``is_loss`` says whether readings beyond ``most`` are missed; who looks at the last few only misses none.
         """
         count, was_short = len(readings.times), readings.is_short
-        changed = (*readings.add(moment, values), *readings.forget(span_s, most))
+        changed = readings.add(moment, values)
+        if gone := readings.forget(span_s, most):
+            changed = changed | gone
         self.hold(rule_id, index, key, changed, len(readings.times) - count)
         if readings.is_short and not was_short and is_loss:
             self.add_fault(rule_id, key, f"more than {most} readings within a window: the oldest are let go")

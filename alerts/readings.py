@@ -1,7 +1,8 @@
 """The readings of one asset that windows look back on, with running sums, and cut into parts that are kept one by one.
 
 A window over a day of minutes holds 1,440 readings. Nothing here touches them all for one that comes: a sum is the
-difference of two running sums, and of what is kept only the part that changed is written again.
+difference of two running sums, which are brought up to date when somebody asks, and of what is kept only the part that
+changed is written again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence, Set
 
 import msgspec
+
+MOST_READINGS = 4_096
+"""Per asset and rule; beyond it the oldest go, and the windows that need them have no value."""
 
 PART_READINGS = 32
 """A part that holds this many is closed; late readings may make it twice as long."""
@@ -33,7 +37,18 @@ class _Part(msgspec.Struct, array_like=True):
 class Readings:
     """Times in epoch seconds, oldest first, and a column per quantity; NaN where a reading had no value."""
 
-    __slots__ = ("_counts", "_open_count", "_quantities", "_starts", "_sums", "columns", "is_short", "times")
+    __slots__ = (
+        "_counts",
+        "_open_count",
+        "_quantities",
+        "_starts",
+        "_summed",
+        "_sums",
+        "columns",
+        "is_short",
+        "loud_until",
+        "times",
+    )
 
     def __init__(self, quantities: Sequence[str]) -> None:
         self._quantities = tuple(quantities)
@@ -41,10 +56,13 @@ class Readings:
         self.columns = [array("d") for _ in self._quantities]
         self._sums: list[list[int]] = [[0] for _ in self._quantities]
         self._counts: list[list[int]] = [[0] for _ in self._quantities]
+        self._summed = 0
         self._starts: list[int] = []
         self._open_count = 0
         self.is_short = False
         """Whether readings went that were not too old, for there were too many."""
+        self.loud_until = -math.inf
+        """Epoch seconds up to which a window may be over a limit, see ``loudness.py``; infinity where nobody knows."""
 
     def __len__(self) -> int:
         """How many readings there are."""
@@ -75,7 +93,7 @@ class Readings:
                 self.columns[number][place] = found
             else:
                 self.columns[number].insert(place, found)
-            self._sum_from(number, place)
+        self._sum_anew_from(place)
         changed = self._note(moment)
         self._open_count = self._count_open()
         return changed
@@ -83,15 +101,8 @@ class Readings:
     def _append(self, moment: float, values: Sequence[float | None]) -> set[int]:
         """Take in a reading that is newer than all others, as nearly every one is."""
         self.times.append(moment)
-        for column, sums, counts, value in zip(self.columns, self._sums, self._counts, values, strict=True):
-            if value is None or not abs(value) < _MOST:
-                column.append(_NOTHING)
-                sums.append(sums[-1])
-                counts.append(counts[-1])
-            else:
-                column.append(value)
-                sums.append(sums[-1] + round(value * _STEPS_PER_UNIT))
-                counts.append(counts[-1] + 1)
+        for column, value in zip(self.columns, values, strict=True):
+            column.append(_NOTHING if value is None or not abs(value) < _MOST else value)
         self._open_count += 1
         if self._open_count > PART_READINGS and (start := int(moment * _STEPS_PER_UNIT)) > self._starts[-1]:
             self._starts.append(start)
@@ -114,8 +125,10 @@ class Readings:
             return NOTHING_GONE
         for column in (self.times, *self.columns):
             del column[:gone]
+        covered = max(0, self._summed - gone)
         for running in (*self._sums, *self._counts):
-            del running[:gone]
+            del running[: min(gone, len(running) - 1)]
+        self._summed = covered
         kept = max(0, bisect_right(self._starts, int(self.times[0] * _STEPS_PER_UNIT)) - 1)
         past, self._starts = self._starts[:kept], self._starts[kept:]
         if len(self._starts) == 1:
@@ -139,18 +152,21 @@ class Readings:
 
     def count(self, number: int, first: int, last: int) -> int:
         """Count the values of a column between two places."""
+        if self._summed < last:
+            self._sum_up()
         return self._counts[number][last] - self._counts[number][first]
 
     def total(self, number: int, first: int, last: int) -> float:
         """Sum the values of a column between two places."""
+        if self._summed < last:
+            self._sum_up()
         return (self._sums[number][last] - self._sums[number][first]) / _STEPS_PER_UNIT
 
     def values(self, number: int, first: int, last: int) -> list[float]:
         """Give the values of a column between two places, oldest first."""
-        held = self.columns[number][first:last]
-        if self.count(number, first, last) == len(held):
-            return held.tolist()
-        return [value for value in held if not math.isnan(value)]
+        held = self.columns[number][first:last].tolist()
+        # A sum with a gap in it is none; it is found faster than by looking at each value.
+        return [value for value in held if value == value] if math.isnan(sum(held)) else held
 
     def pack(self, part: int) -> bytes | None:
         """Give what must be kept of a part; None when it is empty or there is none any more."""
@@ -183,24 +199,30 @@ class Readings:
         for number, (column, packed) in enumerate(zip(columns, found.columns, strict=True)):
             column.frombytes(packed)
             self.columns[number][place:place] = column
-            self._sum_from(number, place)
+        self._sum_anew_from(place)
+        self.loud_until = math.inf
         self._starts.insert(bisect_left(self._starts, part), part)
         self._open_count = self._count_open()
         return True
 
-    def _sum_from(self, number: int, place: int) -> None:
-        """Bring the running sums of a column up to date from a place on; nearly always the last one."""
-        sums, counts = self._sums[number], self._counts[number]
-        del sums[place + 1 :], counts[place + 1 :]
-        total, count = sums[place], counts[place]
-        column = self.columns[number]
-        for index in range(place, len(column)):
-            value = column[index]
-            if value == value:
-                total += round(value * _STEPS_PER_UNIT)
-                count += 1
-            sums.append(total)
-            counts.append(count)
+    def _sum_anew_from(self, place: int) -> None:
+        """Let the running sums end at a place behind which something has changed."""
+        if place < self._summed:
+            for running in (*self._sums, *self._counts):
+                del running[place + 1 :]
+            self._summed = place
+
+    def _sum_up(self) -> None:
+        """Bring the running sums up to date."""
+        for column, sums, counts in zip(self.columns, self._sums, self._counts, strict=True):
+            total, count = sums[-1], counts[-1]
+            for value in column[self._summed :]:
+                if value == value:
+                    total += round(value * _STEPS_PER_UNIT)
+                    count += 1
+                sums.append(total)
+                counts.append(count)
+        self._summed = len(self.times)
 
     def _note(self, moment: float) -> set[int]:
         """Find the part that a reading went to; halve one that late ones fill."""

@@ -67,6 +67,16 @@ class Comparison:
         """The comparison as a function of value and limit."""
         return OPERATORS[self.operator]
 
+    @property
+    def is_upper(self) -> bool:
+        """Whether large values are over the limit, not small ones."""
+        return self.operator.startswith(">")
+
+    @property
+    def easiest(self) -> float:
+        """The limit that is passed most easily of all that were ever in force: what does not pass it, passes none."""
+        return min(self.limit.values) if self.is_upper else max(self.limit.values)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:

@@ -15,7 +15,8 @@ from alerts.readings import Readings
 from alerts.rule import PROVINCE_TIME, Level, Rule, gained
 from alerts.rule_files import Table
 from alerts.series import Series
-from alerts.windows import Window, Windows, read_windows
+from alerts.windowing import Windows
+from alerts.windows import Window, read_windows
 from ioc.domain.alerts import Severity
 from ioc.domain.events import Event, Signal
 from ioc.domain.kinds import KINDS, Observation, Payload

@@ -13,10 +13,10 @@ from alerts.announcement import asset_subject
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.window import compare_levels
 from alerts.memory import PartitionMemory
-from alerts.readings import Readings
+from alerts.readings import MOST_READINGS, Readings
 from alerts.rule import PROVINCE_TIME, Level, Rule
 from alerts.rule_files import Table
-from alerts.windows import LONGEST, MOST_READINGS
+from alerts.windows import LONGEST
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload

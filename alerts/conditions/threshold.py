@@ -49,7 +49,7 @@ class ThresholdEvaluator(LeveledEvaluator):
         self._levels = condition.levels
         comparisons = [item for level in condition.levels for item in level.when]
         # A reading that trips none of these trips nothing: with dated limits the lowest ever in force stands for all.
-        self._entry = tuple((item.quantity, item.is_over, _easiest(item)) for item in comparisons)
+        self._entry = tuple((item.quantity, item.is_over, item.easiest) for item in comparisons)
         self._quantities = tuple(dict.fromkeys(item.quantity for item in comparisons))
         self._facts = tuple(KINDS[condition.kinds[0].KIND].quantities)
         self._assets: frozenset[str] | None = None
@@ -96,11 +96,6 @@ class ThresholdEvaluator(LeveledEvaluator):
         clears = not level.clear or (bool(clearing) and all(_holds(item, known, day) for item in clearing))
         value = next((known[item.quantity] for item in level.when if item.quantity in known), None)
         return Verdict(False, clears, value, None)
-
-
-def _easiest(comparison: Comparison) -> float:
-    values = comparison.limit.values
-    return min(values) if comparison.operator.startswith(">") else max(values)
 
 
 def _first_holding(items: Sequence[Comparison], known: dict[str, float], day: date) -> tuple[float, float] | None:

@@ -14,12 +14,14 @@ from alerts.announcement import asset_subject
 from alerts.arithmetic import PlainFormula
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
 from alerts.expressions import Expression, ExpressionError, variables_of
+from alerts.loudness import Loudness
 from alerts.memory import PartitionMemory
 from alerts.readings import Readings
 from alerts.rule import PROVINCE_TIME, Comparison, Level, Rule
 from alerts.rule_files import Table
 from alerts.series import Verdict
-from alerts.windows import Window, Windows, read_windows
+from alerts.windowing import Windows
+from alerts.windows import Window, read_windows
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload
@@ -92,6 +94,8 @@ class MeasuredEvaluator(LeveledEvaluator):
     def __init__(self, rule: Rule, index: int, world: World, condition: Measured) -> None:
         super().__init__(rule, index, world)
         self._condition, self._windows = condition, Windows(condition.windows)
+        self._loudness = Loudness(condition.windows, condition.levels, self._windows.quantities)
+        self._may_skip = self._loudness.is_known
         self.looks_back = bool(condition.windows)
         kind = KINDS[condition.kinds[0].KIND]
         self._fields = tuple(field.name for field in kind.fields)
@@ -118,6 +122,8 @@ class MeasuredEvaluator(LeveledEvaluator):
             if event.quality == Quality.BAD:
                 return
             readings = self._take(memory, key, event)
+            if self._may_skip and key not in memory.series[self.index] and not self._is_loud(readings, event):
+                return
             windows = self._windows.measure(readings, event.observed_at)
         if event.received_at - event.observed_at > self.rule.lateness:
             return
@@ -158,7 +164,14 @@ class MeasuredEvaluator(LeveledEvaluator):
             self._take(memory, reading_key(event), event)
 
     def _take(self, memory: PartitionMemory, key: str, event: Event) -> Readings:
-        return self._windows.take(memory, self.rule.rule_id, self.index, key, event.data, event.observed_at)
+        loudness = self._loudness if self._may_skip else None
+        return self._windows.take(memory, self.rule.rule_id, self.index, key, event.data, event.observed_at, loudness)
+
+    def _is_loud(self, readings: Readings, event: Event) -> bool:
+        """Say whether any window can be over a limit; nearly always none can."""
+        if readings.loud_until == math.inf:
+            readings.loud_until = self._loudness.until_now(readings)
+        return event.observed_at.timestamp() <= readings.loud_until
 
     def _readings_of(self, memory: PartitionMemory, key: str) -> Readings:
         held = memory.windows[self.index]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.readings import Readings
-from alerts.windows import Aggregate, Window, Windows
+from alerts.windowing import Windows
+from alerts.windows import Aggregate, Window
 from ioc.domain.kinds import Rain
 
 BEGIN = datetime(2026, 11, 23, tzinfo=UTC)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from alerts import vn_aqi
 from alerts.vn_aqi import BREAKPOINTS_UG_M3, INDEX, HourlyWindow, Pollutant
-from alerts.windows import Aggregate, Window, Windows
+from alerts.windowing import Windows
+from alerts.windows import Aggregate, Window
 from ioc.domain.kinds import AirReading
 from tests.support.servers import data_file
 
