@@ -52,7 +52,7 @@ class Run:
     """One rulebook over a stream of events in the order of their arrival."""
 
     def __init__(self, rulebook: Rulebook, world: World) -> None:
-        self._engine = Engine(rulebook, world)
+        self._engine = Engine(rulebook, world, keeps_state=False)
         self._open: dict[bytes, Occurrence] = {}
         self._ended: list[Occurrence] = []
         self.faults: list[RuleFault] = []

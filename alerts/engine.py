@@ -79,6 +79,7 @@ class Engine:
         world: zones, names, and which station stands for which zone.
         clock: a clock in seconds, of any beginning, to tell what rules cost; without it they seem to cost nothing.
         readings_limit: the most readings that a rule looks back on, of all things on one partition.
+        keeps_state: steps say what must be kept to go on after a restart; a backtest keeps nothing.
         is_behind: these are known not to be the newest rules. What is kept of rules that are not among them is then
             left for those who have them: it ends no alert.
     """
@@ -90,9 +91,10 @@ class Engine:
         *,
         clock: Callable[[], float] | None = None,
         readings_limit: int = MOST_OF_RULE,
+        keeps_state: bool = True,
         is_behind: bool = False,
     ) -> None:
-        self._readings_limit = readings_limit
+        self._readings_limit, self._keeps_state = readings_limit, keeps_state
         self._rules, self._world = rulebook.rules, world
         self._index_of = {rule.rule_id: index for index, rule in enumerate(self._rules)}
         self._evaluators: list[Any] = [
@@ -232,7 +234,9 @@ class Engine:
                 lane = lanes[kind] = self._lane_of(memory, kind)
             if lane is not None:
                 if reached > memory.clock:
-                    self._fire_timers(memory, reached)
+                    if reached >= memory.next_due:
+                        self._fire_timers(memory, reached)
+                    memory.clock = reached
                 self._take_event(memory, event, lane, zones)
         if reached > memory.clock:
             self._fire_timers(memory, reached)
@@ -267,11 +271,14 @@ class Engine:
                 on_event(memory, event, zones)
             except RULE_ERRORS as error:
                 self._note_fault(memory, index, event.asset_id, error)
-        if forwards:
-            scopes = [scope for _, forward in forwards for scope in forward(memory, event, zones)]
-            if scopes:
-                # Two rules may want the same event in the same scope: it is sent once.
-                memory.signals.extend(Signal(scope=scope, event=event) for scope in sorted(set(scopes)))
+        scopes: Sequence[str] = ()
+        for _, forward in forwards:
+            wanted = forward(memory, event, zones)
+            if wanted:
+                scopes = (*scopes, *wanted)
+        if scopes:
+            # Two rules may want the same event in the same scope: it is sent once.
+            memory.signals.extend(Signal(scope=scope, event=event) for scope in sorted(set(scopes)))
 
     def _take_signals(self, memory: PartitionMemory, signals: Sequence[Signal]) -> None:
         events = [signal.event for signal in signals]
@@ -300,14 +307,13 @@ class Engine:
 
     def _fire_timers(self, memory: PartitionMemory, now: datetime) -> None:
         """Let log time reach an instant up to which something arrived all the while."""
-        if now >= memory.next_due:
-            while (timer := memory.take_due(now)) is not None:
-                due, index, key = timer
-                self._tallies[index].count(1, is_timed=self._calls is self._timed)
-                try:
-                    self._calls.on_timer[index](memory, key, due)
-                except RULE_ERRORS as error:
-                    self._note_fault(memory, index, key, error)
+        while now >= memory.next_due and (timer := memory.take_due(now)) is not None:
+            due, index, key = timer
+            self._tallies[index].count(1, is_timed=self._calls is self._timed)
+            try:
+                self._calls.on_timer[index](memory, key, due)
+            except RULE_ERRORS as error:
+                self._note_fault(memory, index, key, error)
         memory.clock = now
 
     def _note_fault(self, memory: PartitionMemory, index: int, key: str, error: Exception) -> None:
@@ -331,6 +337,16 @@ class Engine:
         return found
 
     def _finish(self, memory: PartitionMemory) -> Step:
+        state = self._encode_state(memory) if self._keeps_state else {}
+        for fault in memory.faults:
+            self._tallies[self._index_of[fault.rule_id]].note(fault)
+        step = Step(changes=memory.changes, signals=memory.signals, state=state, rule_errors=memory.faults)
+        memory.changes, memory.signals, memory.faults = [], [], []
+        memory.dirty, memory.dirty_parts, memory.kept = set(), set(), {}
+        return step
+
+    def _encode_state(self, memory: PartitionMemory) -> dict[StateKey, bytes | None]:
+        """Give what the step changed as it must be kept."""
         state: dict[StateKey, bytes | None] = {StateKey(*key): kept for key, kept in memory.kept.items()}
         for index, key in memory.dirty:
             series = memory.series[index].get(key)
@@ -340,9 +356,4 @@ class Engine:
             readings = memory.windows[index].get(key)
             kept = None if readings is None else readings.pack(part)
             state[StateKey(self._rules[index].rule_id, to_part_key(key, part))] = kept
-        for fault in memory.faults:
-            self._tallies[self._index_of[fault.rule_id]].note(fault)
-        step = Step(changes=memory.changes, signals=memory.signals, state=state, rule_errors=memory.faults)
-        memory.changes, memory.signals, memory.faults = [], [], []
-        memory.dirty, memory.dirty_parts, memory.kept = set(), set(), {}
-        return step
+        return state

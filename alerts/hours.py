@@ -10,6 +10,8 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,6 +32,14 @@ class HourValue(enum.StrEnum):
     SUM = "sum"
     MEAN = "mean"
     MAX = "max"
+
+
+class Usual(NamedTuple):
+    """What hours of one kind came to: their values, the median, and the median deviation from it."""
+
+    values: Sequence[float]
+    median: float | None
+    deviation: float
 
 
 class _Piece(msgspec.Struct, array_like=True):
@@ -77,6 +87,7 @@ class Hours:
     """
 
     __slots__ = (
+        "_count",
         "_covers",
         "_days",
         "_days_kept",
@@ -94,14 +105,15 @@ class Hours:
         self._covers = max(1, math.ceil(covers * PIECES))
         self._pieces: dict[int, _Piece] = {}
         self._days: dict[int, list[float | None]] = {}
+        self._count = 0
         # The hours that were compared last, and whose they are: they change only with a reading of another hour.
         self._same_of: tuple[int, int, int] | None = None
-        self._same: list[float] = []
+        self._same = Usual((), None, 0.0)
         self.newest = -math.inf
 
     def __len__(self) -> int:
         """How many numbers there are: readings of open hours, and closed hours."""
-        return sum(piece.count for piece in self._pieces.values()) + DAY_HOURS * len(self._days)
+        return self._count + DAY_HOURS * len(self._days)
 
     @property
     def parts(self) -> tuple[int, ...]:
@@ -122,8 +134,10 @@ class Hours:
             piece = self._pieces[number] = _Piece(self._shape)
         if piece.count >= MOST_IN_PIECE and moment not in piece.readings.get(who, ()):
             raise OverflowError(f"more than {MOST_IN_PIECE} readings within ten minutes")
+        count = piece.count
         if not piece.put(moment, who, value):
             return set()
+        self._count += piece.count - count
         changed = {number}
         if moment > self.newest:
             self.newest = moment
@@ -146,11 +160,14 @@ class Hours:
         pieces = self._pieces_of(hour)
         return self._combine(pieces) if len(pieces) >= self._covers else None
 
-    def same(self, hour: int, step: int, times: int) -> list[float]:
-        """Give the values of the hours that lie ``step`` hours before, twice that, and so on, where they have one."""
+    def same(self, hour: int, step: int, times: int) -> Usual:
+        """Give what the hours came to that lie ``step`` hours before, twice that, and so on."""
         if self._same_of != (hour, step, times):
             before = (self.value(hour - step * back) for back in range(1, times + 1))
-            self._same_of, self._same = (hour, step, times), [value for value in before if value is not None]
+            values = [value for value in before if value is not None]
+            middle = median(values) if values else None
+            off = 0.0 if middle is None else median(abs(value - middle) for value in values)
+            self._same_of, self._same = (hour, step, times), Usual(values, middle, off)
         return self._same
 
     def pack(self, part: int) -> bytes | None:
@@ -177,6 +194,7 @@ class Hours:
         piece = msgspec.msgpack.decode(kept, type=_Piece)
         if piece.shape != self._shape:
             return False
+        self._count += piece.count - (self._pieces[part].count if part in self._pieces else 0)
         self._pieces[part] = piece
         self.newest = max([self.newest, *(moment for held in piece.readings.values() for moment in held)])
         return True
@@ -195,7 +213,7 @@ class Hours:
                 self._days.setdefault(day, [None] * DAY_HOURS)[hour % DAY_HOURS] = value
                 changed.add(-day)
             for number in gone:
-                del self._pieces[number]
+                self._count -= self._pieces.pop(number).count
             changed.update(gone)
         oldest = _hour_of(self.newest) // DAY_HOURS - self._days_kept
         for day in [day for day in self._days if day < oldest]:

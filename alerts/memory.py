@@ -85,11 +85,12 @@ class PartitionMemory:
 
         ``is_loss`` says whether readings beyond ``most`` are missed; who looks at the last few only misses none.
         """
-        count, was_short = len(readings.times), readings.is_short
+        times = readings.times
+        count, was_short = len(times), readings.is_short
         changed = readings.add(moment, values)
-        if gone := readings.forget(span_s, most):
-            changed = changed | gone
-        self.hold(rule_id, index, key, changed, len(readings.times) - count)
+        if was_short or times[0] <= times[-1] - span_s or len(times) > most:
+            changed = changed | readings.forget(span_s, most)
+        self.hold(rule_id, index, key, changed, len(times) - count)
         if readings.is_short and not was_short and is_loss:
             self.add_fault(rule_id, key, f"more than {most} readings within a window: the oldest are let go")
 

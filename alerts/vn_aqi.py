@@ -10,7 +10,7 @@ import enum
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -90,6 +90,16 @@ def sub_index(pollutant: Pollutant, concentration_ug_m3: float) -> float | None:
     return float(INDEX[-1])
 
 
+def concentration_at(pollutant: Pollutant, index: float) -> float:
+    """Give the concentration (µg/m³) from which on a sub-index is reached; infinity where the scale ends before."""
+    points = BREAKPOINTS_UG_M3[pollutant]
+    for place in range(len(points) - 1):
+        if index <= INDEX[place + 1]:
+            share = (index - INDEX[place]) / (INDEX[place + 1] - INDEX[place])
+            return points[place] + share * (points[place + 1] - points[place])
+    return math.inf
+
+
 def nowcast(newest_first: Sequence[float | None]) -> float | None:
     """Weigh up to twelve hourly means, newest first; None when fewer than two of the newest three are there.
 
@@ -134,8 +144,17 @@ def daily(
     return combine(parts)
 
 
-_GASES = ((Pollutant.O3_1H, 2), (Pollutant.CO, 3), (Pollutant.SO2, 4), (Pollutant.NO2, 5))
-_PARTICULATES = ((Pollutant.PM25, 0), (Pollutant.PM10, 1))
+HOURLY = (Pollutant.PM25, Pollutant.PM10, Pollutant.O3_1H, Pollutant.CO, Pollutant.SO2, Pollutant.NO2)
+"""What the hourly index is made of, in the order of an hour's sums."""
+_PARTICULATES, _GASES = tuple(enumerate(HOURLY))[:2], tuple(enumerate(HOURLY))[2:]
+
+
+def concentrations_of(reading: AirReading) -> tuple[float | None, ...]:
+    """Give what a reading says of each pollutant of the hourly index, in their order."""
+    return (
+        reading.pm25_ug_m3, reading.pm10_ug_m3, reading.o3_ug_m3, reading.co_ug_m3, reading.so2_ug_m3,
+        reading.no2_ug_m3,
+    )  # fmt: skip
 
 
 class HourlyWindow(msgspec.Struct):
@@ -146,38 +165,34 @@ class HourlyWindow(msgspec.Struct):
 
     hours: dict[int, list[float]] = {}
 
-    def add(self, observed_at: datetime, reading: AirReading) -> None:
+    def add(self, observed_at: datetime, concentrations: Sequence[float | None]) -> None:
         """Take a reading in. What is older than the window changes nothing."""
-        hour = _hour_of(observed_at)
-        newest = max(self.hours, default=hour)
-        if hour <= newest - HOURS:
-            return
+        hour = hour_of(observed_at)
         sums = self.hours.get(hour)
         if sums is None:
+            newest = max(self.hours, default=hour)
+            if hour <= newest - HOURS:
+                return
             sums = self.hours[hour] = [0.0] * 12
             for old in [known for known in self.hours if known <= max(newest, hour) - HOURS]:
                 del self.hours[old]
-        values = (
-            reading.pm25_ug_m3, reading.pm10_ug_m3, reading.o3_ug_m3, reading.co_ug_m3, reading.so2_ug_m3,
-            reading.no2_ug_m3,
-        )  # fmt: skip
-        for place, value in enumerate(values):
+        for place, value in enumerate(concentrations):
             if value is not None:
                 sums[place] += value
                 sums[place + 6] += 1
 
     def hourly_parts(self, at: datetime) -> dict[Pollutant, float]:
         """Give the sub-indices of the hour that ``at`` lies in, from what was heard of it so far."""
-        hour = _hour_of(at)
+        hour = hour_of(at)
         parts: dict[Pollutant, float] = {}
-        for pollutant, place in _PARTICULATES:
+        for place, pollutant in _PARTICULATES:
             newest = [self._mean(hour - back, place) for back in range(_NEWEST)]
             if sum(value is not None for value in newest) < _LEAST_OF_NEWEST:
                 continue
             value = nowcast([*newest, *(self._mean(hour - back, place) for back in range(_NEWEST, HOURS))])
             if value is not None and (part := sub_index(pollutant, value)) is not None:
                 parts[pollutant] = part
-        for pollutant, place in _GASES:
+        for place, pollutant in _GASES:
             mean = self._mean(hour, place)
             if mean is not None and (part := sub_index(pollutant, mean)) is not None:
                 parts[pollutant] = part
@@ -188,6 +203,18 @@ class HourlyWindow(msgspec.Struct):
         found = combine(self.hourly_parts(at))
         return None if found is None else found[0]
 
+    def last_over(self, limits: Sequence[float]) -> int:
+        """Give the newest hour in which the mean of any pollutant reaches its limit (µg/m³); 0 for none."""
+        return max(
+            (
+                hour
+                for hour in self.hours
+                for place, limit in enumerate(limits)
+                if (mean := self._mean(hour, place)) is not None and mean >= limit
+            ),
+            default=0,
+        )
+
     def _mean(self, hour: int, place: int) -> float | None:
         sums = self.hours.get(hour)
         if sums is None or not sums[place + 6]:
@@ -195,5 +222,6 @@ class HourlyWindow(msgspec.Struct):
         return sums[place] / sums[place + 6]
 
 
-def _hour_of(at: datetime) -> int:
-    return int(at.astimezone(UTC).timestamp()) // 3_600
+def hour_of(at: datetime) -> int:
+    """Give the clock hour of an instant, in hours since the epoch."""
+    return int(at.timestamp()) // 3_600

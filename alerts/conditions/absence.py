@@ -144,8 +144,12 @@ class AbsenceEvaluator:
         memory.signals.append(Signal(scope=_scope_of(event), event=silent))
 
     def _newest(self, memory: PartitionMemory, asset_id: str) -> Event | None:
-        found = [memory.readings("", kind).get(asset_id) for kind in self._condition.kinds]
-        return max((event for event in found if event), key=lambda event: event.received_at, default=None)
+        newest, own = None, memory.seen.get("", {})
+        for kind in self._condition.kinds:
+            event = own[kind].get(asset_id) if kind in own else None
+            if event is not None and (newest is None or event.received_at > newest.received_at):
+                newest = event
+        return newest
 
     def _after(self, event: Event) -> timedelta:
         return self._condition.after[event.kind]

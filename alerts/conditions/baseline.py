@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from statistics import median
 from typing import NamedTuple
 
 import msgspec
@@ -183,10 +182,11 @@ class BaselineEvaluator(LeveledEvaluator):
         """Take a reading in and judge its hour."""
         if event.quality == Quality.BAD:
             return
-        values = [float(value) for name in self._condition.of if (value := getattr(event.data, name)) is not None]
+        values = [value for name in self._condition.of if (value := getattr(event.data, name)) is not None]
         if not values:
             return
-        if not all(map(math.isfinite, values)):
+        total = float(sum(values))
+        if not math.isfinite(total):
             memory.add_fault(self.rule.rule_id, event.asset_id, f"a value is not a finite number: {values}")
             return
         key = reading_key(event)
@@ -194,7 +194,7 @@ class BaselineEvaluator(LeveledEvaluator):
         hours = self._hours_of(memory, key)
         count = len(hours)
         try:
-            changed = hours.add(event.observed_at.timestamp(), who, sum(values))
+            changed = hours.add(event.observed_at.timestamp(), who, total)
         except OverflowError as error:
             memory.add_fault(self.rule.rule_id, event.asset_id, str(error))
             return
@@ -210,9 +210,10 @@ class BaselineEvaluator(LeveledEvaluator):
         """Judge the hour of a reading upwards; downwards the newest that is over, if an alert waits for that."""
         hour, final = int(event.observed_at.timestamp() // HOUR_S), self._final(hours)
         state = memory.series[self.index].get(key)
-        running = self._measure(hours, hour, is_over=False) if hour > final else None
-        if running is not None and any(verdict.holds for verdict in running.verdicts):
-            self._say(memory, key, event, hours, running)
+        if hour > final and self._is_over(hours, hour):
+            running = self._measure(hours, hour, is_over=False)
+            if running is not None:
+                self._say(memory, key, event, hours, running)
             return
         if not isinstance(state, BaselineState) or not state.is_open:
             return
@@ -228,6 +229,24 @@ class BaselineEvaluator(LeveledEvaluator):
         """Give the newest hour of which nothing timely can come any more."""
         return int((hours.newest - self._lateness_s) // HOUR_S) - 1
 
+    def _is_over(self, hours: Hours, hour: int) -> bool:
+        """Say whether the running hour is over the limit of any level; nearly always it is not yet."""
+        value = hours.running(hour)
+        if value is None:
+            return False
+        expected, spread, _ = self._find_usual(hours, hour)
+        limits = (self._limit(reach.way, reach.over, expected, spread) for reach in self._condition.reaches)
+        return any(limit is not None and value > limit for limit in limits)
+
+    def _find_usual(self, hours: Hours, hour: int) -> tuple[float | None, float, int]:
+        """Give what is expected of an hour, how far hours are from it usually, and of how many hours that is known."""
+        usual = hours.same(hour, self._step, self._times)
+        count, spread = len(usual.values), self._condition.spread
+        expected = usual.median if count >= self._condition.enough else None
+        if expected is not None and self._has_score:
+            spread = max(spread, _SCALE * usual.deviation)
+        return expected, spread, count
+
     def _measure(self, hours: Hours, hour: int, *, is_over: bool, told: float | None = None) -> Measured | None:
         """Judge an hour by every level; None when nothing can be said of it.
 
@@ -236,11 +255,7 @@ class BaselineEvaluator(LeveledEvaluator):
         value = hours.value(hour) if is_over else hours.running(hour)
         if value is None:
             return None
-        usual = hours.same(hour, self._step, self._times)
-        expected = median(usual) if len(usual) >= self._condition.enough else None
-        spread = self._condition.spread
-        if expected is not None and self._has_score:
-            spread = max(spread, _SCALE * median(abs(item - expected) for item in usual))
+        expected, spread, count = self._find_usual(hours, hour)
         verdicts, is_known = [], False
         for reach in self._condition.reaches:
             limit, clear = (self._limit(reach.way, at, expected, spread) for at in (reach.over, reach.clear))
@@ -250,7 +265,7 @@ class BaselineEvaluator(LeveledEvaluator):
                 continue
             is_known = True
             verdicts.append(Verdict(value > limit, is_over and value <= clear, value, limit))
-        return Measured(verdicts, hour, value, expected, len(usual)) if is_known else None
+        return Measured(verdicts, hour, value, expected, count) if is_known else None
 
     def _limit(self, way: str, at: float, expected: float | None, spread: float) -> float | None:
         if way == "above":

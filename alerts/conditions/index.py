@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -12,7 +13,17 @@ from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule
 from alerts.rule_files import Table
 from alerts.series import Series, Verdict
-from alerts.vn_aqi import HourlyWindow, Pollutant, band_of, combine
+from alerts.vn_aqi import (
+    HOURLY,
+    HOURS,
+    HourlyWindow,
+    Pollutant,
+    band_of,
+    combine,
+    concentration_at,
+    concentrations_of,
+    hour_of,
+)
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import AirReading, Payload
@@ -53,6 +64,14 @@ class IndexEvaluator(LeveledEvaluator):
 
     state_type = IndexState
 
+    def __init__(self, rule: Rule, index: int, world: World) -> None:
+        super().__init__(rule, index, world)
+        items = [item for level in rule.condition.levels for item in level.when]
+        # An hour's index lies between those of its readings, and Nowcast below the largest of its hours. Where none
+        # of twelve hours comes near a limit, less the rounding, the index need not be worked out.
+        lowest = min(item.easiest if item.is_upper else 0.0 for item in items) - 1
+        self._loud_from = tuple(concentration_at(pollutant, lowest) for pollutant in HOURLY)
+
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Take a reading into its station's window and judge the index."""
         data = event.data
@@ -61,9 +80,13 @@ class IndexEvaluator(LeveledEvaluator):
         series = memory.series[self.index].get(event.asset_id)
         if not isinstance(series, IndexState):
             series = memory.series[self.index][event.asset_id] = self.new_series()
-        series.window.add(event.observed_at, data)
+        values = concentrations_of(data)
+        may_be_over = self._may_be_over(memory, event, series.window, values)
+        series.window.add(event.observed_at, values)
         memory.dirty.add((self.index, event.asset_id))
         if event.received_at - event.observed_at > self.rule.lateness:
+            return
+        if not may_be_over and series.is_idle and not self._is_active(series):
             return
         found = combine(series.window.hourly_parts(event.observed_at))
         if found is None:
@@ -76,6 +99,19 @@ class IndexEvaluator(LeveledEvaluator):
             band_vi=band.name_vi, band_en=band.name_en, pollutant=_NAMES[pollutant],
         )  # fmt: skip
         self.judge(memory, event.asset_id, subject, verdicts, event.observed_at)
+
+    def _may_be_over(
+        self, memory: PartitionMemory, event: Event, window: HourlyWindow, values: Sequence[float | None]
+    ) -> bool:
+        """Say whether a reading or one of the hours before it comes near a limit, and note when one did last."""
+        key, hour = (self.index, event.asset_id), hour_of(event.observed_at)
+        loud_at: int | None = memory.forwarded.get(key)
+        if loud_at is None:
+            loud_at = memory.forwarded[key] = window.last_over(self._loud_from)
+        for value, loud_from in zip(values, self._loud_from, strict=True):
+            if value is not None and value >= loud_from and hour > loud_at:
+                loud_at = memory.forwarded[key] = hour
+        return hour - loud_at < HOURS
 
     def new_series(self) -> IndexState:
         """Make the state of a station."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 import msgspec
@@ -28,6 +28,30 @@ class Leaping(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="lea
     signs: dict[str, int] = msgspec.field(default_factory=dict)
 
 
+class Recent(Readings):
+    """The last readings of a station, and between which bounds those of each quantity lie at most.
+
+    Bounds are not kept over a restart: they grow with each reading, and are drawn in when somebody looks closer.
+    """
+
+    __slots__ = ("bounds",)
+
+    def __init__(self, quantities: Sequence[str]) -> None:
+        super().__init__(quantities)
+        self.bounds: list[tuple[float, float] | None] = [None] * len(quantities)
+
+    def are_near(self, number: int, value: float, room: float) -> bool:
+        """Say whether it is known that all readings of a quantity lie within ``room`` of a value."""
+        bounds = self.bounds[number]
+        return bounds is not None and value - bounds[0] <= room and bounds[1] - value <= room
+
+    def widen(self, values: Sequence[float | None]) -> None:
+        """Take a reading into the bounds."""
+        for number, (bounds, value) in enumerate(zip(self.bounds, values, strict=True)):
+            if bounds is not None and value is not None and not bounds[0] <= value <= bounds[1]:
+                self.bounds[number] = min(bounds[0], value), max(bounds[1], value)
+
+
 class LeapFinder:
     """Compares each reading with the ``of`` before it; sends a signal when a quantity leaps and when it has come back.
 
@@ -41,6 +65,10 @@ class LeapFinder:
         self._mads, self._of, self._enough = mads, of, enough
         self._gap_s = rule.gap.total_seconds()
         self._span_s = self._gap_s * of
+        self._ways = {
+            kind: [(number, quantity, least * STIR) for number, (quantity, least) in enumerate(quantities.items())]
+            for kind, quantities in watched.items()
+        }
 
     def take(self, memory: PartitionMemory, event: Event) -> None:
         """Compare a reading with those before it; send on what leaps and what has come back."""
@@ -53,24 +81,27 @@ class LeapFinder:
         key = f"{event.asset_id}{IN}{event.kind}"
         readings = memory.windows[self._index].get(key)
         if readings is None:
-            readings = memory.windows[self._index][key] = Readings(tuple(watched))
+            readings = memory.windows[self._index][key] = Recent(tuple(watched))
         if event.received_at - event.observed_at <= self._rule.lateness:
             self._compare(memory, key, event, values, readings)
+        row = [values.get(name) for name in watched]
         memory.look_back(
-            self._rule.rule_id, self._index, key, readings, event.observed_at.timestamp(),
-            [values.get(name) for name in watched], span_s=self._span_s, most=self._of, is_loss=False,
+            self._rule.rule_id, self._index, key, readings, event.observed_at.timestamp(), row,
+            span_s=self._span_s, most=self._of, is_loss=False,
         )  # fmt: skip
+        readings.widen(row)
 
     def _compare(
-        self, memory: PartitionMemory, key: str, event: Event, values: Mapping[str, float], readings: Readings
+        self, memory: PartitionMemory, key: str, event: Event, values: Mapping[str, float], readings: Recent
     ) -> None:
         state = memory.series[self._index].get(key)
         signs = state.signs if isinstance(state, Leaping) else {}
-        for number, quantity in enumerate(self._watched[event.kind]):
+        for number, quantity, room in self._ways[event.kind]:
             value = values.get(quantity)
             if value is None:
                 continue
-            before, now = signs.get(quantity, 0), self._find(event, quantity, value, readings, number)
+            is_near = readings.are_near(number, value, room)  # the median lies between them, so nothing leaps
+            before, now = signs.get(quantity, 0), 0 if is_near else self._find(event, quantity, value, readings, number)
             if before == now or (before * now > 0 and abs(before) == 2):
                 continue  # also a leap that has become a stir: it is not back yet
             if not isinstance(state, Leaping):
@@ -88,17 +119,17 @@ class LeapFinder:
         if isinstance(state, Leaping) and not signs:
             memory.series[self._index].pop(key, None)
 
-    def _find(self, event: Event, quantity: str, value: float, readings: Readings, number: int) -> int:
+    def _find(self, event: Event, quantity: str, value: float, readings: Recent, number: int) -> int:
         """Say whether a value is off, how far, and in which direction."""
         count = len(readings.times)
         if not count or event.observed_at.timestamp() - readings.times[-1] > self._gap_s:
             return 0
-        first = max(0, count - self._of)
-        if readings.count(number, first, count) < self._enough:
+        held = readings.values(number, max(0, count - self._of), count)
+        if len(held) < self._enough:
             return 0
-        held = readings.values(number, first, count)
+        readings.bounds[number] = lowest, highest = min(held), max(held)
         least = self._watched[event.kind][quantity]
-        if value - min(held) <= least * STIR and max(held) - value <= least * STIR:
+        if value - lowest <= least * STIR and highest - value <= least * STIR:
             return 0  # the median lies between them
         middle = median(held)
         off = value - middle
@@ -114,7 +145,7 @@ class LeapFinder:
             return False
         readings = memory.windows[self._index].get(key)
         if readings is None:
-            readings = memory.windows[self._index][key] = Readings(tuple(self._watched[kind]))
+            readings = memory.windows[self._index][key] = Recent(tuple(self._watched[kind]))
         try:
             return readings.unpack(part, kept)
         except msgspec.ValidationError:

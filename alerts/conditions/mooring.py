@@ -6,6 +6,7 @@ move meet (one partition of ``signals``), the nearest weather station decides. B
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,6 +22,7 @@ from alerts.rule_files import Table
 from alerts.series import Policy, Series, Verdict, evaluate
 from alerts.world import World
 from geo.distance import distance_m
+from geo.plane import EARTH_RADIUS_M
 from geo.position import Position
 from ioc.domain.events import Event, Signal
 from ioc.domain.kinds import Observation, Payload, VesselPosition, WeatherObservation
@@ -92,6 +94,8 @@ class MooringEvaluator:
         self._policy = Policy(condition.levels, rule.keep_firing_for, rule.gap)
         self._announcer = Announcer(rule, index, world)
         self._scope = f"mooring:{rule.rule_id}"
+        # No way is longer than the sum of its parts along a meridian and the equator.
+        self._surely_near_deg = 0.999 * math.degrees(condition.moved_m / EARTH_RADIUS_M)
 
     def resume(self, memory: PartitionMemory) -> None:
         """Set the timers of alerts that were about to end."""
@@ -129,7 +133,9 @@ class MooringEvaluator:
                 )
                 memory.dirty.add((self._index, event.asset_id))
             return
-        moved_m = distance_m(Position(lon_deg=berth.lon_deg, lat_deg=berth.lat_deg), _place(event))
+        moved_m = self._distance_m(berth, event.lon_deg, event.lat_deg)
+        if moved_m == 0.0 and speed < _SAILS_KN and berth.off_since is None:
+            return  # nearly always: it lies where it lay
         has_rested = berth.since is not None and event.observed_at - berth.since >= self._condition.rest
         is_off, at = berth.off_since is not None, event.observed_at
         sails = speed >= _SAILS_KN and data.nav_status not in _MOORED
@@ -141,6 +147,14 @@ class MooringEvaluator:
             berth.off_since, berth.told_at = berth.off_since or at, at
             memory.dirty.add((self._index, event.asset_id))
             self._send(memory, event, moved_m)
+
+    def _distance_m(self, berth: Berth, lon_deg: float, lat_deg: float) -> float:
+        """Say how far a boat is from its berth; 0 where it is within reach anyway, as nearly always."""
+        if abs(lon_deg - berth.lon_deg) + abs(lat_deg - berth.lat_deg) <= self._surely_near_deg:
+            return 0.0
+        return distance_m(
+            Position(lon_deg=berth.lon_deg, lat_deg=berth.lat_deg), Position(lon_deg=lon_deg, lat_deg=lat_deg)
+        )
 
     def _leave(self, memory: PartitionMemory, berth: Berth, event: Event) -> None:
         """Forget a berth: the boat sails, has long lain elsewhere, or only passed slowly."""

@@ -6,7 +6,7 @@ instant, worked out when the state is reported, and log time reaching it fires.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -132,7 +132,7 @@ class StandingEvaluator(LeveledEvaluator):
         if not stands:
             if state is not None:
                 mine[key] = state
-                self._judge(memory, key, event, None)
+                self._judge(memory, key, event, None, [None] * len(self._condition.levels))
                 mine.pop(key, None)
                 memory.dirty.add((self.index, key))
             return
@@ -144,29 +144,33 @@ class StandingEvaluator(LeveledEvaluator):
         memory.dirty.add((self.index, key))
         is_late = event.received_at - event.observed_at > self.rule.lateness
         state.settles_at = memory.clock + SETTLING if is_late and not state.is_open else None
+        instants = self.instants(state)
         if state.settles_at is None:
-            self._judge(memory, key, event, state)
-        self._wake(memory, key, state)
+            self._judge(memory, key, event, state, instants)
+        self._wake(memory, key, self._moments(state, instants))
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Judge what stands, now that an instant has come."""
         memory.armed[self.index].discard(_timer_of(key, due))
         state = memory.series[self.index].get(key)
         # A report that stands needs no renewal: the timer of missing data says nothing here.
-        if not isinstance(state, StandingState) or state.event is None or due not in self._moments(state):
+        if not isinstance(state, StandingState) or state.event is None:
+            return
+        instants = self.instants(state)
+        if due not in self._moments(state, instants):
             return
         if state.settles_at is not None:
             if due < state.settles_at:
                 return
             state.settles_at = None
             memory.dirty.add((self.index, key))
-        self._judge(memory, key, state.event, state)
+        self._judge(memory, key, state.event, state, instants)
 
     def resume(self, memory: PartitionMemory) -> None:
         """Set the timers of what stood before a restart."""
         for key, state in memory.series[self.index].items():
             if isinstance(state, StandingState):
-                self._wake(memory, key, state)
+                self._wake(memory, key, self._moments(state, self.instants(state)))
 
     def new_series(self) -> StandingState:
         """Make the state of a thing."""
@@ -175,11 +179,13 @@ class StandingEvaluator(LeveledEvaluator):
     def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
         """Keep it while it stands."""
 
-    def _judge(self, memory: PartitionMemory, key: str, event: Event, state: StandingState | None) -> None:
+    def _judge(
+        self, memory: PartitionMemory, key: str, event: Event, state: StandingState | None,
+        instants: Sequence[datetime | None],
+    ) -> None:  # fmt: skip
         now = memory.clock
         if (series := memory.series[self.index].get(key)) is not None:
             rest(series)  # what people report does not swing by itself, and ends when they say so
-        instants = [None] * len(self._condition.levels) if state is None else self.instants(state)
         inside = state is not None and self._is_inside(event, now)
         is_due = inside and any(instant is not None and now >= instant for instant in instants)
         if state is not None and not state.is_open and not is_due:
@@ -215,17 +221,17 @@ class StandingEvaluator(LeveledEvaluator):
         begin, end = (_instant(event, name) for name in self._condition.within)
         return begin is not None and end is not None and begin <= now < end
 
-    def _wake(self, memory: PartitionMemory, key: str, state: StandingState) -> None:
+    def _wake(self, memory: PartitionMemory, key: str, moments: Iterable[datetime]) -> None:
         armed = memory.armed[self.index]
-        for instant in self._moments(state):
+        for instant in moments:
             # Reports that say the same again and again need one timer.
             if instant > memory.clock and (timer := _timer_of(key, instant)) not in armed:
                 armed.add(timer)
                 memory.wake_at(instant, self.index, key)
 
-    def _moments(self, state: StandingState) -> list[datetime]:
+    def _moments(self, state: StandingState, instants: Sequence[datetime | None]) -> list[datetime]:
         """Give the instants at which the judgement may change though nothing is reported."""
-        moments = [instant for instant in self.instants(state) if instant is not None]
+        moments = [instant for instant in instants if instant is not None]
         if self._condition.within and state.event is not None:
             moments += [at for name in self._condition.within if (at := _instant(state.event, name)) is not None]
         if state.settles_at is not None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from alerts.announcement import asset_subject
 from alerts.arithmetic import PlainFormula
-from alerts.conditions.leveled import LeveledEvaluator, reading_key
+from alerts.conditions.leveled import COMPOUND_KINDS, LeveledEvaluator, reading_key
 from alerts.expressions import Expression, ExpressionError, variables_of
 from alerts.loudness import Loudness
 from alerts.memory import PartitionMemory
@@ -26,6 +27,8 @@ from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload
 from ioc.domain.quantities import Quality
+
+_asset_of: Callable[[Event], str] = attrgetter("asset_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,7 @@ class MeasuredEvaluator(LeveledEvaluator):
         self._condition, self._windows = condition, Windows(condition.windows)
         self._loudness = Loudness(condition.windows, condition.levels, self._windows.quantities)
         self._may_skip = self._loudness.is_known
+        self._key_of = reading_key if condition.kinds[0] in COMPOUND_KINDS else _asset_of
         self.looks_back = bool(condition.windows)
         kind = KINDS[condition.kinds[0].KIND]
         self._fields = tuple(field.name for field in kind.fields)
@@ -117,7 +121,7 @@ class MeasuredEvaluator(LeveledEvaluator):
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Take a reading in and judge the levels."""
-        key, windows = reading_key(event), {}
+        key, windows = self._key_of(event), {}
         if self._condition.windows:
             if event.quality == Quality.BAD:
                 return
@@ -161,7 +165,7 @@ class MeasuredEvaluator(LeveledEvaluator):
     def on_late(self, memory: PartitionMemory, event: Event) -> None:
         """Take a reading that came out of order into its place; the next one in order is judged with it."""
         if self._condition.windows and event.quality != Quality.BAD:
-            self._take(memory, reading_key(event), event)
+            self._take(memory, self._key_of(event), event)
 
     def _take(self, memory: PartitionMemory, key: str, event: Event) -> Readings:
         loudness = self._loudness if self._may_skip else None

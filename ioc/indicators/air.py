@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from alerts.vn_aqi import HOURS, HourlyWindow
+from alerts.vn_aqi import HOURS, HourlyWindow, concentrations_of
 from ioc.domain.kinds import AirReading
 
 _WINDOW = timedelta(hours=HOURS)
@@ -30,7 +30,7 @@ class AirIndex:
         known = hours.setdefault(hour, set())
         if observed_at not in known:
             known.add(observed_at)
-            self._windows.setdefault(asset_id, HourlyWindow()).add(observed_at, reading)
+            self._windows.setdefault(asset_id, HourlyWindow()).add(observed_at, concentrations_of(reading))
 
     def find(self, asset_id: str, at: datetime) -> int | None:
         """Give a station's hourly index; None while its readings do not suffice."""

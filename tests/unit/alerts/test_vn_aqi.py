@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts import vn_aqi
-from alerts.vn_aqi import BREAKPOINTS_UG_M3, INDEX, HourlyWindow, Pollutant
+from alerts.vn_aqi import BREAKPOINTS_UG_M3, INDEX, HourlyWindow, Pollutant, concentrations_of
 from alerts.windowing import Windows
 from alerts.windows import Aggregate, Window
 from ioc.domain.kinds import AirReading
@@ -106,6 +106,7 @@ def test_the_order_of_arrival_within_the_window_does_not_matter(order):
         (START + timedelta(minutes=20 * number), AirReading(pm25_ug_m3=10.0 + 8 * number, o3_ug_m3=50.0))
         for number in range(8)
     ]
+    readings = [(at, concentrations_of(reading)) for at, reading in readings]
     straight, shuffled = HourlyWindow(), HourlyWindow()
     for at, reading in readings:
         straight.add(at, reading)
@@ -116,16 +117,16 @@ def test_the_order_of_arrival_within_the_window_does_not_matter(order):
 
 def test_a_window_that_has_not_filled_yet_has_no_value_and_a_zero_has_one():
     window = HourlyWindow()
-    window.add(START, AirReading(pm25_ug_m3=0.0))
+    window.add(START, concentrations_of(AirReading(pm25_ug_m3=0.0)))
     assert window.hourly(START) is None
-    window.add(START + timedelta(hours=1), AirReading(pm25_ug_m3=0.0))
+    window.add(START + timedelta(hours=1), concentrations_of(AirReading(pm25_ug_m3=0.0)))
     assert window.hourly(START + timedelta(hours=1)) == 0
 
 
 def test_old_hours_leave_the_window():
     window = HourlyWindow()
     for hour in range(30):
-        window.add(START + timedelta(hours=hour), AirReading(pm25_ug_m3=20.0))
+        window.add(START + timedelta(hours=hour), concentrations_of(AirReading(pm25_ug_m3=20.0)))
     assert len(window.hours) == 12
-    window.add(START, AirReading(pm25_ug_m3=500.0))
+    window.add(START, concentrations_of(AirReading(pm25_ug_m3=500.0)))
     assert window.hourly(START + timedelta(hours=29)) == 40
