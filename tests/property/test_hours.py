@@ -56,6 +56,11 @@ def test_an_hour_holds_what_came_while_it_was_open_however_it_came_and_whatever_
     for hour in range(7):
         expected = plain(how, held, hour)
         assert hours.value(EPOCH_HOUR + hour) == (None if expected is None else pytest.approx(expected, abs=1e-3))
+    again = make(how)
+    for part in hours.parts:
+        packed = hours.pack(part)
+        assert packed is not None and again.unpack(part, packed)
+    assert len(again) == len(hours)
 
 
 @pytest.mark.parametrize("days", [5, 12, 40])
