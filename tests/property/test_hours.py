@@ -59,7 +59,8 @@ def test_an_hour_holds_what_came_while_it_was_open_however_it_came_and_whatever_
     again = make(how)
     for part in hours.parts:
         packed = hours.pack(part)
-        assert packed is not None and again.unpack(part, packed)
+        assert packed is not None
+        assert again.unpack(part, packed)
     assert len(again) == len(hours)
 
 
