@@ -87,6 +87,7 @@ class Hours:
     """
 
     __slots__ = (
+        "_closed_at",
         "_count",
         "_covers",
         "_days",
@@ -106,6 +107,7 @@ class Hours:
         self._pieces: dict[int, _Piece] = {}
         self._days: dict[int, list[float | None]] = {}
         self._count = 0
+        self._closed_at: tuple[float, int] | None = None
         # The hours that were compared last, and whose they are: they change only with a reading of another hour.
         self._same_of: tuple[int, int, int] | None = None
         self._same = Usual((), None, 0.0)
@@ -141,7 +143,9 @@ class Hours:
         changed = {number}
         if moment > self.newest:
             self.newest = moment
-            changed |= self._close()
+            if (reached := (self._first_open(), _hour_of(moment))) != self._closed_at:
+                self._closed_at = reached
+                changed |= self._close()
         if len(changed) > 1 or (self._same_of is not None and number // PIECES != self._same_of[0]):
             self._same_of = None
         return changed
@@ -184,7 +188,7 @@ class Hours:
         Raises:
             msgspec.ValidationError: it is no part.
         """
-        self._same_of = None
+        self._same_of = self._closed_at = None
         if part < 0:
             day = msgspec.msgpack.decode(kept, type=_Day)
             if day.shape != self._shape or len(day.values) != DAY_HOURS:

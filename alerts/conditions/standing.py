@@ -118,6 +118,8 @@ class StandingEvaluator(LeveledEvaluator):
     def __init__(self, rule: Rule, index: int, world: World, condition: Standing) -> None:
         super().__init__(rule, index, world)
         self._condition = condition
+        # A case is reported some ten times, each time with the same dates.
+        self._instants_of = lru_cache(maxsize=4_096)(self._work_out)
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Take a report in."""
@@ -196,11 +198,14 @@ class StandingEvaluator(LeveledEvaluator):
         ]
         self.judge(memory, key, self._subject(event, state, now), verdicts, now)
 
-    def instants(self, state: StandingState) -> list[datetime | None]:
-        """Work out when each level fires; None where the report lacks the field."""
+    def instants(self, state: StandingState) -> Sequence[datetime | None]:
+        """Say when each level fires; None where the report lacks the field."""
         condition, event = self._condition, state.event
         due = _instant(event, condition.due) if condition.due else state.stands_since
-        since = _instant(event, condition.since) if condition.since else None
+        return self._instants_of(due, _instant(event, condition.since) if condition.since else None)
+
+    def _work_out(self, due: datetime | None, since: datetime | None) -> tuple[datetime | None, ...]:
+        condition = self._condition
         found: list[datetime | None] = []
         for after, share in zip(condition.afters, condition.shares, strict=True):
             if due is None or (share is not None and since is None):
@@ -209,7 +214,7 @@ class StandingEvaluator(LeveledEvaluator):
                 found.append(since + (due - since) * share)
             else:
                 found.append(due + after)
-        return found
+        return tuple(found)
 
     def fires_at(self, state: StandingState) -> datetime | None:
         """Tell when the first level fires if nothing changes; None where the report lacks what that hangs on."""
