@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
+from alerts.conditions.leveled import COMPOUND_KINDS, reading_key
+from ioc.domain.events import Event
 from ioc.domain.kinds import Payload
 
 Method = Callable[..., Any]
 ByKind = dict[type[Payload], tuple[tuple[int, Method], ...]]
 """For a kind, the methods of the rules that look at it, each with its rule's place, in the order of the rulebook."""
+
+_asset_of: Callable[[Event], str] = attrgetter("asset_id")
+
+
+class Lane(NamedTuple):
+    """What events of one kind go through in one step: the newest reading of each thing, and the rules' methods."""
+
+    newest: dict[str, Event]
+    key_of: Callable[[Event], str]
+    on_event: tuple[tuple[int, Method], ...]
+    on_late: tuple[tuple[int, Method], ...]
+    forward: tuple[tuple[int, Method], ...]
 
 
 def _as_it_is(index: int, method: Method) -> Method:
@@ -26,6 +41,15 @@ class Dispatch:
         self.forward = self._sort_forward()
         self.on_signal = self._sort("on_signal")
         self.on_timer = [wrap(index, evaluator.on_timer) for index, evaluator in enumerate(evaluators)]
+        self.kinds = frozenset({*self.on_event, *self.on_late, *self.forward})
+        """The kinds of events that some rule looks at."""
+
+    def lane_of(self, kind: type[Payload], newest: dict[str, Event]) -> Lane:
+        """Give what a kind's events go through; ``newest`` has the newest reading of each thing under that kind."""
+        return Lane(
+            newest, reading_key if kind in COMPOUND_KINDS else _asset_of,
+            self.on_event.get(kind, ()), self.on_late.get(kind, ()), self.forward.get(kind, ()),
+        )  # fmt: skip
 
     def _sort(self, name: str) -> ByKind:
         by_kind: dict[type[Payload], list[tuple[int, Method]]] = {}

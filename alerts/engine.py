@@ -12,23 +12,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-import numpy as np
 
-from alerts.conditions.leveled import COMPOUND_KINDS, reading_key
-from alerts.dispatch import ByKind, Dispatch, Method
+from alerts.conditions.leveled import reading_key
+from alerts.dispatch import Lane
 from alerts.handover import CLOCK, Handover
-from alerts.health import TIMED_EVERY, RuleHealth, Tally
+from alerts.health import Meter, RuleHealth
 from alerts.lookback import MOST_OF_RULE
 from alerts.memory import PartitionMemory, RuleFault
-from alerts.readings import to_part_key
+from alerts.placing import Placing
 from alerts.rulebook import Rulebook
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, StateKey
 from ioc.domain.events import Event, Signal
-from ioc.domain.kinds import Payload
 
 JUMP = timedelta(minutes=2)
 """Nothing at all on a partition for longer, then something: the silence was ours, not the sensors'."""
@@ -37,8 +35,7 @@ RULE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErr
 """What a rule may trip over; it becomes a fault of that rule and harms no other."""
 
 _encode = msgspec.msgpack.Encoder().encode
-NO_ZONES: tuple[str, ...] = ()
-_data_of, _asset_of = attrgetter("data"), attrgetter("asset_id")
+_data_of = attrgetter("data")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,16 +55,6 @@ class Step:
             state={**self.state, **later.state},
             rule_errors=self.rule_errors + later.rule_errors,
         )
-
-
-class Lane(NamedTuple):
-    """What events of one kind go through in one step: the newest reading of each thing, and the rules' methods."""
-
-    newest: dict[str, Event]
-    key_of: Callable[[Event], str]
-    on_event: tuple[tuple[int, Method], ...]
-    on_late: tuple[tuple[int, Method], ...]
-    forward: tuple[tuple[int, Method], ...]
 
 
 class Engine:
@@ -95,31 +82,20 @@ class Engine:
         is_behind: bool = False,
     ) -> None:
         self._readings_limit, self._keeps_state = readings_limit, keeps_state
-        self._rules, self._world = rulebook.rules, world
-        self._index_of = {rule.rule_id: index for index, rule in enumerate(self._rules)}
+        self._rules = rulebook.rules
         self._evaluators: list[Any] = [
             rule.condition.bind(rule, index, world) for index, rule in enumerate(self._rules)
         ]
         self._handover = Handover(self._rules, self._evaluators, is_behind=is_behind)
-        self._tallies = [Tally() for _ in self._rules]
-        self._plain = self._timed = Dispatch(self._evaluators)
-        if clock is not None:
-            stopwatch = clock
-            self._timed = Dispatch(self._evaluators, lambda index, method: self._tallies[index].time(method, stopwatch))
-        self._calls = self._plain
-        self._ruled_kinds = {
-            kind for table in (self._plain.on_event, self._plain.on_late, self._plain.forward) for kind in table
-        }
-        self._placed_kinds = {
-            kind for evaluator in self._evaluators if evaluator.uses_zones for kind in evaluator.rule.condition.kinds
-        }
+        self._meter = Meter(self._rules, self._evaluators, clock)
+        self._placing = Placing(world, self._evaluators)
         self._memories: dict[object, PartitionMemory] = {}
 
     def restore(self, partition: object, state: Mapping[StateKey, bytes], last_seen: Iterable[Event]) -> None:
         """Take a partition over with the state that was kept of it and the newest reading of each of its assets."""
         memory = self._memories[partition] = PartitionMemory(len(self._rules), self._readings_limit)
         for event in last_seen:
-            if type(event.data) in self._ruled_kinds:
+            if type(event.data) in self._meter.plain.kinds:
                 memory.readings("", type(event.data))[reading_key(event)] = event
             memory.clock = max(memory.clock, event.received_at)
         self._handover.restore(memory, state)
@@ -170,40 +146,13 @@ class Engine:
 
     def health(self) -> tuple[RuleHealth, ...]:
         """Say what each rule has cost since the engine was made, and what it holds now; in the rulebook's order."""
-        return tuple(
-            self._health_of(index, rule.rule_id, rule.version, tally)
-            for index, (rule, tally) in enumerate(zip(self._rules, self._tallies, strict=True))
-        )
-
-    def _health_of(self, index: int, rule_id: str, version: str, tally: Tally) -> RuleHealth:
-        series = [memory.series[index] for memory in self._memories.values()]
-        windows = [memory.windows[index] for memory in self._memories.values()]
-        looks_back = getattr(self._evaluators[index], "looks_back", False)
-        return RuleHealth(
-            rule_id=rule_id,
-            version=version,
-            evaluations_count=tally.evaluations_count,
-            cost_s=tally.cost_s,
-            faults_count=tally.faults_count,
-            last_fault=tally.last_fault,
-            series_count=sum(map(len, series)),
-            open_count=sum(state.last is not None for held in series for state in held.values()),
-            readings_count=sum(held.readings_count for held in windows),
-            readings_limit=self._readings_limit * max(1, sum(map(bool, windows))) if looks_back else None,
-        )
+        return self._meter.report(self._memories.values(), self._readings_limit)
 
     def _begin(self, partition: object) -> PartitionMemory:
-        """Give a partition's memory for a step, and choose whether that step is timed."""
+        """Give a partition's memory for a step."""
         memory = self._memory(partition)
-        self._calls = self._timed if memory.steps_count % TIMED_EVERY == 0 else self._plain
-        memory.steps_count += 1
+        self._meter.begin(memory)
         return memory
-
-    def _count(self, kinds: Counter[type[Payload]], *tables: ByKind) -> None:
-        """Count what a step puts to each rule."""
-        for kind, count in kinds.items():
-            for index in {index for table in tables for index, _ in table.get(kind, ())}:
-                self._tallies[index].count(count, is_timed=self._calls is self._timed)
 
     def _memory(self, partition: object) -> PartitionMemory:
         memory = self._memories.get(partition)
@@ -218,20 +167,20 @@ class Engine:
         nobody could tell the difference. A long silence is noticed at once.
         """
         kinds = list(map(type, map(_data_of, events)))
-        self._count(Counter(kinds), self._calls.on_event, self._calls.forward)
-        lanes: dict[type[Payload], Lane | None] = {}
+        calls = self._meter.calls
+        self._meter.count(Counter(kinds), calls.on_event, calls.forward)
+        lanes = {
+            kind: calls.lane_of(kind, memory.readings("", kind)) if kind in calls.kinds else None for kind in set(kinds)
+        }
         reached = memory.clock
-        for event, kind, zones in zip(events, kinds, self._locate(events, kinds), strict=True):
+        for event, kind, zones in zip(events, kinds, self._placing.find(events, kinds), strict=True):
             now = event.received_at
             if now > reached:
                 if now - reached > JUMP:
                     self._fire_timers(memory, reached)
                     memory.resumed_from = now
                 reached = now
-            try:
-                lane = lanes[kind]
-            except KeyError:
-                lane = lanes[kind] = self._lane_of(memory, kind)
+            lane = lanes[kind]
             if lane is not None:
                 if reached > memory.clock:
                     if reached >= memory.next_due:
@@ -240,19 +189,6 @@ class Engine:
                 self._take_event(memory, event, lane, zones)
         if reached > memory.clock:
             self._fire_timers(memory, reached)
-
-    def _lane_of(self, memory: PartitionMemory, kind: type[Payload]) -> Lane | None:
-        """Give what a kind's events go through in this step; None where no rule looks at them."""
-        if kind not in self._ruled_kinds:
-            return None
-        calls = self._calls
-        return Lane(
-            memory.readings("", kind),
-            reading_key if kind in COMPOUND_KINDS else _asset_of,
-            calls.on_event.get(kind, ()),
-            calls.on_late.get(kind, ()),
-            calls.forward.get(kind, ()),
-        )
 
     def _take_event(self, memory: PartitionMemory, event: Event, lane: Lane, zones: tuple[str, ...]) -> None:
         newest, key_of, on_events, on_lates, forwards = lane
@@ -283,16 +219,17 @@ class Engine:
     def _take_signals(self, memory: PartitionMemory, signals: Sequence[Signal]) -> None:
         events = [signal.event for signal in signals]
         kinds = list(map(type, map(_data_of, events)))
-        self._count(Counter(kinds), self._calls.on_signal)
+        on_signals = self._meter.calls.on_signal
+        self._meter.count(Counter(kinds), on_signals)
         memory.located = {
             id(event): zones
-            for event, kind, zones in zip(events, kinds, self._locate(events, kinds), strict=True)
-            if kind in self._placed_kinds
+            for event, kind, zones in zip(events, kinds, self._placing.find(events, kinds), strict=True)
+            if kind in self._placing.kinds
         }
         for signal, event, kind in zip(signals, events, kinds, strict=True):
             if event.received_at > memory.clock:
                 self._pass_time(memory, event.received_at)
-            for index, on_signal in self._calls.on_signal.get(kind, ()):
+            for index, on_signal in on_signals.get(kind, ()):
                 try:
                     on_signal(memory, signal.scope, event)
                 except RULE_ERRORS as error:
@@ -309,9 +246,9 @@ class Engine:
         """Let log time reach an instant up to which something arrived all the while."""
         while now >= memory.next_due and (timer := memory.take_due(now)) is not None:
             due, index, key = timer
-            self._tallies[index].count(1, is_timed=self._calls is self._timed)
+            self._meter.count_timer(index)
             try:
-                self._calls.on_timer[index](memory, key, due)
+                self._meter.calls.on_timer[index](memory, key, due)
             except RULE_ERRORS as error:
                 self._note_fault(memory, index, key, error)
         memory.clock = now
@@ -319,41 +256,10 @@ class Engine:
     def _note_fault(self, memory: PartitionMemory, index: int, key: str, error: Exception) -> None:
         memory.add_fault(self._rules[index].rule_id, key, f"{type(error).__name__}: {error}")
 
-    def _locate(self, events: Sequence[Event], kinds: Sequence[type[Payload]]) -> list[tuple[str, ...]]:
-        """Find the zones of all positions that some rule asks about, at once."""
-        found = [NO_ZONES] * len(events)
-        placed, lon_deg, lat_deg = [], [], []
-        for place, kind in enumerate(kinds):
-            if kind in self._placed_kinds:
-                event = events[place]
-                if event.lon_deg is not None and event.lat_deg is not None:
-                    placed.append(place)
-                    lon_deg.append(event.lon_deg)
-                    lat_deg.append(event.lat_deg)
-        if placed:
-            located = self._world.zones.locate(np.array(lon_deg, dtype=np.float64), np.array(lat_deg, dtype=np.float64))
-            for place, zones in zip(placed, located, strict=True):
-                found[place] = zones
-        return found
-
     def _finish(self, memory: PartitionMemory) -> Step:
-        state = self._encode_state(memory) if self._keeps_state else {}
-        for fault in memory.faults:
-            self._tallies[self._index_of[fault.rule_id]].note(fault)
+        state = self._handover.keep(memory) if self._keeps_state else {}
+        self._meter.note(memory.faults)
         step = Step(changes=memory.changes, signals=memory.signals, state=state, rule_errors=memory.faults)
         memory.changes, memory.signals, memory.faults = [], [], []
         memory.dirty, memory.dirty_parts, memory.kept = set(), set(), {}
         return step
-
-    def _encode_state(self, memory: PartitionMemory) -> dict[StateKey, bytes | None]:
-        """Give what the step changed as it must be kept."""
-        state: dict[StateKey, bytes | None] = {StateKey(*key): kept for key, kept in memory.kept.items()}
-        for index, key in memory.dirty:
-            series = memory.series[index].get(key)
-            kept = None if series is None else _encode(series)
-            state[StateKey(self._rules[index].rule_id, key)] = kept
-        for index, key, part in memory.dirty_parts:
-            readings = memory.windows[index].get(key)
-            kept = None if readings is None else readings.pack(part)
-            state[StateKey(self._rules[index].rule_id, to_part_key(key, part))] = kept
-        return state

@@ -1,4 +1,4 @@
-"""Taking a partition over: rules get back what was kept of them, and alerts of rules that are gone come to an end."""
+"""Keeping a partition's state and taking it over: rules get back what was kept, alerts of rules that are gone end."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import msgspec
 
 from alerts.announcement import close_deleted
 from alerts.memory import PartitionMemory
-from alerts.readings import read_part_key
+from alerts.readings import read_part_key, to_part_key
 from alerts.rule import Rule
 from alerts.series import Series, carry_over
 from ioc.domain.alerts import StateKey
 
 CLOCK = StateKey("", "clock")
 """Where a partition's log time is kept: with it, a restart is no different from none."""
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Handover:
@@ -30,6 +32,18 @@ class Handover:
     def __init__(self, rules: Sequence[Rule], evaluators: Sequence[Any], *, is_behind: bool) -> None:
         self._rules, self._evaluators, self._is_behind = rules, evaluators, is_behind
         self._index_of = {rule.rule_id: index for index, rule in enumerate(rules)}
+
+    def keep(self, memory: PartitionMemory) -> dict[StateKey, bytes | None]:
+        """Give what a step changed as it must be kept; None is to be deleted."""
+        state: dict[StateKey, bytes | None] = {StateKey(*key): kept for key, kept in memory.kept.items()}
+        for index, key in memory.dirty:
+            series = memory.series[index].get(key)
+            state[StateKey(self._rules[index].rule_id, key)] = None if series is None else _encode(series)
+        for index, key, part in memory.dirty_parts:
+            readings = memory.windows[index].get(key)
+            kept = None if readings is None else readings.pack(part)
+            state[StateKey(self._rules[index].rule_id, to_part_key(key, part))] = kept
+        return state
 
     def restore(self, memory: PartitionMemory, state: Mapping[StateKey, bytes]) -> None:
         """Give every rule what was kept of it."""

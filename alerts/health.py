@@ -6,11 +6,15 @@ evaluations: `alerts` knows no clock of its own, and asking one at every look wo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alerts.memory import RuleFault
+from alerts.dispatch import ByKind, Dispatch
+from alerts.memory import PartitionMemory, RuleFault
+from alerts.rule import Rule
+from ioc.domain.kinds import Payload
 
 TIMED_EVERY = 16
 """One step in so many, of each partition, is timed."""
@@ -84,3 +88,66 @@ class Tally:
                 self.timed_s += clock() - began_s
 
         return timed
+
+
+class Meter:
+    """Counts and times what an engine puts to its rules.
+
+    Args:
+        rules: in the order of the rulebook.
+        evaluators: theirs, in the same order.
+        clock: a clock in seconds, of any beginning; without it rules seem to cost nothing.
+    """
+
+    def __init__(self, rules: Sequence[Rule], evaluators: Sequence[Any], clock: Callable[[], float] | None) -> None:
+        self._rules, self._evaluators = rules, evaluators
+        self._index_of = {rule.rule_id: index for index, rule in enumerate(rules)}
+        self._tallies = [Tally() for _ in rules]
+        self.plain = self._timed = Dispatch(evaluators)
+        if clock is not None:
+            stopwatch = clock
+            self._timed = Dispatch(evaluators, lambda index, method: self._tallies[index].time(method, stopwatch))
+        self.calls = self.plain
+        """The methods that the running step goes through."""
+
+    def begin(self, memory: PartitionMemory) -> None:
+        """Choose whether a partition's next step is timed."""
+        self.calls = self._timed if memory.steps_count % TIMED_EVERY == 0 else self.plain
+        memory.steps_count += 1
+
+    def count(self, kinds: Counter[type[Payload]], *tables: ByKind) -> None:
+        """Count what a step puts to each rule."""
+        for kind, count in kinds.items():
+            for index in {index for table in tables for index, _ in table.get(kind, ())}:
+                self._tallies[index].count(count, is_timed=self.calls is self._timed)
+
+    def count_timer(self, index: int) -> None:
+        """Count a timer of the rule at a place."""
+        self._tallies[index].count(1, is_timed=self.calls is self._timed)
+
+    def note(self, faults: Iterable[RuleFault]) -> None:
+        """Count faults."""
+        for fault in faults:
+            self._tallies[self._index_of[fault.rule_id]].note(fault)
+
+    def report(self, memories: Collection[PartitionMemory], readings_limit: int) -> tuple[RuleHealth, ...]:
+        """Say what each rule has cost so far, and what it holds on some partitions; in the rulebook's order."""
+        return tuple(self._report(index, memories, readings_limit) for index in range(len(self._rules)))
+
+    def _report(self, index: int, memories: Collection[PartitionMemory], readings_limit: int) -> RuleHealth:
+        rule, tally = self._rules[index], self._tallies[index]
+        series = [memory.series[index] for memory in memories]
+        windows = [memory.windows[index] for memory in memories]
+        looks_back = getattr(self._evaluators[index], "looks_back", False)
+        return RuleHealth(
+            rule_id=rule.rule_id,
+            version=rule.version,
+            evaluations_count=tally.evaluations_count,
+            cost_s=tally.cost_s,
+            faults_count=tally.faults_count,
+            last_fault=tally.last_fault,
+            series_count=sum(map(len, series)),
+            open_count=sum(state.last is not None for held in series for state in held.values()),
+            readings_count=sum(held.readings_count for held in windows),
+            readings_limit=readings_limit * max(1, sum(map(bool, windows))) if looks_back else None,
+        )
