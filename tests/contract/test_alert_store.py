@@ -10,31 +10,10 @@ import pytest
 from ioc.domain.alerts import ChangeType, ConditionState, OperatorState, ResolveReason, Severity
 from ioc.errors import InvalidRequestError, NotFoundError, PositionConflictError
 from ioc.ports import Slice, Topic, TopicPartition
-from ioc.storage.alerts import Action, AlertFilter, AlertWriter, PostgresAlertStore
-from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.migrate import migrate_database
-from ioc.storage.outbox import enqueue
-from ioc.storage.pool import Database
+from ioc.storage.alerts import Action, AlertFilter
 from tests.support.alerts import apply, at, decide, kinds
 
 FIRED, UPDATED, RESOLVED = ChangeType.FIRED, ChangeType.UPDATED, ChangeType.RESOLVED
-
-
-@pytest.fixture
-async def database(each_edition_url, fresh_database):
-    address = await fresh_database(each_edition_url, prepare=migrate_database)
-    async with Database(address, max_size=4) as database:
-        yield database
-
-
-@pytest.fixture
-def store(database):
-    return PostgresBatchStore(database, alerts=AlertWriter(enqueue))
-
-
-@pytest.fixture
-def alerts(database):
-    return PostgresAlertStore(database, enqueue)
 
 
 async def test_a_decision_to_fire_opens_an_alert_that_reads_back_as_it_was_decided(store, alerts):

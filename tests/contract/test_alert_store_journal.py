@@ -9,35 +9,10 @@ import pytest
 
 from ioc.domain.alerts import ChangeType
 from ioc.errors import StoreUnavailableError
-from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
-from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.migrate import migrate_database
-from ioc.storage.outbox import enqueue
-from ioc.storage.pool import Database
+from ioc.storage.alerts import Action
 from tests.support.alerts import apply, at, decide, kinds
 
 DEADLINE_S = 20
-
-
-@pytest.fixture
-async def address(each_edition_url, fresh_database):
-    return await fresh_database(each_edition_url, prepare=migrate_database)
-
-
-@pytest.fixture
-async def database(address):
-    async with Database(address, max_size=10) as database:
-        yield database
-
-
-@pytest.fixture
-def store(database):
-    return PostgresBatchStore(database, alerts=AlertWriter(enqueue))
-
-
-@pytest.fixture
-def alerts(database):
-    return PostgresAlertStore(database, enqueue)
 
 
 async def _follow(alerts, after: int, count: int) -> list[int]:

@@ -12,20 +12,11 @@ from ioc.domain.ids import alert_id
 from ioc.errors import NotFoundError, RefusedActionError
 from ioc.storage.alerts import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.migrate import migrate_database
 from ioc.storage.outbox import enqueue
-from ioc.storage.pool import Database
 from ioc.storage.rules import Lane, RuleStore, StaleActivationError, State, Wish
 from tests.support.alerts import apply, at, decide
 
 RULE = "crowd.density"
-
-
-@pytest.fixture
-async def database(each_edition_url, fresh_database):
-    address = await fresh_database(each_edition_url, prepare=migrate_database)
-    async with Database(address, max_size=12) as database:
-        yield database
 
 
 @pytest.fixture

@@ -18,22 +18,11 @@ from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.reports import read_performance
 from tests.support.alerts import apply, at, decide
-from tests.support.edge import SCHEMA, open_edge, prepare
+from tests.support.edge import SCHEMA
 
 PERFORMANCE = "/api/v1/reports/alarm-performance"
 HOUR = {"from": at(0).isoformat(), "to": at(60).isoformat()}
 COUNT = 12
-
-
-@pytest.fixture
-async def address(plain_postgres_url, fresh_database):
-    return await fresh_database(plain_postgres_url, prepare=prepare)
-
-
-@pytest.fixture
-async def edge(tmp_path, address):
-    async with open_edge(tmp_path, address) as edge:
-        yield edge
 
 
 @pytest.fixture
