@@ -31,7 +31,7 @@ from ioc.processing.worker import Worker
 from ioc.rules.in_force import RulesInForce
 from ioc.sealing import Sealer
 from ioc.settings import Settings
-from ioc.storage.alerts import PostgresAlertStore
+from ioc.storage.alert_actions import AlertActions
 from ioc.storage.migrate import find_pending
 from ioc.storage.outbox import PostgresOutbox, enqueue
 from ioc.storage.suppressions import SuppressionStore
@@ -132,7 +132,7 @@ async def _start(
         checks["worker"] = lambda: _check_worker(worker)
         rollups, retention = make_housekeeping(base)
         keeper = ShelfKeeper(
-            PostgresAlertStore(base.database, enqueue),
+            AlertActions(base.database, enqueue),
             SuppressionStore(base.database, enqueue),
             base.clock,
             returned_after=base.settings.alerts.returned_after,

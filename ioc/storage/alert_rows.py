@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -41,6 +41,10 @@ class JournalEntry:
     actor: str | None = None
     reason: str | None = None
     input_ids: tuple[bytes, ...] = ()
+
+
+Enqueue = Callable[[AsyncConnection, Sequence[JournalEntry], Sequence[AlertEvent]], Awaitable[None]]
+"""Writes the deliveries that follow from journal entries, in the same transaction (``ioc.storage.outbox``)."""
 
 
 def to_alert(row: Mapping[str, Any]) -> Alert:

@@ -15,8 +15,8 @@ from alerts.notification.register import LONGEST, RegisterEntry, find_cover, nam
 from ioc.domain.alerts import Alert, ChangeType, OperatorState
 from ioc.domain.supervision import release, require, suppress
 from ioc.errors import NotFoundError, RefusedActionError
-from ioc.storage.alert_rows import JournalEntry, to_alert, write_entries
-from ioc.storage.alerts import Action, Enqueue, lock_asked, note_done
+from ioc.storage.alert_actions import Action, lock_asked, note_done
+from ioc.storage.alert_rows import Enqueue, JournalEntry, to_alert, write_entries
 from ioc.storage.pool import Database
 from ioc.storage.register import fetch_running, lock_register
 from ioc.storage.statements import load_statements

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ioc.storage.alerts import AlertWriter, PostgresAlertStore
+from ioc.storage.alert_actions import AlertActions
+from ioc.storage.alert_writer import AlertWriter
+from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
 from ioc.storage.outbox import enqueue
@@ -36,8 +38,14 @@ def store(database: Database) -> PostgresBatchStore:
 
 @pytest.fixture
 def alerts(database: Database) -> PostgresAlertStore:
-    """Where the API reads and acts."""
-    return PostgresAlertStore(database, enqueue)
+    """Where the API reads."""
+    return PostgresAlertStore(database)
+
+
+@pytest.fixture
+def actions(database: Database) -> AlertActions:
+    """Where people and time act."""
+    return AlertActions(database, enqueue)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 from ioc.domain.alerts import ChangeType, ConditionState, OperatorState, ResolveReason, Severity
 from ioc.errors import InvalidRequestError, NotFoundError, PositionConflictError
 from ioc.ports import Slice, Topic, TopicPartition
-from ioc.storage.alerts import Action, AlertFilter
+from ioc.storage.alert_actions import Action
+from ioc.storage.alerts import AlertFilter
 from tests.support.alerts import apply, at, decide, kinds
 
 FIRED, UPDATED, RESOLVED = ChangeType.FIRED, ChangeType.UPDATED, ChangeType.RESOLVED
@@ -56,7 +57,7 @@ async def test_a_whole_occurrence_leaves_revisions_without_gaps(store, alerts):
     assert await alerts.open_alerts() == [alert]
 
 
-async def test_the_journal_keeps_the_readings_that_a_decision_rests_on(store, alerts, database):
+async def test_the_journal_keeps_the_readings_that_a_decision_rests_on(store, database):
     await apply(store, decide(input_ids=(bytes(range(16)), bytes(16))))
     async with database.connection() as connection:
         [(found,)] = await (await connection.execute("SELECT input_ids FROM alert_event")).fetchall()
@@ -174,7 +175,7 @@ async def test_pages_show_every_alert_once_newest_first(store, alerts):
     assert (await alerts.page(AlertFilter(), limit=25)).next_cursor is None
 
 
-async def test_a_page_shows_what_its_filter_lets_through(store, alerts):
+async def test_a_page_shows_what_its_filter_lets_through(store, alerts, actions):
     await apply(
         store,
         decide(asset_id="a", severity=Severity.CRITICAL),
@@ -184,7 +185,7 @@ async def test_a_page_shows_what_its_filter_lets_through(store, alerts):
     )
     closed = decide(asset_id="d").alert_id
     acknowledged = Action(type=ChangeType.ACKNOWLEDGED, actor="lan", at=at(1), expected_revision=1)
-    await alerts.act(closed, acknowledged)
+    await actions.act(closed, acknowledged)
     await apply(store, decide(RESOLVED, 2, asset_id="d"))
 
     async def shown(**wanted):

@@ -93,14 +93,14 @@ async def test_of_several_entries_the_newest_decides_and_the_older_one_takes_ove
     assert kinds(await alerts.events(ALERT)) == ["fired", "suppressed", "out_of_service", "suppressed", "returned"]
 
 
-async def test_what_becomes_more_severe_than_its_entry_says_asks_for_attention(store, alerts, register):
+async def test_what_becomes_more_severe_than_its_entry_says_asks_for_attention(store, alerts, actions, register):
     await apply(store, decide(asset_id="air.by-hand"))
     await _add(register, "severity!=critical")
     assert set((await _states(alerts)).values()) == {"suppressed"}
     await apply(store, decide(ChangeType.SEVERITY, 2, severity=Severity.CRITICAL))
     assert await _states(alerts) == {"air.hong-gai": "unacknowledged", "air.by-hand": "suppressed"}
     other = decide(asset_id="air.by-hand").alert_id
-    raised = await alerts.act(other, ask("severity_set", 2, 3, reason="người dân báo", severity=Severity.CRITICAL))
+    raised = await actions.act(other, ask("severity_set", 2, 3, reason="người dân báo", severity=Severity.CRITICAL))
     assert (raised.operator, raised.suppression_id) == (OperatorState.UNACKNOWLEDGED, None)
 
 
@@ -153,17 +153,19 @@ async def test_what_cannot_be_is_refused_and_leaves_no_trace(store, alerts, regi
     assert kinds(await alerts.events(ALERT)) == ["fired"]
 
 
-async def test_a_shelf_gives_way_to_an_entry_and_one_that_ends_under_an_entry_leads_there(store, alerts, register):
+async def test_a_shelf_gives_way_to_an_entry_and_one_that_ends_under_an_entry_leads_there(
+    store, alerts, actions, register
+):
     until = at(30)
     await apply(store, decide(asset_id="air.later"))
     later = decide(asset_id="air.later").alert_id
-    await alerts.act(ALERT, ask("shelved", reason="bảo trì", until=until))
+    await actions.act(ALERT, ask("shelved", reason="bảo trì", until=until))
     number = await _add(register)
     held = await alerts.get(ALERT)
     assert (held.operator, held.shelved_until) == (SUPPRESSED, None)
-    shelved = await alerts.act(later, ask("shelved", 2, 2, reason="bảo trì", until=until))
+    shelved = await actions.act(later, ask("shelved", 2, 2, reason="bảo trì", until=until))
     assert (shelved.operator, shelved.suppression_id) == (OperatorState.SHELVED, None)
-    assert await alerts.end_shelves(now=until) == 1
+    assert await actions.end_shelves(now=until) == 1
     back = await alerts.get(later)
     assert (back.operator, back.suppression_id, back.shelved_until) == (SUPPRESSED, number, None)
 

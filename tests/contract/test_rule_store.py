@@ -10,7 +10,7 @@ import pytest
 from ioc.domain.alerts import ChangeType, Severity
 from ioc.domain.ids import alert_id
 from ioc.errors import NotFoundError, RefusedActionError
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.rules import Lane, RuleStore, StaleActivationError, State, Wish

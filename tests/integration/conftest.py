@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from tests.conftest import FreshDatabase

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from ioc.processing.notifier import Notifier
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from tests.support.alerts import apply, decide

@@ -13,7 +13,7 @@ from ioc.ports import Checkpoint, Topic, TopicPartition
 from ioc.processing.ownership import Ownership
 from ioc.rules.desk import RuleDesk
 from ioc.rules.in_force import RulesInForce
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.audit import AuditLog
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database

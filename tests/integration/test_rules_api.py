@@ -8,7 +8,7 @@ import pytest
 
 from alerts.engine import Engine
 from ioc.bootstrap.knowledge import load_world
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from tests.integration.test_alert_reasons import crowd

@@ -16,7 +16,7 @@ from ioc.delivery.client import WebhookClient
 from ioc.delivery.destination import DestinationPolicy
 from ioc.processing.dispatcher import Dispatcher
 from ioc.sealing import Sealer
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import PostgresOutbox, enqueue
 from tests.support.alerts import apply, decide

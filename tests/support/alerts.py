@@ -9,7 +9,7 @@ from typing import Any
 
 from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveReason, Severity
 from ioc.domain.ids import alert_id
-from ioc.storage.alerts import Action
+from ioc.storage.alert_actions import Action
 from ioc.storage.batches import PostgresBatchStore
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)

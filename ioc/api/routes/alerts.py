@@ -14,7 +14,8 @@ from ioc.api.views import to_alert, to_alert_event
 from ioc.domain.alerts import Alert, ChangeType, Severity
 from ioc.errors import NotFoundError, RefusedActionError, RevisionConflictError
 from ioc.storage.accounts import Session
-from ioc.storage.alerts import Action, AlertFilter
+from ioc.storage.alert_actions import Action
+from ioc.storage.alerts import AlertFilter
 
 _Text = Annotated[str | None, Field(max_length=2_000)]
 _TYPES = {
@@ -125,7 +126,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     ) -> dict[str, Any]:
         """Acknowledge, resolve, comment, shelve or unshelve. A repeated ``Idempotency-Key`` gets the same answer."""
         action = _to_action(verb, asked, session.account.name, services.clock.now(), idempotency_key)
-        alert: Alert = await api.alerts.act(alert_id, action)
+        alert: Alert = await api.alert_actions.act(alert_id, action)
         await api.audit.note(
             actor=session.account.name, address=address_of(request), action=f"alert.{action.type}", on=str(alert_id),
             detail={"revision": alert.revision},
@@ -138,7 +139,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 async def _try(api: ApiServices, alert_id: UUID, action: Action) -> dict[str, Any]:
     """Do one of several; what stands in its way is part of the answer."""
     try:
-        alert = await api.alerts.act(alert_id, action)
+        alert = await api.alert_actions.act(alert_id, action)
     except RevisionConflictError as conflict:
         current = to_alert(conflict.current) if isinstance(conflict.current, Alert) else None
         return {

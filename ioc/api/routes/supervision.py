@@ -16,7 +16,7 @@ from ioc.api.views import to_alert, to_ms
 from ioc.domain.alerts import Alert, ChangeType, OperatorState, Severity
 from ioc.errors import AccessDeniedError, InvalidRequestError
 from ioc.storage.accounts import Session
-from ioc.storage.alerts import Action
+from ioc.storage.alert_actions import Action
 
 _Text = Annotated[str | None, Field(max_length=2_000)]
 _Key = Annotated[str | None, Header(max_length=64)]
@@ -108,7 +108,7 @@ def _add_alert_routes(routes: APIRouter, services: Services, api: ApiServices) -
             ChangeType.ASSIGNED, session, asked, idempotency_key, to=asked.to,
             check=lambda alert: _check_may_assign(session, alert, asked.to),
         )  # fmt: skip
-        return await answer(request, action, await api.alerts.act(alert_id, action), to=asked.to)
+        return await answer(request, action, await api.alert_actions.act(alert_id, action), to=asked.to)
 
     @routes.post("/alerts/{alert_id}/severity")
     async def severity(
@@ -120,7 +120,7 @@ def _add_alert_routes(routes: APIRouter, services: Services, api: ApiServices) -
     ) -> dict[str, Any]:
         """Overrule the rule's severity, until the rule says more than it says now."""
         action = ask(ChangeType.SEVERITY_SET, session, asked, idempotency_key, severity=asked.severity)
-        alert = await api.alerts.act(alert_id, action)
+        alert = await api.alert_actions.act(alert_id, action)
         return await answer(request, action, alert, severity=asked.severity.value)
 
     @routes.post("/alerts/{alert_id}/return")
