@@ -10,12 +10,11 @@ from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection, sql
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from alerts.performance.annunciations import is_annunciation, stand_of
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType, ConditionState, OperatorState, ResolveReason, Severity
-from ioc.storage.statements import load_statements
+from ioc.storage.statements import fetch_rows, load_statements
 from ioc.telemetry import alert_annunciations
 
 _SQL = load_statements("alerts")
@@ -78,16 +77,12 @@ def to_event(row: Mapping[str, Any]) -> AlertEvent:
 
 async def fetch_alerts(connection: AsyncConnection, name: str, parameters: Mapping[str, object]) -> list[Alert]:
     """Run a statement of ``alerts.sql`` that gives rows of ``alert``."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SQL[name], parameters)
-        return [to_alert(row) for row in await cursor.fetchall()]
+    return [to_alert(row) for row in await fetch_rows(connection, _SQL[name], parameters)]
 
 
 async def fetch_events(connection: AsyncConnection, name: str, parameters: Mapping[str, object]) -> list[AlertEvent]:
     """Run a statement of ``alerts.sql`` that gives journal entries."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SQL[name], parameters)
-        return [to_event(row) for row in await cursor.fetchall()]
+    return [to_event(row) for row in await fetch_rows(connection, _SQL[name], parameters)]
 
 
 async def write_entries(connection: AsyncConnection, entries: Sequence[JournalEntry]) -> list[AlertEvent]:

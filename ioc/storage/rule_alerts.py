@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from psycopg.rows import dict_row
-
 from ioc.domain.alerts import Alert
 from ioc.storage.alert_rows import to_alert
 from ioc.storage.pool import Database
-from ioc.storage.statements import load_statements
+from ioc.storage.statements import fetch_rows, load_statements
 
 _SQL = load_statements("rule_alerts")
 
@@ -29,9 +27,8 @@ class RuleAlerts:
     ) -> list[Alert]:
         """Give the first alerts that were open at some time of a period, in shadow too; without an asset of all."""
         wanted = {"rule_id": rule_id, "asset_id": asset_id, "start": start, "end": end, "limit": limit}
-        async with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(_SQL["in_period"], wanted)
-            return [to_alert(row) for row in await cursor.fetchall()]
+        async with self._database.connection() as connection:
+            return [to_alert(row) for row in await fetch_rows(connection, _SQL["in_period"], wanted)]
 
     async def find_last(self, rule_id: str) -> datetime | None:
         """Tell when the last alert of a rule began, in force or not any more; None where it never made one."""
