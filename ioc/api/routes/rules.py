@@ -13,7 +13,7 @@ from ioc.errors import NotFoundError
 from ioc.rules.desk import Caller
 from ioc.rules.shown import list_rules, to_activation, to_report, to_version
 from ioc.storage.accounts import Session
-from ioc.storage.rules import Lane
+from ioc.storage.rule_activations import Lane
 
 SUPERVISORS = ("supervisor", "admin")
 _LARGEST_ID = 2**63 - 1
@@ -81,8 +81,8 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> dict[str, Any]:
         """A rule's versions and activations, newest first; ``next`` is ``before`` of the next page of versions."""
-        found = await desk.store.versions(rule_id, before=before, limit=limit + 1)
-        history = await desk.store.history(rule_id)
+        found = await desk.store.versions.page(rule_id, before=before, limit=limit + 1)
+        history = await desk.store.activations.history(rule_id)
         if not found and not history and before is None and rule_id not in desk.rules.files:
             raise NotFoundError("rule", rule_id)
         return {
