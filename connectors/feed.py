@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
@@ -244,3 +244,12 @@ class Feed:
             return self.parse(payload, received_at=received_at, form=form)
         except MalformedPayloadError as error:
             return self.bury(payload, error.reason)
+
+    def parse_or_bury_all(self, payloads: Iterable[bytes], *, received_at: datetime, form: Form) -> Parsed:
+        """Make one whole of payloads that came together, so that they are written together."""
+        parts = [self.parse_or_bury(payload, received_at=received_at, form=form) for payload in payloads]
+        return Parsed(
+            events=[event for part in parts for event in part.events],
+            rejected=[rejected for part in parts for rejected in part.rejected],
+            ignored_count=sum(part.ignored_count for part in parts),
+        )

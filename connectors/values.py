@@ -109,6 +109,11 @@ def check_position(lon_deg: Measured, lat_deg: Measured) -> Position | None:
     return Position(lon_deg=lon, lat_deg=lat)
 
 
+def to_count(count: int | msgspec.UnsetType | None) -> int | None:
+    """Give a count that a record may leave out; None where it does."""
+    return None if count is msgspec.UNSET else count
+
+
 def to_relative_humidity_pct(temp_celsius: float | None, dew_point_celsius: float | None) -> float | None:
     """Give relative humidity from temperature and dew point by the Magnus formula (WMO-No. 8, annex 4.B, over water).
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from connectors.feed import Feed, Form
 from connectors.intake import hand_over
-from connectors.transports.mqtt import Message, MqttAddress, open_session
+from connectors.transports.mqtt import MqttAddress, open_session
 from connectors.ways import MqttConfig
-from ioc.domain.events import Event, Parsed, Rejected
 from ioc.ports import Clock, Sink
 
 Prepare = Callable[[str, bytes], bytes]
@@ -41,15 +40,10 @@ class MqttConnector:
         async with open_session(self._address, topics=self._config.topics, client_id=self._client_id) as session:
             async for batch in session.batches():
                 received_at = self._clock.now()
-                parsed = join(
-                    self._feed.parse_or_bury(self._make_payload(message), received_at=received_at, form=self._form)
-                    for message in batch
-                )
+                payloads = [self._prepare(message.topic, message.payload) for message in batch]
+                parsed = self._feed.parse_or_bury_all(payloads, received_at=received_at, form=self._form)
                 await hand_over(parsed, sink=sink, clock=self._clock, feed_id=self.feed_id, received_at=received_at)
                 session.acknowledge(batch)
-
-    def _make_payload(self, message: Message) -> bytes:
-        return self._prepare(message.topic, message.payload)
 
 
 def keep_payload(topic: str, payload: bytes) -> bytes:
@@ -74,15 +68,3 @@ def put_member(payload: bytes, key: str, value: object) -> bytes:
     rest = text[1:].lstrip(b" \t\r\n")
     comma = b"" if rest[:1] == b"}" else b","
     return f"{{{json.dumps(key)}:{json.dumps(value)}".encode() + comma + rest
-
-
-def join(parts: Iterable[Parsed]) -> Parsed:
-    """Make one of what several payloads held."""
-    events: list[Event] = []
-    rejected: list[Rejected] = []
-    ignored_count = 0
-    for part in parts:
-        events += part.events
-        rejected += part.rejected
-        ignored_count += part.ignored_count
-    return Parsed(events=events, rejected=rejected, ignored_count=ignored_count)

@@ -7,7 +7,7 @@ source sent while nobody listened it has to send again by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -63,19 +63,9 @@ class WebSocketConnector:
                 await _say(socket, self._first_message, self._config)
             async for messages in _read(socket, self._config):
                 received_at = self._clock.now()
-                self._unwritten = (self._parse(messages, received_at), received_at)
+                parsed = self._feed.parse_or_bury_all(messages, received_at=received_at, form=self._form)
+                self._unwritten = (parsed, received_at)
                 await self._write(sink)
-
-    def _parse(self, messages: Sequence[bytes], received_at: datetime) -> Parsed:
-        whole = Parsed()
-        for message in messages:
-            part = self._feed.parse_or_bury(message, received_at=received_at, form=self._form)
-            whole = Parsed(
-                events=whole.events + part.events,
-                rejected=whole.rejected + part.rejected,
-                ignored_count=whole.ignored_count + part.ignored_count,
-            )
-        return whole
 
     async def _write(self, sink: Sink) -> None:
         if self._unwritten is not None:

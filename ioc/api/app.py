@@ -9,6 +9,8 @@ from ioc.api import pages, problems
 from ioc.api.gate import Gate
 from ioc.api.routes import (
     administration,
+    alert_actions,
+    alert_suppression,
     alerts,
     auth,
     backtests,
@@ -22,10 +24,16 @@ from ioc.api.routes import (
     notifications,
     reasons,
     reports,
+    routing,
+    rule_activations,
     rule_health,
     rules,
+    silences,
+    subscription_deliveries,
+    subscription_state,
     subscriptions,
     supervision,
+    suppressions,
     twin,
 )
 from ioc.api.services import Services
@@ -48,7 +56,9 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(auth.router(services, api))
         for routes in (
             administration,
-            supervision,  # before the alerts' own verbs, which take any word
+            supervision,  # this and the next one before the alerts' own verbs, which take any word
+            alert_suppression,
+            alert_actions,
             alerts,
             backtests,
             catalogue,
@@ -59,9 +69,15 @@ def create_app(services: Services) -> FastAPI:
             notifications,
             reasons,
             reports,
+            routing,
+            rule_activations,
             rule_health,
             rules,
+            silences,
+            subscription_deliveries,
+            subscription_state,
             subscriptions,
+            suppressions,
             twin,
         ):
             app.include_router(routes.router(services, api))

@@ -10,6 +10,9 @@ import msgspec
 
 from ioc.errors import InvalidRequestError
 
+LARGEST_ID = 2**63 - 1
+"""Ids that callers hand back fit into the columns that they are compared with."""
+
 _FIRST_YEAR, _LAST_YEAR = 1990, 2200
 
 

@@ -17,6 +17,7 @@ from ioc.delivery.destination import DestinationPolicy
 from ioc.ports import Clock
 from ioc.rules.desk import RuleDesk
 from ioc.storage.accounts import AccountStore
+from ioc.storage.alert_actions import AlertActions
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.audit import AuditLog
 from ioc.storage.backtest_runs import BacktestRunStore
@@ -51,6 +52,7 @@ class ApiServices:
     audit: AuditLog
     backtests: BacktestRunStore
     alerts: PostgresAlertStore
+    alert_actions: AlertActions
     history: HistoryStore
     indicators: IndicatorStore
     twin: TwinStore

@@ -7,6 +7,7 @@ from typing import Any
 
 from ioc.domain.alerts import Alert, AlertEvent
 from ioc.domain.ids import format_event_id
+from ioc.ports import Clock
 from ioc.storage.series import Reading
 
 ALERT_FIELDS = (
@@ -21,6 +22,11 @@ ALERT_FIELDS = (
 def to_ms(at: datetime | None) -> int | None:
     """Give an instant in milliseconds since the epoch, as the wire has them."""
     return None if at is None else round(at.timestamp() * 1000)
+
+
+def now_ms(clock: Clock) -> int:
+    """Give a clock's present instant as the wire has instants."""
+    return round(clock.now().timestamp() * 1000)
 
 
 def to_alert(alert: Alert) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from ioc.rules.in_force import RulesInForce
 from ioc.sealing import Sealer
 from ioc.settings import Settings
 from ioc.storage.accounts import AccountStore
+from ioc.storage.alert_actions import AlertActions
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.archive_reads import ArchiveReader
 from ioc.storage.archived_history import ArchivedHistory
@@ -67,7 +68,7 @@ def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiService
     world = load_world(base.geo_directory)
     feeds = load_feeds(settings, base.keys, base.geo_directory)
     history = HistoryStore(database, make_archived_history(base))
-    alerts = PostgresAlertStore(database, enqueue)
+    alerts = PostgresAlertStore(database)
     statuses = FeedStatusStore(database, clock)
     indicators = IndicatorStore(database)
     rules = rules or make_rules(base)
@@ -90,6 +91,7 @@ def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiService
         audit=audit,
         backtests=BacktestRunStore(database, clock),
         alerts=alerts,
+        alert_actions=AlertActions(database, enqueue),
         history=history,
         indicators=indicators,
         twin=TwinStore(database),

@@ -21,7 +21,7 @@ from ioc.errors import IocError
 from ioc.logs import logger
 from ioc.ports import TopicPartition
 from ioc.processing.worker import READ_TOPICS
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.feed_status import FeedStatusStore
 from ioc.storage.outbox import enqueue

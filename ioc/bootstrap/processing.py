@@ -14,7 +14,7 @@ from ioc.processing.ownership import Ownership
 from ioc.processing.rule_health import RuleWatch
 from ioc.processing.worker import Worker
 from ioc.rules.in_force import RulesInForce
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.archive import Archive
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue

@@ -10,7 +10,6 @@ from alerts.performance.figures import Performance
 from ioc.bootstrap.foundations import open_store
 from ioc.settings import Settings
 from ioc.storage.alerts import PostgresAlertStore
-from ioc.storage.outbox import enqueue
 from ioc.storage.pool import Database
 from ioc.storage.reports import Shift, read_performance, read_shift
 
@@ -40,4 +39,4 @@ async def report_performance(
 @asynccontextmanager
 async def _alerts(settings: Settings) -> AsyncIterator[PostgresAlertStore]:
     async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
-        yield PostgresAlertStore(database, enqueue)
+        yield PostgresAlertStore(database)

@@ -13,7 +13,8 @@ from ioc import __version__
 from ioc.errors import ConfigurationError, IocError, find_cause
 
 MODULES: Mapping[str, tuple[str, ...]] = {
-    "services": ("up", "run", "db", "topics"),
+    "services": ("up", "db", "topics"),
+    "roles": ("run",),
     "city": ("demo", "simulate"),
     "recorder": ("record",),
     "recordings": ("replay",),

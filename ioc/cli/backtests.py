@@ -23,8 +23,8 @@ from ioc.bootstrap.foundations import open_store
 from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.bootstrap.timelines import draw_timelines
 from ioc.cli.backtest_report import EventBar, print_account
+from ioc.cli.play_options import to_instant, to_sources
 from ioc.cli.playing import Bars
-from ioc.cli.recordings import to_instant, to_sources
 from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
 from ioc.clocks import SystemClock

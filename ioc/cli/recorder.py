@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ioc.bootstrap.foundations import open_log
-from ioc.cli.recordings import to_instant
+from ioc.cli.play_options import to_instant
 from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
 from ioc.clocks import SystemClock

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,32 +14,17 @@ import typer
 
 from connectors.feed import Form
 from connectors.registry import DEFINITIONS
-from connectors.transports.lines import LineTimes
-from ioc import settings
 from ioc.bootstrap import open_foundations, scratch
-from ioc.bootstrap.knowledge import load_definitions
+from ioc.cli.play_options import to_seek, to_sources, to_speed
 from ioc.cli.playing import Bars, print_summary, to_json
 from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
 from ioc.clocks import SystemClock
 from ioc.errors import ConfigurationError
 from ioc.recordings.selection import Selection, read_selection
-from ioc.replaying import (
-    LiveReplay,
-    Recording,
-    Replay,
-    ReplaySummary,
-    Staging,
-    Times,
-    find_recordings,
-    recognise,
-    write_changes,
-)
-from ioc.replaying.sources import Source, is_recording
+from ioc.replaying import LiveReplay, Replay, ReplaySummary, Staging, Times, write_changes
+from ioc.replaying.sources import Source
 from ioc.settings import Settings
-
-_SPAN = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h|d)$")
-_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def register(app: typer.Typer) -> None:
@@ -92,33 +78,19 @@ def replay(
       ioc replay recordings/squall --into live --times now --speed 2
       IOC_LOG__BACKEND=kafka IOC_STORE__URL=postgresql://… ioc replay PRSA_Data_*.csv.gz --alerts changes.jsonl
     """
-    sources = [source for path in files for source in to_sources(path, feed, form, start)]
-    selection = read_selection(filters or ())
-    begin, rounds = _to_seek(seek), loop or None
+    playing = _Playing(
+        sources=[source for path in files for source in to_sources(path, feed, form, start)],
+        selection=read_selection(filters or ()), seek=to_seek(seek), rounds=loop or None,
+    )  # fmt: skip
     if into == "live":
-        pace = _to_speed(speed or "1")
+        pace = to_speed(speed or "1")
         if times is not Times.NOW or pace is None or alerts is not None:
             raise ConfigurationError(["--into live needs --times now and a speed, and writes no --alerts"])
-        _confirm(sources, yes=yes)
-        live_pace: float = pace
-        result = run(lambda settings: _play_live(settings, sources, live_pace, selection, begin, rounds))
+        _confirm(playing.sources, yes=yes)
+        result = run(partial(playing.into_live, pace=pace))
     else:
-        pace = _to_speed(speed or "max")
-        staging = Staging(selection=selection, seek=begin, begin_at=SystemClock().now() if times is Times.NOW else None)
-
-        async def play(settings: Settings) -> ReplaySummary:
-            async with scratch(settings, keep=keep) as base:
-                with Bars(sources) as bars:
-                    playing = Replay(
-                        base, sources, speed=pace, on_progress=bars.show, staging=staging, rounds=rounds,
-                        stop=told_to_stop(),
-                    )  # fmt: skip
-                    played = await playing.run()
-                if alerts is not None:
-                    await write_changes(base, alerts)
-                return played
-
-        result = run(play)
+        pace, begin_at = to_speed(speed or "max"), SystemClock().now() if times is Times.NOW else None
+        result = run(partial(playing.into_scratch, pace=pace, begin_at=begin_at, keep=keep, alerts=alerts))
     print_summary(result, is_live=into == "live")
     if summary is not None:
         summary.write_text(json.dumps(to_json(result), indent=2) + "\n", encoding="utf-8")
@@ -127,81 +99,45 @@ def replay(
         raise typer.Exit(1)
 
 
-async def _play_live(
-    settings: Settings,
-    sources: list[Source],
-    pace: float,
-    selection: Selection,
-    seek: timedelta | datetime | None,
-    rounds: int | None,
-) -> ReplaySummary:
-    stop: asyncio.Event = told_to_stop()
-    async with open_foundations(settings, client_id="ioc-replay") as base:
-        with Bars(sources) as bars:
-            playing = LiveReplay(
-                base, sources, speed=pace, on_progress=bars.show, selection=selection, seek=seek, rounds=rounds,
-                stop=stop,
-            )  # fmt: skip
-            return await playing.run()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Playing:
+    """What is to be played: which part of which sources, from where, and how often (None: until told to stop)."""
+
+    sources: Sequence[Source]
+    selection: Selection
+    seek: timedelta | datetime | None
+    rounds: int | None
+
+    async def into_live(self, settings: Settings, *, pace: float) -> ReplaySummary:
+        """Play onto the deployment's own log."""
+        stop = told_to_stop()
+        async with open_foundations(settings, client_id="ioc-replay") as base:
+            with Bars(self.sources) as bars:
+                playing = LiveReplay(
+                    base, self.sources, speed=pace, on_progress=bars.show, selection=self.selection, seek=self.seek,
+                    rounds=self.rounds, stop=stop,
+                )  # fmt: skip
+                return await playing.run()
+
+    async def into_scratch(
+        self, settings: Settings, *, pace: float | None, begin_at: datetime | None, keep: bool, alerts: Path | None
+    ) -> ReplaySummary:
+        """Play through a log and a store of its own, and write the alert changes to a file where that is wanted."""
+        staging = Staging(selection=self.selection, seek=self.seek, begin_at=begin_at)
+        async with scratch(settings, keep=keep) as base:
+            with Bars(self.sources) as bars:
+                playing = Replay(
+                    base, self.sources, speed=pace, on_progress=bars.show, staging=staging, rounds=self.rounds,
+                    stop=told_to_stop(),
+                )  # fmt: skip
+                played = await playing.run()
+            if alerts is not None:
+                await write_changes(base, alerts)
+            return played
 
 
-def _confirm(sources: list[Source], *, yes: bool) -> None:
+def _confirm(sources: Sequence[Source], *, yes: bool) -> None:
     names = ", ".join(sorted({source.name for source in sources}))
     if not yes:
         typer.echo(f"{names} will be played onto the live log: walls show it, rules ring, webhooks go out.", err=True)
         typer.confirm("Go on?", abort=True, err=True)
-
-
-def to_sources(path: Path, feed: str | None, form: Form | None, start: datetime | None) -> list[Source]:
-    """Say what a path holds that can be played.
-
-    Raises:
-        ConfigurationError: nothing, or it cannot be told which feed it belongs to.
-    """
-    definitions = DEFINITIONS if feed is None or feed in DEFINITIONS else load_definitions(settings.load())
-    if feed is not None and feed not in definitions:
-        raise ConfigurationError([f"no feed {feed!r}; there are {', '.join(definitions)}"])
-    if not path.exists():
-        raise ConfigurationError([f"{path}: no such file or folder"])
-    if is_recording(path):
-        return list(find_recordings(path))
-    feed_id, known_form = recognise(path, feed_id=feed, form=form)
-    times = None if start is None else LineTimes(start_at=start.replace(tzinfo=UTC), interval=timedelta(seconds=1))
-    return [
-        Recording(
-            path=path,
-            feed_id=feed_id,
-            form=known_form,
-            line_times=times if known_form is Form.NMEA else None,
-            definition=definitions[feed_id],
-        )
-    ]
-
-
-def _to_speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        speed = float(text.removesuffix("x").removesuffix("×"))
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed < 1e9:
-        raise typer.BadParameter("a number above 0, or max", param_hint="--speed")
-    return speed
-
-
-def _to_seek(text: str | None) -> timedelta | datetime | None:
-    if text is None:
-        return None
-    if (span := _SPAN.match(text)) is not None:
-        return timedelta(seconds=float(span[1]) * _UNITS_S[span[2]])
-    return to_instant(text, "--seek")
-
-
-def to_instant(text: str, option: str) -> datetime:
-    """Read an instant; without an offset it is UTC."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("an instant such as 2026-11-23T06:00+07:00", param_hint=option) from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -21,7 +21,8 @@ from ioc.rules.desk import Caller, RuleDesk, ShadowReport
 from ioc.rules.shown import list_rules as list_rules_in_force
 from ioc.rules.shown import to_activation, to_report, to_version
 from ioc.settings import Settings
-from ioc.storage.rules import Activation, Lane, RuleVersion
+from ioc.storage.rule_activations import Activation, Lane
+from ioc.storage.rule_versions import RuleVersion
 
 Result = TypeVar("Result")
 RuleName = Annotated[str, typer.Argument(help="The rule's name, such as crowd.density.")]
@@ -72,8 +73,8 @@ def list_versions(rule_id: RuleName, as_json: AsJson = False) -> None:
     """
 
     async def find(desk: RuleDesk) -> tuple[list[RuleVersion], list[Activation]]:
-        found = await desk.store.versions(rule_id, limit=1_000)
-        return found, await desk.store.history(rule_id)
+        found = await desk.store.versions.page(rule_id, limit=1_000)
+        return found, await desk.store.activations.history(rule_id)
 
     found, history = _at_desk(find)
     if as_json:

@@ -1,4 +1,4 @@
-"""``ioc up``, ``ioc run``, ``ioc db migrate``, ``ioc topics apply``: the program itself."""
+"""``ioc up``, ``ioc db migrate``, ``ioc topics apply``: the program on this machine, and what it stands on."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Annotated
 
 import typer
 
 from ioc import bootstrap
 from ioc.cli.running import run
-from ioc.errors import ConfigurationError
 from ioc.launcher import Child, Launcher
 from ioc.settings import Settings
 
@@ -27,7 +25,6 @@ EMBEDDED_GROUPS = ("ingest,api", "process,deliver")
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("up")(up)
-    app.command("run")(run_roles)
     app.add_typer(db_app, name="db")
     app.add_typer(topics_app, name="topics")
 
@@ -38,26 +35,6 @@ def up() -> None:
     Example:  IOC_HTTP__PORT=9000 ioc up
     """
     run(_up)
-
-
-def run_roles(
-    roles: Annotated[str, typer.Argument(help="ingest, process, deliver, api; several with commas.")],
-) -> None:
-    """Run one role, or several in one process, until SIGTERM.
-
-    Examples:  ioc run process        ioc run ingest,api
-    """
-    chosen = tuple(role.strip() for role in roles.split(",") if role.strip())
-    # Only here: the parent of `ioc up` and `ioc demo` need not load what its children run.
-    from ioc.bootstrap.roles import ROLES, serve
-
-    if unknown := [role for role in chosen if role not in ROLES]:
-        raise ConfigurationError([f"no role {role!r}; there are {', '.join(ROLES)}" for role in unknown])
-
-    async def serve_roles(settings: Settings) -> None:
-        await serve(settings, chosen, told_to_stop())
-
-    run(serve_roles)
 
 
 @db_app.command("migrate")

@@ -58,7 +58,7 @@ class Notifier:
             try:
                 if self._clock.now() >= tidy_at:
                     async with open_work(self._database) as work:
-                        await work.forget(self._clock.now() - KEPT)
+                        await work.log.forget(self._clock.now() - KEPT)
                     tidy_at = self._clock.now() + TIDY
                 busy = await self.step()
             except IocError as error:
@@ -81,39 +81,39 @@ class Notifier:
     async def _sort(self) -> int:
         now = self._clock.now()
         async with open_work(self._database) as work:
-            happenings = await work.take_journal(limit=_JOURNAL)
+            happenings = await work.journal.take(limit=_JOURNAL)
             if not happenings:
                 return 0
             news = [item for item in happenings if item.type not in _NO_NEWS]
             updated = {item.alert_id for item in happenings if item.type is ChangeType.UPDATED}
-            left_shadow = await work.ungrouped(sorted(updated)) if updated else []
+            left_shadow = await work.journal.ungrouped(sorted(updated)) if updated else []
             if news or left_shadow:
                 # Ids in order: every writer that locks several rows takes them in one order.
                 touched = sorted({item.alert_id for item in news}.union(left_shadow))
                 joining = {item.alert_id for item in news if item.type in _MAY_JOIN}.union(left_shadow)
                 await self._join(
-                    work, [alert for alert in await work.alerts(touched) if alert.alert_id in joining], now
+                    work, [alert for alert in await work.journal.alerts(touched) if alert.alert_id in joining], now
                 )
-                await work.wake(touched, now)
-            await work.move_position(happenings[-1].event_id)
+                await work.journal.wake(touched, now)
+            await work.journal.move_position(happenings[-1].event_id)
         return len(happenings)
 
     async def _join(self, work: NotificationWork, alerts: list[Alert], now: datetime) -> None:
         alerts = [alert for alert in alerts if alert.ended_at is None and not alert.shadow]
-        known = await work.routes_of([alert.alert_id for alert in alerts])
+        known = await work.journal.routes_of([alert.alert_id for alert in alerts])
         routed = [(item, alert) for alert in alerts for item in self._policy.route(labels_of(alert))]
         pairs = [(item, alert.alert_id) for item, alert in routed if (alert.alert_id, item.route.route_id) not in known]
         if pairs:
-            await work.join(pairs, now)
+            await work.journal.join(pairs, now)
         # Whoever took note before we looked has only put the ladder off.
         ladders = {alert.alert_id: item.route.ladder_id for item, alert in routed if item.route.ladder_id is not None}
         if ladders:
-            await work.watch(list(ladders.items()), now)
+            await work.journal.watch(list(ladders.items()), now)
 
     async def _tell(self) -> int:
         now = self._clock.now()
         async with open_work(self._database) as work:
-            groups = await work.due_groups(now, limit=_GROUPS)
+            groups = await work.groups.due(now, limit=_GROUPS)
             if not groups:
                 return 0
             holds = await self._holds(work, now)
@@ -123,14 +123,14 @@ class Notifier:
             told = [(group, made) for group, made in zip(groups, plans, strict=True) if made.verdict.notify]
             if told:
                 departments = sorted({name for group, _ in told for name in group.departments})
-                history = await work.told_since(departments, now - FLOOD_MEMORY)
-                receivers = await work.receivers(departments)
+                history = await work.log.told_since(departments, now - FLOOD_MEMORY)
+                receivers = await work.log.receivers(departments)
                 for group, made in told:
-                    await work.tell(
+                    await work.log.tell(
                         tell_group(group, made, receivers=receivers, told=history, limits=self._policy.flood, now=now)
                     )
             for group, made in zip(groups, plans, strict=True):
-                await work.save(group, made, now)
+                await work.groups.save(group, made, now)
         return len(groups)
 
     async def _holds(self, work: NotificationWork, now: datetime) -> Holds:
@@ -145,21 +145,21 @@ class Notifier:
     async def _escalate(self) -> int:
         now = self._clock.now()
         async with open_work(self._database) as work:
-            climbers = await work.due_climbers(now, limit=_CLIMBERS)
+            climbers = await work.ladders.due(now, limit=_CLIMBERS)
             if not climbers:
                 return 0
             holds = await self._holds(work, now)
             for climber in climbers:
                 ladder = self._policy.find_ladder(climber.ladder_id)
                 if ladder is None:
-                    await work.end_climbing(climber.alert.alert_id)
+                    await work.ladders.end(climber.alert.alert_id)
                     continue
                 is_held = why_suppressed(climber.alert, holds, now) is not None
                 climbed = climb(climber.alert, ladder, climber.rung, now=now, is_held=is_held)
                 for number in climbed.due:
-                    receivers = await work.receivers(ladder.levels[number - 1].departments)
-                    await work.tell(
+                    receivers = await work.log.receivers(ladder.levels[number - 1].departments)
+                    await work.log.tell(
                         tell_level(climber, ladder, number, policy=self._policy, receivers=receivers, now=now)
                     )
-                await work.keep_climbing(climber.alert.alert_id, climbed, now)
+                await work.ladders.keep(climber.alert.alert_id, climbed, now)
         return len(climbers)

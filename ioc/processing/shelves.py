@@ -7,7 +7,7 @@ from datetime import timedelta
 from ioc.errors import StoreUnavailableError
 from ioc.logs import logger
 from ioc.ports import Clock
-from ioc.storage.alerts import PostgresAlertStore
+from ioc.storage.alert_actions import AlertActions
 from ioc.storage.suppressions import SuppressionStore
 
 _log = logger("shelves")
@@ -19,16 +19,16 @@ class ShelfKeeper:
     """Gives alerts back whose shelf or suppression is over, and forgets old Idempotency-Keys; replicas may share it.
 
     Args:
-        alerts: the store.
+        actions: what time does to alerts.
         suppressions: the register of what is off the list.
         clock: the time.
         returned_after: minor and info alerts that ended this long ago are acknowledged by themselves.
     """
 
     def __init__(
-        self, alerts: PostgresAlertStore, suppressions: SuppressionStore, clock: Clock, *, returned_after: timedelta
+        self, actions: AlertActions, suppressions: SuppressionStore, clock: Clock, *, returned_after: timedelta
     ) -> None:
-        self._alerts, self._suppressions = alerts, suppressions
+        self._actions, self._suppressions = actions, suppressions
         self._clock, self._returned_after = clock, returned_after
 
     async def run(self) -> None:
@@ -37,12 +37,12 @@ class ShelfKeeper:
         while True:
             try:
                 if self._clock.now() >= tidy_at:
-                    await self._alerts.forget_actions(now=self._clock.now())
+                    await self._actions.forget_actions(now=self._clock.now())
                     tidy_at = self._clock.now() + TIDY
-                ended = await self._alerts.end_shelves(now=self._clock.now())
+                ended = await self._actions.end_shelves(now=self._clock.now())
                 over = await self._suppressions.end_due(now=self._clock.now())
                 now = self._clock.now()
-                left = await self._alerts.acknowledge_returned(ended_before=now - self._returned_after, now=now)
+                left = await self._actions.acknowledge_returned(ended_before=now - self._returned_after, now=now)
                 if left:
                     _log.info("returned.acknowledged", count=left)
                 if over:

@@ -14,7 +14,9 @@ from alerts.notification.labels import labels_of
 from alerts.notification.policy import Policy
 from alerts.notification.telling import Plan
 from ioc.domain.alerts import Alert, Severity
-from ioc.storage.notification_work import Climber, Group, Receiver, Telling
+from ioc.storage.notification_groups import Group
+from ioc.storage.notification_ladders import Climber
+from ioc.storage.notification_log import Receiver, Telling
 
 FLOOD_MEMORY = timedelta(hours=1)
 """How far back the log of notifications is read to know whether a department is in a flood."""

@@ -11,7 +11,6 @@ import msgspec
 from ioc.bootstrap.foundations import Foundations
 from ioc.domain.alerts import AlertEvent
 from ioc.storage.alerts import PostgresAlertStore
-from ioc.storage.outbox import enqueue
 
 
 async def read_journal(alerts: PostgresAlertStore) -> AsyncIterator[AlertEvent]:
@@ -37,5 +36,5 @@ def encode_change(entry: AlertEvent) -> bytes:
 
 async def write_changes(base: Foundations, path: Path) -> None:
     """Write every alert change of a scratch to a file, a JSON line each, in the order of decisions."""
-    lines = [encode_change(entry) async for entry in read_journal(PostgresAlertStore(base.database, enqueue))]
+    lines = [encode_change(entry) async for entry in read_journal(PostgresAlertStore(base.database))]
     await asyncio.to_thread(path.write_bytes, b"".join(line + b"\n" for line in lines))

@@ -29,7 +29,6 @@ from ioc.replaying.summary import ReplaySummary, SourceProgress
 from ioc.replaying.tracks import merge, open_tracks
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.letters import DeadLetterStore
-from ioc.storage.outbox import enqueue
 from ioc.storage.series import HistoryStore
 
 CHUNK_ITEMS = 2_000
@@ -175,7 +174,7 @@ class Replay:
         summary.duplicate_count = self._worker.duplicate_count
         summary.unstorable_count = self._worker.unstorable_count
         summary.dead_letters_count = sum((await DeadLetterStore(database).count()).values())
-        entries = [entry async for entry in read_journal(PostgresAlertStore(database, enqueue))]
+        entries = [entry async for entry in read_journal(PostgresAlertStore(database))]
         summary.alerts.update((entry.alert.rule_id, entry.type.value) for entry in entries)
         summary.digest = hashlib.sha256(b"\n".join(map(encode_change, entries))).hexdigest()
 

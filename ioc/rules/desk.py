@@ -17,7 +17,9 @@ from ioc.errors import ConfigurationError, InvalidRequestError, NotFoundError, R
 from ioc.ports import Clock
 from ioc.rules.in_force import RulesInForce
 from ioc.storage.audit import AuditLog
-from ioc.storage.rules import Activation, Lane, RuleStore, RuleVersion, State, Wish
+from ioc.storage.rule_activations import Activation, Lane, State, Wish
+from ioc.storage.rule_versions import RuleVersion
+from ioc.storage.rules import RuleStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,7 @@ class RuleDesk:
         draft = await self._check(source, "rule")
         if rule_id not in (None, draft.rule.rule_id):
             raise InvalidRequestError("other_rule", f"this is a version of {draft.rule.rule_id!r}, not of {rule_id!r}")
-        made = await self.store.save(
+        made = await self.store.versions.save(
             rule_id=draft.rule.rule_id, source=source, version=draft.rule.version, tests_count=draft.tests_count,
             author=by.actor, reason=reason, at=self._clock.now(),
         )  # fmt: skip
@@ -105,7 +107,7 @@ class RuleDesk:
             RefusedActionError: it has no test, it stands there already, or somebody was faster.
         """
         if number is not None:
-            await self._see_fit(await self.store.version(rule_id, number), lane)
+            await self._see_fit(await self.store.versions.get(rule_id, number), lane)
         elif lane is not Lane.LIVE or rule_id not in self.rules.files:
             raise NotFoundError("rule in the files", rule_id)
         state = State.FILE if number is None else State.VERSION
@@ -120,7 +122,7 @@ class RuleDesk:
             NotFoundError: nothing of this name is there.
             RefusedActionError: nothing stands there, or somebody was faster.
         """
-        if rule_id not in self.rules.files and not await self.store.versions(rule_id, limit=1):
+        if rule_id not in self.rules.files and not await self.store.versions.page(rule_id, limit=1):
             raise NotFoundError("rule", rule_id)
         return await self._put(rule_id, lane, State.OFF, None, by=by, reason=reason, expected=expected)
 
@@ -131,7 +133,7 @@ class RuleDesk:
             RefusedActionError: nothing was before, or somebody was faster.
         """
         now = self._clock.now()
-        made = await self.store.roll_back(rule_id, actor=by.actor, reason=reason, at=now, expected=expected)
+        made = await self.store.activations.roll_back(rule_id, actor=by.actor, reason=reason, at=now, expected=expected)
         await self._settle(by, "rolled_back", made)
         return made
 
@@ -145,7 +147,7 @@ class RuleDesk:
         of_file = self.rules.files.get(name)
         if number is None and of_file is not None and of_file.version == version:
             return Decider(rule=of_file, saved=None, source="file", is_in_force=False)
-        saved = await self.store.find_meaning(name, version)
+        saved = await self.store.versions.find_meaning(name, version)
         if saved is None:
             return Decider(rule=None, saved=None, source="changed_file", is_in_force=False)
         try:
@@ -163,7 +165,7 @@ class RuleDesk:
             NotFoundError: it never ran beside the rule.
             InvalidRequestError: it did not run in the time that was asked for.
         """
-        ran = [item for item in await self.store.history(rule_id) if item.lane is Lane.SHADOW]
+        ran = [item for item in await self.store.activations.history(rule_id) if item.lane is Lane.SHADOW]
         place = next(
             (index for index, item in enumerate(ran) if item.number is not None and number in (None, item.number)), None
         )
@@ -184,7 +186,7 @@ class RuleDesk:
         )  # fmt: skip
 
     async def _occurrences(self, name: str, start: datetime, end: datetime) -> list[Occurrence]:
-        found = await self.store.occurrences([name], start=start, end=end)
+        found = await self.store.alerts.occurrences([name], start=start, end=end)
         return [replace(item, started_at=max(item.started_at, start)) for item in found]
 
     async def _see_fit(self, saved: RuleVersion, lane: Lane) -> None:
@@ -216,7 +218,7 @@ class RuleDesk:
             rule_id=rule_id, lane=lane, state=state, number=number, actor=by.actor, reason=reason,
             at=self._clock.now(), expected=expected,
         )  # fmt: skip
-        made = await self.store.activate(wish)
+        made = await self.store.activations.activate(wish)
         await self._settle(by, "retired" if state is State.OFF else "activated", made)
         return made
 

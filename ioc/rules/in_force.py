@@ -12,7 +12,9 @@ from alerts.rulebook import Rulebook, RulebookError
 from ioc.errors import StoreUnavailableError
 from ioc.logs import logger
 from ioc.ports import Clock
-from ioc.storage.rules import Activation, Lane, RuleStore, RuleVersion, State
+from ioc.storage.rule_activations import Activation, Lane, State
+from ioc.storage.rule_versions import RuleVersion
+from ioc.storage.rules import RuleStore
 
 _log = logger("rules")
 
@@ -77,10 +79,11 @@ class RulesInForce:
             StoreUnavailableError: the store does not answer.
         """
         async with self._turn:
-            if await self._store.newest_activation() == self._looked_at:
+            if await self._store.activations.newest_id() == self._looked_at:
                 return
-            standing = await self._store.standing()
-            versions = await self._store.versions_of(standing)
+            standing = await self._store.activations.standing()
+            names = {(item.rule_id, item.number) for item in standing if item.number is not None}
+            versions = await self._store.versions.find_all(names)
             self._take(standing, versions)
 
     def _take(self, standing: Sequence[Activation], versions: Mapping[tuple[str, int], RuleVersion]) -> None:

@@ -11,7 +11,8 @@ from alerts.rule import Rule
 from alerts.rule_versions import candidate_id, split_id
 from ioc.rules.desk import ShadowReport
 from ioc.rules.in_force import RulesInForce, name_of
-from ioc.storage.rules import Activation, Lane, RuleVersion, State
+from ioc.storage.rule_activations import Activation, Lane, State
+from ioc.storage.rule_versions import RuleVersion
 
 _FIRST = 50
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection, sql
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from alerts.performance.annunciations import is_annunciation, stand_of
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType, ConditionState, OperatorState, ResolveReason, Severity
-from ioc.storage.statements import load_statements
+from ioc.storage.statements import fetch_rows, load_statements
 from ioc.telemetry import alert_annunciations
 
 _SQL = load_statements("alerts")
@@ -41,6 +40,10 @@ class JournalEntry:
     actor: str | None = None
     reason: str | None = None
     input_ids: tuple[bytes, ...] = ()
+
+
+Enqueue = Callable[[AsyncConnection, Sequence[JournalEntry], Sequence[AlertEvent]], Awaitable[None]]
+"""Writes the deliveries that follow from journal entries, in the same transaction (``ioc.storage.outbox``)."""
 
 
 def to_alert(row: Mapping[str, Any]) -> Alert:
@@ -74,16 +77,12 @@ def to_event(row: Mapping[str, Any]) -> AlertEvent:
 
 async def fetch_alerts(connection: AsyncConnection, name: str, parameters: Mapping[str, object]) -> list[Alert]:
     """Run a statement of ``alerts.sql`` that gives rows of ``alert``."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SQL[name], parameters)
-        return [to_alert(row) for row in await cursor.fetchall()]
+    return [to_alert(row) for row in await fetch_rows(connection, _SQL[name], parameters)]
 
 
 async def fetch_events(connection: AsyncConnection, name: str, parameters: Mapping[str, object]) -> list[AlertEvent]:
     """Run a statement of ``alerts.sql`` that gives journal entries."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SQL[name], parameters)
-        return [to_event(row) for row in await cursor.fetchall()]
+    return [to_event(row) for row in await fetch_rows(connection, _SQL[name], parameters)]
 
 
 async def write_entries(connection: AsyncConnection, entries: Sequence[JournalEntry]) -> list[AlertEvent]:

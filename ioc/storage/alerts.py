@@ -1,38 +1,28 @@
-"""The store's alerts: the engine's decisions and the operators' actions end here, one journal for both."""
+"""Alerts for those who look: lists, the journal, and the stream that walls follow."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection
 
-from alerts.notification.register import RegisterEntry, place
-from ioc.domain import alert_machines
-from ioc.domain.alerts import Alert, AlertChange, AlertEvent, ChangeType, Severity
-from ioc.errors import InvalidRequestError, NotFoundError, RevisionConflictError
-from ioc.storage.alert_rows import JournalEntry, fetch_alerts, fetch_events, write_entries
+from ioc.domain.alerts import Alert, AlertEvent
+from ioc.errors import InvalidRequestError, NotFoundError
+from ioc.storage.alert_rows import fetch_alerts, fetch_events
 from ioc.storage.pool import Database, cut_after, translated_errors
-from ioc.storage.register import read_register
 from ioc.storage.statements import load_statements
 
 _SQL = load_statements("alerts")
 CHANNEL = "alert_event"
 PAGE = 1_000
-_ASK_REGISTER = frozenset({ChangeType.FIRED, ChangeType.SEVERITY})
-_MOVE_UNDER_REGISTER = frozenset({ChangeType.UNSHELVED, ChangeType.SEVERITY_SET})
 REPORT_PAGE = 500
 """Entries that a report takes at once: a page is decoded on the loop, which others wait for."""
 FOLLOW_DEADLINE = timedelta(seconds=10)
 """Within this a follower's question is answered, or its connection is given up."""
-
-
-Enqueue = Callable[[AsyncConnection, Sequence[JournalEntry], Sequence[AlertEvent]], Awaitable[None]]
-"""Writes the deliveries that follow from journal entries, in the same transaction (``ioc.storage.outbox``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,75 +44,15 @@ class AlertFilter:
     severity: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """What an operator wants to do to an alert that they saw at ``expected_revision``.
+class PostgresAlertStore:
+    """Reads alerts and their journal; nothing here changes them.
 
-    ``check`` looks at the alert behind its lock and refuses by raising.
+    Args:
+        database: the store.
     """
 
-    type: ChangeType
-    actor: str
-    at: datetime
-    expected_revision: int
-    reason: str | None = None
-    until: datetime | None = None
-    to: str | None = None
-    severity: Severity | None = None
-    idempotency_key: str | None = None
-    check: Callable[[Alert], None] | None = None
-
-
-class AlertWriter:
-    """Applies the engine's decisions inside the worker's transaction."""
-
-    def __init__(self, enqueue: Enqueue) -> None:
-        self._enqueue = enqueue
-
-    async def __call__(self, connection: AsyncConnection, changes: Sequence[AlertChange]) -> None:
-        """Move alerts by a batch of decisions, in their order. A decision that was applied before changes nothing.
-
-        The register of suppressions is read only where alerts may open or change their severity, and before any
-        alert is locked: who changes the register locks alerts after it.
-        """
-        register = await read_register(connection) if any(change.type in _ASK_REGISTER for change in changes) else None
-        known = await fetch_alerts(
-            connection,
-            "lock_for_changes",
-            {
-                "alert_ids": list({change.alert_id for change in changes}),
-                "fingerprints": list({change.fingerprint for change in changes}),
-            },
-        )
-        by_id = {alert.alert_id: alert for alert in known}
-        if register is None and any(_comes_to_list(by_id.get(change.alert_id), change) for change in changes):
-            register = await read_register(connection)
-        open_ids = {alert.fingerprint: alert.alert_id for alert in known if alert.ended_at is None}
-        entries: list[JournalEntry] = []
-        for change in changes:
-            current = by_id.get(change.alert_id)
-            for moved in alert_machines.decide_condition(current, change):
-                alert = moved if register is None else place(moved, current, register)
-                other = by_id.get(open_ids.get(alert.fingerprint, alert.alert_id), alert)
-                if alert.ended_at is None and other.alert_id != alert.alert_id:
-                    entries.append(_expire(other, change))
-                    by_id[other.alert_id] = entries[-1].alert
-                entries.append(_to_entry(change, alert, previous=current))
-                by_id[alert.alert_id] = current = alert
-                if alert.ended_at is None:
-                    open_ids[alert.fingerprint] = alert.alert_id
-                elif open_ids.get(alert.fingerprint) == alert.alert_id:
-                    del open_ids[alert.fingerprint]
-        if entries:
-            events = await write_entries(connection, entries)
-            await self._enqueue(connection, entries, events)
-
-
-class PostgresAlertStore:
-    """Alerts for the API: lists, the journal, operators' actions, and the stream that walls follow."""
-
-    def __init__(self, database: Database, enqueue: Enqueue) -> None:
-        self._database, self._enqueue = database, enqueue
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def open_alerts(self, *, limit: int = 20_000) -> list[Alert]:
         """Give every alert that is still on the operators' list, newest first."""
@@ -237,134 +167,6 @@ class PostgresAlertStore:
                             pass
         finally:
             await asyncio.shield(connection.close())
-
-    async def act(self, alert_id: UUID, action: Action) -> Alert:
-        """Do what an operator asks, once per ``idempotency_key``, against the revision that they saw.
-
-        Raises:
-            NotFoundError: there is no such alert.
-            RevisionConflictError: somebody was first; the error carries the alert as it is now.
-            RefusedActionError: the action does not fit the alert's state, or lacks what it needs.
-            InvalidRequestError: the key was used for something else.
-        """
-        async with self._database.transaction() as connection:
-            register: list[RegisterEntry] = []
-            if action.type in _MOVE_UNDER_REGISTER:
-                register = await read_register(connection)
-            current, done = await lock_asked(connection, alert_id, action)
-            if done is not None:
-                return done
-            if action.check is not None:
-                action.check(current)
-            alert = alert_machines.act(
-                current, action.type, actor=action.actor, at=action.at, reason=action.reason, until=action.until,
-                to=action.to, severity=action.severity,
-            )  # fmt: skip
-            if action.type in _MOVE_UNDER_REGISTER:
-                alert = place(alert, current, register)
-            entry = JournalEntry(
-                type=action.type, at=action.at, alert=alert, previous=current, actor=action.actor, reason=action.reason
-            )
-            events = await write_entries(connection, [entry])
-            await self._enqueue(connection, [entry], events)
-            await note_done(connection, action, alert)
-            return alert
-
-    async def end_shelves(self, *, now: datetime) -> int:
-        """Take alerts whose shelf is over off it; give how many."""
-        count = 0
-        async with self._database.transaction() as connection:
-            register = await read_register(connection)
-            for current in await fetch_alerts(connection, "lock_over_shelves", {"now": now}):
-                alert = place(alert_machines.unshelve(current, None, now), current, register)
-                entry = JournalEntry(type=ChangeType.UNSHELVED, at=now, alert=alert, previous=current, reason="expired")
-                events = await write_entries(connection, [entry])
-                await self._enqueue(connection, [entry], events)
-                count += 1
-        return count
-
-    async def acknowledge_returned(self, *, ended_before: datetime, now: datetime, limit: int = PAGE) -> int:
-        """Take alerts off the list that ended long ago and need nobody to take note; give how many."""
-        wanted = {"before": ended_before, "severities": list(alert_machines.LEFT_TO_TIME), "limit": limit}
-        async with self._database.transaction() as connection:
-            entries = [
-                JournalEntry(
-                    type=ChangeType.ACKNOWLEDGED, at=now, previous=current, reason="returned",
-                    alert=alert_machines.acknowledge_returned(current, at=now),
-                )
-                for current in await fetch_alerts(connection, "lock_long_returned", wanted)
-            ]  # fmt: skip
-            if entries:
-                await self._enqueue(connection, entries, await write_entries(connection, entries))
-        return len(entries)
-
-    async def forget_actions(self, *, now: datetime) -> None:
-        """Drop idempotency keys older than a day."""
-        async with self._database.connection() as connection:
-            await connection.execute(_SQL["forget_actions"], {"before": now - timedelta(days=1)})
-
-
-def _expire(alert: Alert, change: AlertChange) -> JournalEntry:
-    """End an open occurrence that the engine no longer knows, because a new one of the same condition has begun."""
-    ended = alert_machines.expire(alert, at=change.decided_at)
-    return JournalEntry(
-        type=ChangeType.RESOLVED, at=change.decided_at, alert=ended, previous=alert, reason=str(ended.resolve_reason)
-    )
-
-
-def _to_entry(change: AlertChange, alert: Alert, *, previous: Alert | None) -> JournalEntry:
-    return JournalEntry(
-        type=change.type, at=change.decided_at, alert=alert, previous=previous,
-        reason=str(change.reason) if change.reason else None, input_ids=change.input_ids,
-    )  # fmt: skip
-
-
-async def lock_asked(connection: AsyncConnection, alert_id: UUID, action: Action) -> tuple[Alert, Alert | None]:
-    """Lock the alert of an action; give it, and what a request with the same key answered, if there was one.
-
-    Raises:
-        NotFoundError: there is no such alert.
-        RevisionConflictError: somebody was first; the error carries the alert as it is now.
-        InvalidRequestError: the key was used for something else.
-    """
-    # The lock comes first: of two equal requests at once, the second sees here what the first one did.
-    found = await fetch_alerts(connection, "lock_one", {"alert_id": alert_id})
-    if not found:
-        raise NotFoundError("alert", str(alert_id))
-    done = await _find_done(connection, alert_id, action)
-    if done is None and found[0].revision != action.expected_revision:
-        raise RevisionConflictError(expected=action.expected_revision, current=found[0])
-    return found[0], done
-
-
-async def note_done(connection: AsyncConnection, action: Action, alert: Alert) -> None:
-    """Keep what a request with a key answered."""
-    if action.idempotency_key is not None:
-        await connection.execute(
-            _SQL["note_action"],
-            {
-                "actor": action.actor, "idempotency_key": action.idempotency_key, "alert_id": alert.alert_id,
-                "revision": alert.revision, "at": action.at,
-            },
-        )  # fmt: skip
-
-
-def _comes_to_list(current: Alert | None, change: AlertChange) -> bool:
-    """Whether a decision brings an alert to the operators' list without being one that opens it."""
-    return change.type is not ChangeType.RESOLVED and (current is None or (current.shadow and not change.shadow))
-
-
-async def _find_done(connection: AsyncConnection, alert_id: UUID, action: Action) -> Alert | None:
-    """Give what a request with the same Idempotency-Key answered."""
-    if action.idempotency_key is None:
-        return None
-    wanted = {"actor": action.actor, "idempotency_key": action.idempotency_key}
-    found = await fetch_events(connection, "find_action", wanted)
-    if not found:
-        return None
-    if (found[0].alert_id, found[0].type) != (alert_id, action.type):
-        raise InvalidRequestError("idempotency_key_reused", "this Idempotency-Key was used for something else")
-    return found[0].alert
 
 
 def _read_cursor(cursor: str | None) -> tuple[datetime | None, UUID | None]:

@@ -7,18 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from psycopg.rows import dict_row
-
 from alerts.notification.holds import Silence
 from alerts.notification.matchers import Matchers
 from ioc.domain.alerts import Alert
 from ioc.errors import NotFoundError
 from ioc.storage.alert_rows import to_alert
 from ioc.storage.pool import Database
-from ioc.storage.statements import load_statements
+from ioc.storage.statements import fetch_rows, load_statements
 
 _SQL = load_statements("notifications")
-_MOST_FIRING = 20_000
+MOST_FIRING = 20_000
 
 
 class NotificationStore:
@@ -27,7 +25,7 @@ class NotificationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def silences(self, *, over_since: datetime | None, limit: int = 1_000) -> list[Mapping[str, Any]]:
+    async def silences(self, *, over_since: datetime | None, limit: int = 1_000) -> list[dict[str, Any]]:
         """Give silences, the latest first; with ``over_since`` only those that end after it."""
         return await self._rows("silences", {"silence_id": None, "over_since": over_since, "limit": limit})
 
@@ -70,22 +68,22 @@ class NotificationStore:
         alert_id: UUID | None = None,
         before: int | None = None,
         limit: int = 100,
-    ) -> list[Mapping[str, Any]]:
+    ) -> list[dict[str, Any]]:
         """Give what was told, newest first; ``before`` is the last id of the page before."""
         wanted = {"department": department, "alert_id": alert_id, "before": before, "limit": limit}
         return await self._rows("notifications", wanted)
 
-    async def groups_of(self, alert_id: UUID) -> list[Mapping[str, Any]]:
+    async def groups_of(self, alert_id: UUID) -> list[dict[str, Any]]:
         """Give the groups that an alert stands in, each with its last decision and its reason."""
         return await self._rows("groups_of_alert", {"alert_id": alert_id})
 
     async def firing_alerts(self) -> list[Alert]:
         """Give the alerts that hold now."""
-        return [to_alert(row) for row in await self._rows("firing_alerts", {"rule_ids": None, "limit": _MOST_FIRING})]
+        return [to_alert(row) for row in await self._rows("firing_alerts", {"rule_ids": None, "limit": MOST_FIRING})]
 
-    async def _rows(self, name: str, wanted: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        async with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            return list(await (await cursor.execute(_SQL[name], wanted)).fetchall())
+    async def _rows(self, name: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+        async with self._database.connection() as connection:
+            return await fetch_rows(connection, _SQL[name], wanted)
 
     async def _change(self, name: str, wanted: Mapping[str, Any], now: datetime) -> None:
         async with self._database.transaction() as connection:

@@ -7,12 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 
 from alerts.notification.matchers import Matchers
 from alerts.notification.register import RegisterEntry
 from ioc.domain.alerts import OperatorState
-from ioc.storage.statements import load_statements
+from ioc.storage.statements import fetch_rows, load_statements
 
 _SQL = load_statements("suppressions")
 
@@ -33,9 +32,7 @@ async def lock_register(connection: AsyncConnection) -> None:
 
 async def fetch_running(connection: AsyncConnection) -> list[RegisterEntry]:
     """Give the running entries to a caller who has the register."""
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SQL["running"])
-        return [to_entry(row) for row in await cursor.fetchall()]
+    return [to_entry(row) for row in await fetch_rows(connection, _SQL["running"])]
 
 
 def to_entry(row: Mapping[str, Any]) -> RegisterEntry:

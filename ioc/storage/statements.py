@@ -1,12 +1,14 @@
-"""Named SQL statements: the text lives in ``ioc/storage/sql/*.sql``, the code knows the names."""
+"""Named SQL statements: the text lives in ``ioc/storage/sql/*.sql``, the code knows the names and runs them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 from importlib import resources
+from typing import Any
 
-from psycopg import sql
+from psycopg import AsyncConnection, sql
+from psycopg.rows import dict_row
 
 _HEADER = re.compile(r"^-- name: ([a-z][a-z0-9_]*)[ \t]*$", re.MULTILINE)
 
@@ -39,6 +41,33 @@ def load_statements(name: str) -> Statements:
     """
     file = resources.files("ioc.storage").joinpath("sql", f"{name}.sql")
     return Statements(f"{name}.sql", split_statements(file.read_text(encoding="utf-8")))
+
+
+async def fetch_rows(
+    connection: AsyncConnection, statement: sql.SQL, wanted: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """Run a statement and give its rows, each by the names of its columns."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        return await (await cursor.execute(statement, wanted)).fetchall()
+
+
+class BoundStatements:
+    """The statements of one file, run by name on one connection."""
+
+    def __init__(self, statements: Statements, connection: AsyncConnection) -> None:
+        self._statements, self._connection = statements, connection
+
+    async def fetch(self, name: str, **wanted: object) -> list[dict[str, Any]]:
+        """Run one that gives rows."""
+        return await fetch_rows(self._connection, self._statements[name], wanted)
+
+    async def run(self, name: str, **wanted: object) -> None:
+        """Run one that gives none."""
+        await self._connection.execute(self._statements[name], wanted)
+
+    async def run_unprepared(self, name: str, **wanted: object) -> None:
+        """Run one that gives none and is planned anew each time: its tables grow and shrink."""
+        await self._connection.execute(self._statements[name], wanted, prepare=False)
 
 
 def split_statements(text: str) -> dict[str, str]:

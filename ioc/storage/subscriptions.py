@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from psycopg.rows import dict_row
 
 from ioc.domain.alerts import Severity
 from ioc.errors import NotFoundError
@@ -19,7 +18,7 @@ from ioc.ports import Clock
 from ioc.sealing import Sealer
 from ioc.storage.outbox import secret_purpose
 from ioc.storage.pool import Database
-from ioc.storage.statements import load_statements
+from ioc.storage.statements import fetch_rows, load_statements
 
 _SQL = load_statements("outbox")
 OLD_SECRET_GOOD_FOR = timedelta(hours=24)
@@ -156,14 +155,14 @@ class SubscriptionStore:
 
     async def deliveries(
         self, subscription_id: UUID, *, before: int | None = None, limit: int = 100
-    ) -> list[Mapping[str, Any]]:
+    ) -> list[dict[str, Any]]:
         """Give the newest deliveries, newest first; ``before`` is the last id of the page before."""
         wanted = {"subscription_id": subscription_id, "before": before, "limit": limit}
         return await self._rows("list_deliveries", wanted)
 
-    async def attempts(self, delivery_ids: Sequence[int]) -> Mapping[int, list[Mapping[str, Any]]]:
+    async def attempts(self, delivery_ids: Sequence[int]) -> Mapping[int, list[dict[str, Any]]]:
         """Give every attempt at deliveries, oldest first."""
-        found: dict[int, list[Mapping[str, Any]]] = {delivery_id: [] for delivery_id in delivery_ids}
+        found: dict[int, list[dict[str, Any]]] = {delivery_id: [] for delivery_id in delivery_ids}
         for row in await self._rows("list_attempts", {"delivery_ids": list(delivery_ids)}):
             found[row["delivery_id"]].append({name: value for name, value in row.items() if name != "delivery_id"})
         return found
@@ -190,9 +189,9 @@ class SubscriptionStore:
             for row in rows
         ]
 
-    async def _rows(self, name: str, wanted: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        async with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            return list(await (await cursor.execute(_SQL[name], wanted)).fetchall())
+    async def _rows(self, name: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+        async with self._database.connection() as connection:
+            return await fetch_rows(connection, _SQL[name], wanted)
 
     async def _change(self, name: str, wanted: Mapping[str, Any]) -> None:
         async with self._database.connection() as connection:

@@ -8,18 +8,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 
 from alerts.notification.matchers import Matchers
 from alerts.notification.register import LONGEST, RegisterEntry, find_cover, name_condition
 from ioc.domain.alerts import Alert, ChangeType, OperatorState
 from ioc.domain.supervision import release, require, suppress
 from ioc.errors import NotFoundError, RefusedActionError
-from ioc.storage.alert_rows import JournalEntry, to_alert, write_entries
-from ioc.storage.alerts import Action, Enqueue, lock_asked, note_done
+from ioc.storage.alert_actions import Action, lock_asked, note_done
+from ioc.storage.alert_rows import Enqueue, JournalEntry, to_alert, write_entries
 from ioc.storage.pool import Database
 from ioc.storage.register import fetch_running, lock_register
-from ioc.storage.statements import load_statements
+from ioc.storage.statements import fetch_rows, load_statements
 
 _SQL = load_statements("suppressions")
 MOST_RUNNING = 1_000
@@ -227,7 +226,5 @@ def _note(before: Alert, after: Alert, entry: RegisterEntry, *, at: datetime, ac
     )
 
 
-async def _rows(connection: AsyncConnection, name: str, **wanted: Any) -> list[dict[str, Any]]:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SQL[name], wanted)
-        return await cursor.fetchall()
+async def _rows(connection: AsyncConnection, name: str, **wanted: object) -> list[dict[str, Any]]:
+    return await fetch_rows(connection, _SQL[name], wanted)

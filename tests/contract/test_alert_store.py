@@ -10,31 +10,11 @@ import pytest
 from ioc.domain.alerts import ChangeType, ConditionState, OperatorState, ResolveReason, Severity
 from ioc.errors import InvalidRequestError, NotFoundError, PositionConflictError
 from ioc.ports import Slice, Topic, TopicPartition
-from ioc.storage.alerts import Action, AlertFilter, AlertWriter, PostgresAlertStore
-from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.migrate import migrate_database
-from ioc.storage.outbox import enqueue
-from ioc.storage.pool import Database
+from ioc.storage.alert_actions import Action
+from ioc.storage.alerts import AlertFilter
 from tests.support.alerts import apply, at, decide, kinds
 
 FIRED, UPDATED, RESOLVED = ChangeType.FIRED, ChangeType.UPDATED, ChangeType.RESOLVED
-
-
-@pytest.fixture
-async def database(each_edition_url, fresh_database):
-    address = await fresh_database(each_edition_url, prepare=migrate_database)
-    async with Database(address, max_size=4) as database:
-        yield database
-
-
-@pytest.fixture
-def store(database):
-    return PostgresBatchStore(database, alerts=AlertWriter(enqueue))
-
-
-@pytest.fixture
-def alerts(database):
-    return PostgresAlertStore(database, enqueue)
 
 
 async def test_a_decision_to_fire_opens_an_alert_that_reads_back_as_it_was_decided(store, alerts):
@@ -77,7 +57,7 @@ async def test_a_whole_occurrence_leaves_revisions_without_gaps(store, alerts):
     assert await alerts.open_alerts() == [alert]
 
 
-async def test_the_journal_keeps_the_readings_that_a_decision_rests_on(store, alerts, database):
+async def test_the_journal_keeps_the_readings_that_a_decision_rests_on(store, database):
     await apply(store, decide(input_ids=(bytes(range(16)), bytes(16))))
     async with database.connection() as connection:
         [(found,)] = await (await connection.execute("SELECT input_ids FROM alert_event")).fetchall()
@@ -195,7 +175,7 @@ async def test_pages_show_every_alert_once_newest_first(store, alerts):
     assert (await alerts.page(AlertFilter(), limit=25)).next_cursor is None
 
 
-async def test_a_page_shows_what_its_filter_lets_through(store, alerts):
+async def test_a_page_shows_what_its_filter_lets_through(store, alerts, actions):
     await apply(
         store,
         decide(asset_id="a", severity=Severity.CRITICAL),
@@ -205,7 +185,7 @@ async def test_a_page_shows_what_its_filter_lets_through(store, alerts):
     )
     closed = decide(asset_id="d").alert_id
     acknowledged = Action(type=ChangeType.ACKNOWLEDGED, actor="lan", at=at(1), expected_revision=1)
-    await alerts.act(closed, acknowledged)
+    await actions.act(closed, acknowledged)
     await apply(store, decide(RESOLVED, 2, asset_id="d"))
 
     async def shown(**wanted):

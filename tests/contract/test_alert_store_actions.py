@@ -9,41 +9,15 @@ import pytest
 
 from ioc.domain.alerts import ChangeType, OperatorState, ResolveReason, Severity
 from ioc.errors import InvalidRequestError, NotFoundError, RefusedActionError, RevisionConflictError
-from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
-from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.migrate import migrate_database
-from ioc.storage.outbox import enqueue
-from ioc.storage.pool import Database
-from tests.support.alerts import apply, at, decide, kinds
+from tests.support.alerts import apply, ask, at, decide, kinds
+
+pytestmark = pytest.mark.usefixtures("fired")
 
 ALERT = decide().alert_id
 
 
-@pytest.fixture
-async def database(each_edition_url, fresh_database):
-    address = await fresh_database(each_edition_url, prepare=migrate_database)
-    async with Database(address, max_size=12) as database:
-        yield database
-
-
-@pytest.fixture
-async def store(database):
-    store = PostgresBatchStore(database, alerts=AlertWriter(enqueue))
-    await apply(store, decide())
-    return store
-
-
-@pytest.fixture
-def alerts(database, store):
-    return PostgresAlertStore(database, enqueue)
-
-
-def _ask(kind: str, revision: int = 1, minute: float = 1, *, actor: str = "lan", **others) -> Action:
-    return Action(type=ChangeType(kind), actor=actor, at=at(minute), expected_revision=revision, **others)
-
-
-async def test_an_acknowledged_alert_closes_for_good_when_the_world_returns(store, alerts):
-    alert = await alerts.act(ALERT, _ask("acknowledged", reason="đã cử người"))
+async def test_an_acknowledged_alert_closes_for_good_when_the_world_returns(store, alerts, actions):
+    alert = await actions.act(ALERT, ask("acknowledged", reason="đã cử người"))
     assert (alert.revision, alert.operator, alert.acked_by, alert.acked_at) == (
         2, OperatorState.ACKNOWLEDGED, "lan", at(1),
     )  # fmt: skip
@@ -58,17 +32,17 @@ async def test_an_acknowledged_alert_closes_for_good_when_the_world_returns(stor
     ]  # fmt: skip
 
 
-async def test_an_alert_that_returned_unseen_stays_on_the_list_until_somebody_sees_it(store, alerts):
+async def test_an_alert_that_returned_unseen_stays_on_the_list_until_somebody_sees_it(store, alerts, actions):
     await apply(store, decide(ChangeType.RESOLVED, 1))
     [returned] = await alerts.open_alerts()
     assert returned.operator is OperatorState.RETURNED_UNACKNOWLEDGED
-    seen = await alerts.act(ALERT, _ask("acknowledged", 2, 3))
+    seen = await actions.act(ALERT, ask("acknowledged", 2, 3))
     assert (seen.operator, seen.acked_by, seen.ended_at) == (OperatorState.NORMAL, "lan", at(1))
     assert await alerts.open_alerts() == []
 
 
-async def test_an_alert_that_becomes_more_severe_asks_again_and_a_milder_repetition_does_not(store, alerts):
-    await alerts.act(ALERT, _ask("acknowledged"))
+async def test_an_alert_that_becomes_more_severe_asks_again_and_a_milder_repetition_does_not(store, alerts, actions):
+    await actions.act(ALERT, ask("acknowledged"))
     await apply(store, decide(ChangeType.UPDATED, 2, value=70), decide(ChangeType.SEVERITY, 3, severity=Severity.MINOR))
     assert (await alerts.get(ALERT)).operator is OperatorState.ACKNOWLEDGED
     await apply(store, decide(ChangeType.SEVERITY, 4, severity=Severity.CRITICAL))
@@ -76,16 +50,16 @@ async def test_an_alert_that_becomes_more_severe_asks_again_and_a_milder_repetit
     assert (alert.operator, alert.acked_by, alert.acked_at) == (OperatorState.UNACKNOWLEDGED, None, None)
 
 
-async def test_who_comes_second_gets_the_alert_as_it_is_now(alerts):
-    current = await alerts.act(ALERT, _ask("acknowledged"))
+async def test_who_comes_second_gets_the_alert_as_it_is_now(alerts, actions):
+    current = await actions.act(ALERT, ask("acknowledged"))
     with pytest.raises(RevisionConflictError) as refused:
-        await alerts.act(ALERT, _ask("acknowledged", actor="minh"))
+        await actions.act(ALERT, ask("acknowledged", actor="minh"))
     assert refused.value.current == current
     assert kinds(await alerts.events(ALERT)) == ["fired", "acknowledged"]
 
 
-async def test_of_fifty_operators_at_once_exactly_one_acts(alerts):
-    asked = [alerts.act(ALERT, _ask("acknowledged", actor=f"operator-{number}")) for number in range(50)]
+async def test_of_fifty_operators_at_once_exactly_one_acts(alerts, actions):
+    asked = [actions.act(ALERT, ask("acknowledged", actor=f"operator-{number}")) for number in range(50)]
     results = await asyncio.gather(*asked, return_exceptions=True)
     acted = [result for result in results if not isinstance(result, BaseException)]
     assert len(acted) == 1
@@ -95,65 +69,65 @@ async def test_of_fifty_operators_at_once_exactly_one_acts(alerts):
     assert [event.revision for event in await alerts.events(ALERT)] == [1, 2]
 
 
-async def test_a_repeated_request_gets_the_same_answer_even_after_the_alert_moved_on(store, alerts):
-    asked = _ask("acknowledged", idempotency_key="k1")
-    first = await alerts.act(ALERT, asked)
+async def test_a_repeated_request_gets_the_same_answer_even_after_the_alert_moved_on(store, alerts, actions):
+    asked = ask("acknowledged", idempotency_key="k1")
+    first = await actions.act(ALERT, asked)
     await apply(store, decide(ChangeType.UPDATED, 2, value=99))
-    assert await alerts.act(ALERT, asked) == first
+    assert await actions.act(ALERT, asked) == first
     assert kinds(await alerts.events(ALERT)) == ["fired", "acknowledged", "updated"]
 
 
-async def test_equal_requests_at_the_same_time_act_once_and_answer_alike(alerts):
-    asked = _ask("acknowledged", idempotency_key="k1")
-    answers = await asyncio.gather(*(alerts.act(ALERT, asked) for _ in range(8)))
+async def test_equal_requests_at_the_same_time_act_once_and_answer_alike(alerts, actions):
+    asked = ask("acknowledged", idempotency_key="k1")
+    answers = await asyncio.gather(*(actions.act(ALERT, asked) for _ in range(8)))
     assert answers == [answers[0]] * 8
     assert kinds(await alerts.events(ALERT)) == ["fired", "acknowledged"]
 
 
-async def test_a_key_serves_one_request_only(store, alerts):
-    await alerts.act(ALERT, _ask("acknowledged", idempotency_key="k1"))
+async def test_a_key_serves_one_request_only(store, actions):
+    await actions.act(ALERT, ask("acknowledged", idempotency_key="k1"))
     await apply(store, decide(asset_id="air.uong-bi"))
     other = decide(asset_id="air.uong-bi").alert_id
     for alert_id, asked in (
-        (other, _ask("acknowledged", idempotency_key="k1")),
-        (ALERT, _ask("commented", 2, reason="khác", idempotency_key="k1")),
+        (other, ask("acknowledged", idempotency_key="k1")),
+        (ALERT, ask("commented", 2, reason="khác", idempotency_key="k1")),
     ):
         with pytest.raises(InvalidRequestError) as refused:
-            await alerts.act(alert_id, asked)
+            await actions.act(alert_id, asked)
         assert refused.value.code == "idempotency_key_reused"
     # Another person's key is another key.
-    await alerts.act(other, _ask("acknowledged", idempotency_key="k1", actor="minh"))
+    await actions.act(other, ask("acknowledged", idempotency_key="k1", actor="minh"))
 
 
-async def test_keys_are_forgotten_after_a_day(alerts):
-    await alerts.act(ALERT, _ask("commented", reason="một", idempotency_key="k1"))
-    await alerts.forget_actions(now=at(1) + timedelta(hours=24))
-    assert (await alerts.act(ALERT, _ask("commented", reason="một", idempotency_key="k1"))).revision == 2
-    await alerts.forget_actions(now=at(1) + timedelta(hours=24, seconds=1))
+async def test_keys_are_forgotten_after_a_day(actions):
+    await actions.act(ALERT, ask("commented", reason="một", idempotency_key="k1"))
+    await actions.forget_actions(now=at(1) + timedelta(hours=24))
+    assert (await actions.act(ALERT, ask("commented", reason="một", idempotency_key="k1"))).revision == 2
+    await actions.forget_actions(now=at(1) + timedelta(hours=24, seconds=1))
     with pytest.raises(RevisionConflictError):
-        await alerts.act(ALERT, _ask("commented", reason="một", idempotency_key="k1"))
+        await actions.act(ALERT, ask("commented", reason="một", idempotency_key="k1"))
 
 
-async def test_a_refused_action_leaves_no_trace(alerts):
+async def test_a_refused_action_leaves_no_trace(alerts, actions):
     for asked in (
-        _ask("commented", reason="  "),
-        _ask("resolved"),
-        _ask("unshelved"),
-        _ask("shelved", until=at(30)),
-        _ask("shelved", reason="bảo trì"),
-        _ask("shelved", reason="bảo trì", until=at(1)),
-        _ask("shelved", reason="bảo trì", until=at(1) + timedelta(hours=8, seconds=1)),
-        _ask("fired"),
+        ask("commented", reason="  "),
+        ask("resolved"),
+        ask("unshelved"),
+        ask("shelved", until=at(30)),
+        ask("shelved", reason="bảo trì"),
+        ask("shelved", reason="bảo trì", until=at(1)),
+        ask("shelved", reason="bảo trì", until=at(1) + timedelta(hours=8, seconds=1)),
+        ask("fired"),
     ):
         with pytest.raises(RefusedActionError):
-            await alerts.act(ALERT, asked)
+            await actions.act(ALERT, asked)
     assert kinds(await alerts.events(ALERT)) == ["fired"]
     with pytest.raises(NotFoundError):
-        await alerts.act(decide(asset_id="nowhere").alert_id, _ask("acknowledged"))
+        await actions.act(decide(asset_id="nowhere").alert_id, ask("acknowledged"))
 
 
-async def test_closing_by_hand_needs_a_reason_and_holds_against_what_still_arrives(store, alerts):
-    closed = await alerts.act(ALERT, _ask("resolved", reason="cảm biến hỏng"))
+async def test_closing_by_hand_needs_a_reason_and_holds_against_what_still_arrives(store, alerts, actions):
+    closed = await actions.act(ALERT, ask("resolved", reason="cảm biến hỏng"))
     assert (closed.operator, closed.ended_at, closed.resolve_reason) == (
         OperatorState.NORMAL, at(1), ResolveReason.MANUAL,
     )  # fmt: skip
@@ -163,33 +137,33 @@ async def test_closing_by_hand_needs_a_reason_and_holds_against_what_still_arriv
     assert [alert.started_at for alert in await alerts.open_alerts()] == [at(9)]
 
 
-async def test_a_shelved_alert_follows_the_world_silently_and_comes_back_when_its_time_is_over(store, alerts):
-    shelved = await alerts.act(ALERT, _ask("shelved", reason="bảo trì", until=at(60)))
+async def test_a_shelved_alert_follows_the_world_silently_and_comes_back_when_its_time_is_over(store, alerts, actions):
+    shelved = await actions.act(ALERT, ask("shelved", reason="bảo trì", until=at(60)))
     assert (shelved.operator, shelved.shelved_until) == (OperatorState.SHELVED, at(60))
     await apply(store, decide(ChangeType.SEVERITY, 5, severity=Severity.CRITICAL))
     assert (await alerts.get(ALERT)).operator is OperatorState.SHELVED
-    assert await alerts.end_shelves(now=at(59.9)) == 0
-    assert await alerts.end_shelves(now=at(60)) == 1
+    assert await actions.end_shelves(now=at(59.9)) == 0
+    assert await actions.end_shelves(now=at(60)) == 1
     alert = await alerts.get(ALERT)
     assert (alert.operator, alert.shelved_until) == (OperatorState.UNACKNOWLEDGED, None)
     assert alert.severity is Severity.CRITICAL
     events = await alerts.events(ALERT)
     assert kinds(events) == ["fired", "shelved", "severity", "unshelved"]
     assert (events[-1].actor, events[-1].reason) == (None, "expired")
-    assert await alerts.end_shelves(now=at(61)) == 0
+    assert await actions.end_shelves(now=at(61)) == 0
 
 
-async def test_a_shelved_alert_whose_condition_ended_leaves_the_list_with_the_shelf(store, alerts):
-    await alerts.act(ALERT, _ask("shelved", reason="bảo trì", until=at(60)))
+async def test_a_shelved_alert_whose_condition_ended_leaves_the_list_with_the_shelf(store, alerts, actions):
+    await actions.act(ALERT, ask("shelved", reason="bảo trì", until=at(60)))
     await apply(store, decide(ChangeType.RESOLVED, 5))
     [alert] = await alerts.open_alerts()
     assert alert.operator is OperatorState.SHELVED
-    done = await alerts.act(ALERT, _ask("unshelved", 3, 6))
+    done = await actions.act(ALERT, ask("unshelved", 3, 6))
     assert done.operator is OperatorState.NORMAL
     assert await alerts.open_alerts() == []
 
 
-async def test_what_is_minor_and_ended_long_ago_leaves_the_list_by_itself_and_nothing_else_does(store, alerts):
+async def test_what_is_minor_and_ended_long_ago_leaves_the_list_by_itself_and_nothing_else_does(store, alerts, actions):
     minor, major = decide(asset_id="air.minor", severity=Severity.MINOR), decide(asset_id="air.major")
     holds = decide(asset_id="air.holds", severity=Severity.MINOR)
     await apply(store, minor, major, holds)
@@ -198,8 +172,8 @@ async def test_what_is_minor_and_ended_long_ago_leaves_the_list_by_itself_and_no
         decide(ChangeType.RESOLVED, 10, asset_id="air.minor", severity=Severity.MINOR),
         decide(ChangeType.RESOLVED, 10, asset_id="air.major"),
     )
-    assert await alerts.acknowledge_returned(ended_before=at(9.9), now=at(60)) == 0
-    counts = [alerts.acknowledge_returned(ended_before=at(10), now=at(60)) for _ in range(3)]
+    assert await actions.acknowledge_returned(ended_before=at(9.9), now=at(60)) == 0
+    counts = [actions.acknowledge_returned(ended_before=at(10), now=at(60)) for _ in range(3)]
     assert sum(await asyncio.gather(*counts)) == 1
     left = await alerts.get(minor.alert_id)
     assert (left.operator, left.acked_by, left.acked_at) == (OperatorState.NORMAL, None, None)
@@ -208,25 +182,25 @@ async def test_what_is_minor_and_ended_long_ago_leaves_the_list_by_itself_and_no
     assert {alert.asset_id for alert in await alerts.open_alerts()} >= {"air.major", "air.holds"}
 
 
-async def test_replicas_that_end_the_same_shelves_at_once_end_each_once(store, alerts):
+async def test_replicas_that_end_the_same_shelves_at_once_end_each_once(store, alerts, actions):
     stations = [f"air.s{number}" for number in range(20)]
     await apply(store, *(decide(asset_id=station) for station in stations))
     for station in stations:
-        await alerts.act(decide(asset_id=station).alert_id, _ask("shelved", reason="bảo trì", until=at(60)))
-    counts = await asyncio.gather(*(alerts.end_shelves(now=at(60)) for _ in range(4)))
+        await actions.act(decide(asset_id=station).alert_id, ask("shelved", reason="bảo trì", until=at(60)))
+    counts = await asyncio.gather(*(actions.end_shelves(now=at(60)) for _ in range(4)))
     assert sum(counts) == 20
     for station in stations:
         assert kinds(await alerts.events(decide(asset_id=station).alert_id)) == ["fired", "shelved", "unshelved"]
 
 
-async def test_operators_and_the_engine_at_once_leave_revisions_without_gaps(store, alerts):
+async def test_operators_and_the_engine_at_once_leave_revisions_without_gaps(store, alerts, actions):
     async def comment(operator: int) -> int:
         done = 0
         for _ in range(10):
             current = await alerts.get(ALERT)
-            asked = _ask("commented", current.revision, reason="ghi chú", actor=f"operator-{operator}")
+            asked = ask("commented", current.revision, reason="ghi chú", actor=f"operator-{operator}")
             try:
-                await alerts.act(ALERT, asked)
+                await actions.act(ALERT, asked)
             except RevisionConflictError:
                 continue
             done += 1

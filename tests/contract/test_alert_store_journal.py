@@ -9,35 +9,10 @@ import pytest
 
 from ioc.domain.alerts import ChangeType
 from ioc.errors import StoreUnavailableError
-from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
-from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.migrate import migrate_database
-from ioc.storage.outbox import enqueue
-from ioc.storage.pool import Database
+from ioc.storage.alert_actions import Action
 from tests.support.alerts import apply, at, decide, kinds
 
 DEADLINE_S = 20
-
-
-@pytest.fixture
-async def address(each_edition_url, fresh_database):
-    return await fresh_database(each_edition_url, prepare=migrate_database)
-
-
-@pytest.fixture
-async def database(address):
-    async with Database(address, max_size=10) as database:
-        yield database
-
-
-@pytest.fixture
-def store(database):
-    return PostgresBatchStore(database, alerts=AlertWriter(enqueue))
-
-
-@pytest.fixture
-def alerts(database):
-    return PostgresAlertStore(database, enqueue)
 
 
 async def _follow(alerts, after: int, count: int) -> list[int]:
@@ -135,10 +110,10 @@ async def test_a_follower_starts_where_it_is_told_and_reads_long_journals_in_pag
     assert seen[0] > half
 
 
-async def test_operators_actions_and_decisions_stand_in_one_journal(store, alerts):
+async def test_operators_actions_and_decisions_stand_in_one_journal(store, alerts, actions):
     await apply(store, decide())
     asked = Action(type=ChangeType.ACKNOWLEDGED, actor="lan", at=at(1), expected_revision=1)
-    await alerts.act(decide().alert_id, asked)
+    await actions.act(decide().alert_id, asked)
     await apply(store, decide(ChangeType.RESOLVED, 2))
     assert kinds(await alerts.events_after(0)) == ["fired", "acknowledged", "resolved"]
 
@@ -199,11 +174,11 @@ async def test_a_flapping_that_was_applied_before_changes_nothing(store, alerts)
     assert kinds(await alerts.events(begun.alert_id)) == ["fired", "flapping"]
 
 
-async def test_an_alert_that_is_closed_by_hand_flaps_no_longer(store, alerts):
+async def test_an_alert_that_is_closed_by_hand_flaps_no_longer(store, actions):
     begun = decide(ChangeType.FLAPPING, 4, flapping=True, flip_count=4)
     await apply(store, decide(), begun)
     closing = Action(type=ChangeType.RESOLVED, actor="lan", at=at(5), expected_revision=2, reason="cảm biến hỏng")
-    assert not (await alerts.act(begun.alert_id, closing)).flapping
+    assert not (await actions.act(begun.alert_id, closing)).flapping
 
 
 async def test_a_journal_from_before_alerts_could_flap_still_reads(store, alerts, database):

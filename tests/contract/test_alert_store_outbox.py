@@ -11,25 +11,9 @@ from ioc.clocks import ReplayClock
 from ioc.delivery.signing import make_secret
 from ioc.domain.alerts import ChangeType
 from ioc.sealing import Sealer
-from ioc.storage.alerts import AlertWriter
-from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.migrate import migrate_database
-from ioc.storage.outbox import LEASE, PER_ENDPOINT, AttemptNote, PostgresOutbox, enqueue
-from ioc.storage.pool import Database
+from ioc.storage.outbox import LEASE, PER_ENDPOINT, AttemptNote, PostgresOutbox
 from ioc.storage.subscriptions import NewSubscription, SubscriptionStore
 from tests.support.alerts import apply, at, decide
-
-
-@pytest.fixture
-async def database(each_edition_url, fresh_database):
-    address = await fresh_database(each_edition_url, prepare=migrate_database)
-    async with Database(address, max_size=6) as database:
-        yield database
-
-
-@pytest.fixture
-def store(database):
-    return PostgresBatchStore(database, alerts=AlertWriter(enqueue))
 
 
 @pytest.fixture

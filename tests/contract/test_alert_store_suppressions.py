@@ -10,45 +10,20 @@ import pytest
 from alerts.notification.matchers import Matchers
 from ioc.domain.alerts import ChangeType, OperatorState, Severity
 from ioc.errors import NotFoundError, RefusedActionError, RevisionConflictError
-from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
-from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.migrate import migrate_database
 from ioc.storage.outbox import enqueue
-from ioc.storage.pool import Database
 from ioc.storage.register import lock_register
 from ioc.storage.suppressions import SuppressionStore
-from tests.support.alerts import apply, at, decide, kinds
+from tests.support.alerts import apply, ask, at, decide, kinds
+
+pytestmark = pytest.mark.usefixtures("fired")
 
 ALERT = decide().alert_id
 SUPPRESSED, OUT_OF_SERVICE = OperatorState.SUPPRESSED, OperatorState.OUT_OF_SERVICE
 
 
 @pytest.fixture
-async def database(each_edition_url, fresh_database):
-    address = await fresh_database(each_edition_url, prepare=migrate_database)
-    async with Database(address, max_size=12) as database:
-        yield database
-
-
-@pytest.fixture
-async def store(database):
-    store = PostgresBatchStore(database, alerts=AlertWriter(enqueue))
-    await apply(store, decide())
-    return store
-
-
-@pytest.fixture
-def alerts(database, store):
-    return PostgresAlertStore(database, enqueue)
-
-
-@pytest.fixture
-def register(database, store):
+def register(database):
     return SuppressionStore(database, enqueue)
-
-
-def _ask(kind: str, revision: int = 1, minute: float = 1, *, actor: str = "giang", **others) -> Action:
-    return Action(type=ChangeType(kind), actor=actor, at=at(minute), expected_revision=revision, **others)
 
 
 async def _add(register, matchers="rule=air-pm25", minute=1.0, until=60.0, *, state=SUPPRESSED, reason="sửa trạm"):
@@ -118,20 +93,20 @@ async def test_of_several_entries_the_newest_decides_and_the_older_one_takes_ove
     assert kinds(await alerts.events(ALERT)) == ["fired", "suppressed", "out_of_service", "suppressed", "returned"]
 
 
-async def test_what_becomes_more_severe_than_its_entry_says_asks_for_attention(store, alerts, register):
+async def test_what_becomes_more_severe_than_its_entry_says_asks_for_attention(store, alerts, actions, register):
     await apply(store, decide(asset_id="air.by-hand"))
     await _add(register, "severity!=critical")
     assert set((await _states(alerts)).values()) == {"suppressed"}
     await apply(store, decide(ChangeType.SEVERITY, 2, severity=Severity.CRITICAL))
     assert await _states(alerts) == {"air.hong-gai": "unacknowledged", "air.by-hand": "suppressed"}
     other = decide(asset_id="air.by-hand").alert_id
-    raised = await alerts.act(other, _ask("severity_set", 2, 3, reason="người dân báo", severity=Severity.CRITICAL))
+    raised = await actions.act(other, ask("severity_set", 2, 3, reason="người dân báo", severity=Severity.CRITICAL))
     assert (raised.operator, raised.suppression_id) == (OperatorState.UNACKNOWLEDGED, None)
 
 
 async def test_one_alert_is_taken_off_with_its_condition_alone_and_given_back(store, alerts, register):
     await apply(store, decide(asset_id="air.uong-bi"))
-    asked = _ask("suppressed", reason="sửa trạm", until=at(60 * 24), idempotency_key="k1")
+    asked = ask("suppressed", reason="sửa trạm", until=at(60 * 24), idempotency_key="k1")
     held = await register.hold_alert(ALERT, asked)
     assert (held.operator, held.suppressed_until, held.revision) == (SUPPRESSED, at(60 * 24), 2)
     assert await register.hold_alert(ALERT, asked) == held
@@ -139,16 +114,16 @@ async def test_one_alert_is_taken_off_with_its_condition_alone_and_given_back(st
     [entry] = await register.entries(with_ended=False)
     assert entry["matchers"] == "rule=air-pm25 asset_id=air.hong-gai rule_id=air-pm25"
     with pytest.raises(RevisionConflictError) as late:
-        await register.return_alert(ALERT, _ask("returned", 1, reason="đã sửa"))
+        await register.return_alert(ALERT, ask("returned", 1, reason="đã sửa"))
     assert late.value.current == held
-    back = await register.return_alert(ALERT, _ask("returned", 2, 3, reason="đã sửa", idempotency_key="k2"))
+    back = await register.return_alert(ALERT, ask("returned", 2, 3, reason="đã sửa", idempotency_key="k2"))
     assert (back.operator, back.suppression_id) == (OperatorState.UNACKNOWLEDGED, None)
-    assert await register.return_alert(ALERT, _ask("returned", 2, 3, reason="x", idempotency_key="k2")) == back
+    assert await register.return_alert(ALERT, ask("returned", 2, 3, reason="x", idempotency_key="k2")) == back
     # An entry that holds others as well is no one alert's to end.
     wide = await _add(register, "feed=air", minute=4)
-    await register.hold_alert(ALERT, _ask("out_of_service", 4, 5, reason="cảm biến hỏng", until=at(60)))
+    await register.hold_alert(ALERT, ask("out_of_service", 4, 5, reason="cảm biến hỏng", until=at(60)))
     with pytest.raises(RefusedActionError) as refused:
-        await register.return_alert(ALERT, _ask("returned", 5, 6, reason="đã sửa"))
+        await register.return_alert(ALERT, ask("returned", 5, 6, reason="đã sửa"))
     assert (refused.value.code, refused.value.suppression_id) == ("held_with_others", str(wide))
     assert (await alerts.get(ALERT)).operator is OUT_OF_SERVICE
 
@@ -159,36 +134,38 @@ async def test_what_cannot_be_is_refused_and_leaves_no_trace(store, alerts, regi
     over = decide(asset_id="air.over")
     await apply(store, shadow, over, decide(ChangeType.RESOLVED, 0.5, asset_id="air.over"))
     for alert_id, asked, code in (
-        (ALERT, _ask("suppressed", reason=" ", until=longest), "reason_required"),
-        (ALERT, _ask("suppressed", reason="x"), "until_required"),
-        (ALERT, _ask("suppressed", reason="x", until=at(1)), "until_required"),
-        (ALERT, _ask("suppressed", reason="x", until=longest + timedelta(seconds=1)), "until_too_late"),
-        (shadow.alert_id, _ask("suppressed", reason="x", until=longest), "shadow"),
-        (over.alert_id, _ask("suppressed", 2, reason="x", until=longest), "condition_over"),
+        (ALERT, ask("suppressed", reason=" ", until=longest), "reason_required"),
+        (ALERT, ask("suppressed", reason="x"), "until_required"),
+        (ALERT, ask("suppressed", reason="x", until=at(1)), "until_required"),
+        (ALERT, ask("suppressed", reason="x", until=longest + timedelta(seconds=1)), "until_too_late"),
+        (shadow.alert_id, ask("suppressed", reason="x", until=longest), "shadow"),
+        (over.alert_id, ask("suppressed", 2, reason="x", until=longest), "condition_over"),
     ):
         with pytest.raises(RefusedActionError) as refused:
             await register.hold_alert(alert_id, asked)
         assert refused.value.code == code
     with pytest.raises(RefusedActionError) as refused:
-        await register.return_alert(ALERT, _ask("returned", reason="x"))
+        await register.return_alert(ALERT, ask("returned", reason="x"))
     assert refused.value.code == "not_suppressed"
     with pytest.raises(NotFoundError):
-        await register.hold_alert(decide(asset_id="nowhere").alert_id, _ask("suppressed", reason="x", until=longest))
+        await register.hold_alert(decide(asset_id="nowhere").alert_id, ask("suppressed", reason="x", until=longest))
     assert await register.entries(with_ended=True) == []
     assert kinds(await alerts.events(ALERT)) == ["fired"]
 
 
-async def test_a_shelf_gives_way_to_an_entry_and_one_that_ends_under_an_entry_leads_there(store, alerts, register):
+async def test_a_shelf_gives_way_to_an_entry_and_one_that_ends_under_an_entry_leads_there(
+    store, alerts, actions, register
+):
     until = at(30)
     await apply(store, decide(asset_id="air.later"))
     later = decide(asset_id="air.later").alert_id
-    await alerts.act(ALERT, _ask("shelved", reason="bảo trì", until=until))
+    await actions.act(ALERT, ask("shelved", reason="bảo trì", until=until))
     number = await _add(register)
     held = await alerts.get(ALERT)
     assert (held.operator, held.shelved_until) == (SUPPRESSED, None)
-    shelved = await alerts.act(later, _ask("shelved", 2, 2, reason="bảo trì", until=until))
+    shelved = await actions.act(later, ask("shelved", 2, 2, reason="bảo trì", until=until))
     assert (shelved.operator, shelved.suppression_id) == (OperatorState.SHELVED, None)
-    assert await alerts.end_shelves(now=until) == 1
+    assert await actions.end_shelves(now=until) == 1
     back = await alerts.get(later)
     assert (back.operator, back.suppression_id, back.shelved_until) == (SUPPRESSED, number, None)
 

@@ -30,6 +30,7 @@ from ioc.storage.retention import Retention, RetentionJob
 from ioc.storage.rollups import RollupJob
 from ioc.storage.series import Aggregate, Fill, HistoryStore
 from ioc.storage.tables import TABLES
+from tests.support.alerts import no_alerts
 
 NOW = datetime.now(UTC).replace(hour=15, minute=30, second=0, microsecond=0)
 """Today: TimescaleDB's own jobs go by its server's clock."""
@@ -61,10 +62,6 @@ def _readings() -> list[Event]:
     return events
 
 
-async def _no_alerts(connection, changes) -> None:
-    raise AssertionError("no alert changes in this test")
-
-
 on_every_edition = pytest.mark.parametrize(
     "url", ["plain_postgres_url", "timescaledb_apache_url", "timescaledb_community_url"], indirect=True
 )
@@ -78,12 +75,6 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def address(url, fresh_database):
     return await fresh_database(url, prepare=migrate_database)
-
-
-@pytest.fixture
-async def database(address):
-    async with Database(address, max_size=3) as database:
-        yield database
 
 
 @pytest.fixture
@@ -103,7 +94,7 @@ def history(database, clock, tmp_path):
 
 
 async def _record(database: Database, *events: Event) -> None:
-    async with PostgresBatchStore(database, alerts=_no_alerts).begin("test") as transaction:
+    async with PostgresBatchStore(database, alerts=no_alerts).begin("test") as transaction:
         await transaction.record(events)
 
 

@@ -15,8 +15,8 @@ from ioc.domain.kinds import AirReading, Observation, UnitReport, VesselPosition
 from ioc.errors import PositionConflictError, StoreUnavailableError
 from ioc.ports import Checkpoint, Slice, StateKey, Topic, TopicPartition
 from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.migrate import migrate_database
 from ioc.storage.pool import Database
+from tests.support.alerts import no_alerts
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 FIRST = TopicPartition(Topic.EVENTS, 0)
@@ -41,19 +41,10 @@ def _slice(first: int, count: int, *, partition: TopicPartition = FIRST) -> Slic
     return Slice(partition=partition, first_offset=first, next_offset=end, end_offset=end, items=())
 
 
-async def _no_alerts(connection, changes) -> None:
-    raise AssertionError("no alert changes in this test")
-
-
-@pytest.fixture
-async def address(each_edition_url, fresh_database):
-    return await fresh_database(each_edition_url, prepare=migrate_database)
-
-
 @pytest.fixture
 async def store(address):
     async with Database(address, max_size=3) as database:
-        yield PostgresBatchStore(database, alerts=_no_alerts)
+        yield PostgresBatchStore(database, alerts=no_alerts)
 
 
 @pytest.fixture
@@ -124,7 +115,7 @@ async def test_another_process_that_gets_the_batch_again_writes_nothing_twice(st
     events = [_air(minute) for minute in range(5)]
     await _record(store, *events)
     async with Database(address) as database:
-        other = PostgresBatchStore(database, alerts=_no_alerts)
+        other = PostgresBatchStore(database, alerts=no_alerts)
         result = await _record(other, *events, _air(5))
     assert (result.stored_count, result.duplicate_count) == (1, 5)
     assert await ask("SELECT count(*) FROM env_air_reading") == [(6,)]
@@ -155,7 +146,7 @@ async def test_a_late_reading_is_stored_marked_and_not_shown_as_newest(store, as
 async def test_a_late_reading_after_a_restart_does_not_become_the_newest(store, address, ask):
     await _record(store, _air(10))
     async with Database(address) as database:
-        result = await _record(PostgresBatchStore(database, alerts=_no_alerts), _air(3))
+        result = await _record(PostgresBatchStore(database, alerts=no_alerts), _air(3))
     assert result.late_ids == {_air(3).event_id}
     assert await ask("SELECT observed_at FROM latest") == [(START + timedelta(minutes=10),)]
 
@@ -238,7 +229,7 @@ async def test_a_partition_without_a_position_begins_at_zero(store):
 
 async def test_of_two_replicas_with_the_same_batch_one_writes_and_one_is_fenced(store, address, ask):
     async with Database(address) as database:
-        other = PostgresBatchStore(database, alerts=_no_alerts)
+        other = PostgresBatchStore(database, alerts=no_alerts)
         await _take(store, [_slice(0, 2)], [_air(0), _air(1)])
         with pytest.raises(PositionConflictError):
             await _take(other, [_slice(0, 2)], [_air(0), _air(1)])
@@ -248,7 +239,7 @@ async def test_of_two_replicas_with_the_same_batch_one_writes_and_one_is_fenced(
 async def test_a_series_that_somebody_else_wrote_is_read_again_and_then_written_rightly(store, address, ask):
     await _record(store, _air(0))
     async with Database(address) as database:
-        await _record(PostgresBatchStore(database, alerts=_no_alerts), _air(5))
+        await _record(PostgresBatchStore(database, alerts=no_alerts), _air(5))
     with pytest.raises(StoreUnavailableError):
         await _record(store, _air(5), _air(6))
     result = await _record(store, _air(5), _air(6), _air(2))
@@ -308,4 +299,4 @@ async def test_minutes_with_new_readings_are_marked_for_the_rollups(store, ask):
 async def test_a_database_that_is_not_there_is_an_unavailable_store():
     async with Database("host=127.0.0.1 port=1 dbname=x user=x", min_size=0, deadline=timedelta(seconds=1)) as database:
         with pytest.raises(StoreUnavailableError):
-            await PostgresBatchStore(database, alerts=_no_alerts).positions("process", frozenset({FIRST}))
+            await PostgresBatchStore(database, alerts=no_alerts).positions("process", frozenset({FIRST}))

@@ -17,6 +17,7 @@ from ioc.storage.migrate import migrate_database
 from ioc.storage.pool import Database
 from ioc.storage.rollups import RollupJob
 from ioc.storage.series import HistoryStore
+from tests.support.alerts import no_alerts
 
 STATION = "air.hong-gai"
 OLD = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0) - timedelta(days=20)
@@ -28,10 +29,6 @@ def _air(minute: int) -> Event:
         event_id=event_id("air", STATION, at, AirReading.KIND), feed_id="air", asset_id=STATION, observed_at=at,
         received_at=at, data=AirReading(pm25_ug_m3=float(minute)),
     )  # fmt: skip
-
-
-async def _refuse(connection, changes) -> None:
-    raise AssertionError("no alert changes in this test")
 
 
 @pytest.fixture
@@ -85,7 +82,7 @@ async def test_every_kind_is_packed_by_a_policy_and_every_rollup_is_a_continuous
 async def test_packed_readings_read_the_same_and_take_late_and_repeated_ones(address, ask):
     async with Database(address, max_size=3) as database:
         store, rollups = (
-            PostgresBatchStore(database, alerts=_refuse),
+            PostgresBatchStore(database, alerts=no_alerts),
             RollupJob(database, ReplayClock(datetime.now(UTC))),
         )
         async with store.begin("process") as transaction:

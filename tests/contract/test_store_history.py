@@ -19,11 +19,10 @@ from ioc.errors import ConfigurationError, NotFoundError
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.buckets import Bucket, floor_to_bucket
 from ioc.storage.letters import DeadLetterStore, LetterState
-from ioc.storage.migrate import migrate_database
-from ioc.storage.pool import Database
 from ioc.storage.retention import Retention, RetentionJob
 from ioc.storage.rollups import RollupJob
 from ioc.storage.series import Aggregate, Fill, HistoryStore
+from tests.support.alerts import no_alerts
 
 START = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 STATION = "air.hong-gai"
@@ -49,24 +48,9 @@ def _air(at: datetime, pm25: float | None, **rest) -> Event:
     return _event(at, AirReading(pm25_ug_m3=pm25), **rest)
 
 
-async def _no_alerts(connection, changes) -> None:
-    raise AssertionError("no alert changes in this test")
-
-
-@pytest.fixture
-async def address(each_edition_url, fresh_database):
-    return await fresh_database(each_edition_url, prepare=migrate_database)
-
-
-@pytest.fixture
-async def database(address):
-    async with Database(address, max_size=3) as database:
-        yield database
-
-
 @pytest.fixture
 def record(database) -> Callable:
-    store = PostgresBatchStore(database, alerts=_no_alerts)
+    store = PostgresBatchStore(database, alerts=no_alerts)
 
     async def write(*events: Event) -> None:
         async with store.begin("process") as transaction:
@@ -355,7 +339,7 @@ async def test_an_instant_shows_each_asset_as_it_stood_then(record, history):
 
 
 async def test_dead_letters_are_listed_shown_and_settled(database):
-    store, letters = PostgresBatchStore(database, alerts=_no_alerts), DeadLetterStore(database)
+    store, letters = PostgresBatchStore(database, alerts=no_alerts), DeadLetterStore(database)
     async with store.begin("process") as transaction:
         await transaction.bury([
             DeadLetter(

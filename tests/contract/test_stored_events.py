@@ -29,12 +29,6 @@ KINDS = ("env.air.reading", "vessel.position", "border.truck", "unit.report", "o
 
 
 @pytest.fixture
-async def database(each_edition_url, fresh_database):
-    async with Database(await fresh_database(each_edition_url, prepare=migrate_database), max_size=3) as database:
-        yield database
-
-
-@pytest.fixture
 async def plain(plain_postgres_url, fresh_database):
     async with Database(await fresh_database(plain_postgres_url, prepare=migrate_database), max_size=3) as database:
         yield database

@@ -13,27 +13,17 @@ from typer.testing import CliRunner
 from alerts.performance.meter import PerformanceMeter
 from ioc.cli import make_app
 from ioc.domain.alerts import ChangeType, Severity
-from ioc.storage.alerts import Action, AlertWriter
+from ioc.storage.alert_actions import Action
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.reports import read_performance
 from tests.support.alerts import apply, at, decide
-from tests.support.edge import SCHEMA, open_edge, prepare
+from tests.support.edge import SCHEMA
 
 PERFORMANCE = "/api/v1/reports/alarm-performance"
 HOUR = {"from": at(0).isoformat(), "to": at(60).isoformat()}
 COUNT = 12
-
-
-@pytest.fixture
-async def address(plain_postgres_url, fresh_database):
-    return await fresh_database(plain_postgres_url, prepare=prepare)
-
-
-@pytest.fixture
-async def edge(tmp_path, address):
-    async with open_edge(tmp_path, address) as edge:
-        yield edge
 
 
 @pytest.fixture
@@ -48,7 +38,7 @@ async def viewer(edge):
         for number in range(COUNT)
     ]  # fmt: skip
     await apply(store, *fired)
-    await edge.api.alerts.act(
+    await edge.api.alert_actions.act(
         fired[0].alert_id, Action(type=ChangeType.ACKNOWLEDGED, actor="truc", at=at(3), expected_revision=1)
     )
     over = decide(ChangeType.RESOLVED, 2.5, began=11 / 6, asset_id="air.11", severity=Severity.MINOR)

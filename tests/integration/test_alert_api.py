@@ -9,26 +9,12 @@ from datetime import timedelta
 import pytest
 
 from ioc.domain.alerts import ChangeType, Severity
-from ioc.storage.alerts import AlertWriter
-from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.outbox import enqueue
 from tests.support.alerts import apply, at, decide
-from tests.support.edge import ROLES, open_edge, prepare
+from tests.support.edge import ROLES
 
 PATH = "/api/v1/alerts"
 ALERT = f"{PATH}/{decide().alert_id}"
 VERBS = ("acknowledge", "resolve", "comment", "shelve", "unshelve")
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
-
-
-@pytest.fixture
-def store(edge):
-    return PostgresBatchStore(edge.base.database, alerts=AlertWriter(enqueue))
 
 
 @pytest.fixture

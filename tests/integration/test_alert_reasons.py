@@ -6,19 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import pytest
-
 from alerts.engine import Engine
 from alerts.rulebook import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import Crowd
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from tests.support.alerts import at
-from tests.support.edge import open_edge, prepare
 
 RULES = Rulebook.load([Path(__file__).resolve().parents[2] / "alerts" / "rules" / "28-crowd.yaml"])
 
@@ -30,19 +27,6 @@ def crowd(minute: float, density: float) -> Event:
         asset_id="site.bai-chay-beach", observed_at=when, received_at=when + timedelta(seconds=1),
         data=Crowd(density_p_m2=density, people_count=900), unit_code="06667",
     )  # fmt: skip
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def viewer(edge):
-    await edge.add_person("xem", "viewer")
-    async with edge.signed_in("xem") as client:
-        yield client
 
 
 async def test_the_limit_the_rule_and_the_reading_that_tipped_it_are_told(edge, viewer):

@@ -9,22 +9,9 @@ import psycopg
 import pytest
 
 from ioc.errors import NotFoundError, OverloadedError
-from tests.support.edge import PASSWORD, ROLES, open_edge, prepare
+from tests.support.edge import PASSWORD, ROLES
 
 LOGIN = "/api/v1/auth/login"
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def truc(edge):
-    await edge.add_person("truc", "operator")
-    async with edge.signed_in("truc") as client:
-        yield client
 
 
 async def audited(edge):

@@ -19,15 +19,9 @@ from ioc.api.services import Services
 from ioc.domain.kinds import KINDS
 from ioc.errors import StoreUnavailableError
 from ioc.storage.feed_status import FeedStatusStore
-from tests.support.edge import SetClock, open_edge, prepare
+from tests.support.edge import SetClock
 
 PROBLEM = {"type", "title", "status", "detail", "code"}
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
 
 
 @pytest.fixture

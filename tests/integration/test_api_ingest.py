@@ -14,16 +14,10 @@ from ioc.errors import StoreUnavailableError
 from ioc.ports import Topic
 from ioc.storage.pool import Database
 from ioc.storage.source_keys import SourceKeyStore
-from tests.support.edge import SetClock, open_edge, prepare
+from tests.support.edge import SetClock, prepare
 
 PUSHED = ("air", "weather", "border", "tourism", "units")
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
 
 
 @pytest.fixture

@@ -32,7 +32,6 @@ from ioc.settings import load as load_settings
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
-from ioc.storage.outbox import enqueue
 from ioc.storage.pool import Database
 from tests.support.golden import CASES, START, Golden, dump, make_settings
 from tests.support.servers import reachable_folder
@@ -45,7 +44,7 @@ Found = tuple[str, bytes, str, datetime, datetime | None]
 async def _listed_alerts(base: Foundations) -> set[Found]:
     """Give the alerts of the store as occurrences: rule, identity, worst severity, begin and end."""
     found: dict[object, Found] = {}
-    async for entry in read_journal(PostgresAlertStore(base.database, enqueue)):
+    async for entry in read_journal(PostgresAlertStore(base.database)):
         alert = entry.alert
         if alert.shadow:
             continue

@@ -20,7 +20,8 @@ from ioc.domain.kinds import Crowd
 from ioc.errors import NotFoundError
 from ioc.storage.backtest_runs import MOST_QUEUED, BacktestTask, RunState
 from ioc.storage.batches import PostgresBatchStore
-from tests.support.edge import Edge, open_edge, prepare
+from tests.support.alerts import no_alerts
+from tests.support.edge import Edge
 
 PATH = "/api/v1/backtests"
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -48,16 +49,6 @@ def _crowds(*, sites: int = 3) -> list[Event]:
     return events
 
 
-async def _refuse(connection, changes) -> None:
-    raise AssertionError("no alert changes in this test")
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database) -> AsyncIterator[Edge]:
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
-
-
 @pytest.fixture
 async def supervisor(edge) -> AsyncIterator[httpx.AsyncClient]:
     await edge.add_person("truc", "supervisor")
@@ -66,7 +57,7 @@ async def supervisor(edge) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def _store(edge: Edge, events: list[Event]) -> None:
-    async with PostgresBatchStore(edge.base.database, alerts=_refuse).begin("test") as transaction:
+    async with PostgresBatchStore(edge.base.database, alerts=no_alerts).begin("test") as transaction:
         await transaction.record(events)
 
 

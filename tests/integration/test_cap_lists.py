@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +21,7 @@ from connectors.intake import Intake
 from connectors.registry import configure, make_connectors
 from ioc.errors import ConfigurationError, LogUnavailableError, MalformedPayloadError, SourceLostError
 from tests.support.feeds import FakeLog, SteppedClock, eventually, fresh_feed
+from tests.support.tasks import running
 
 EVERY = timedelta(seconds=60)
 BAY = "<area><areaDesc>x</areaDesc><geocode><valueName>zone</valueName><value>ha-long-bay</value></geocode></area>"
@@ -114,14 +114,8 @@ def make(source: Source, clock: SteppedClock, **values: object) -> CapListConnec
 
 @asynccontextmanager
 async def polling(connector: CapListConnector, log: FakeLog) -> AsyncIterator[None]:
-    running = asyncio.create_task(connector.run(Intake(log)))
-    try:
+    async with running(connector.run(Intake(log))):
         yield
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.result()
 
 
 async def rest(clock: SteppedClock, count: int) -> None:

@@ -24,6 +24,7 @@ from ioc.errors import LogUnavailableError, SourceLostError
 from ioc.retry import Backoff
 from tests.support.feeds import FakeLog, eventually, fresh_feed
 from tests.support.servers import DevelopmentServers, reachable_folder
+from tests.support.tasks import running
 
 TOPIC = "qn/air/+"
 TIME = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -105,7 +106,7 @@ def _connector(broker: Broker, name: str = "test-air") -> AirConnector:
 
 
 @asynccontextmanager
-async def running(broker: Broker, log: FakeLog) -> AsyncIterator[None]:
+async def supervised(broker: Broker, log: FakeLog) -> AsyncIterator[None]:
     """Run the connector under its supervisor until the block ends."""
     board = make_board([fresh_feed("air")])
     backoff = Backoff(first=timedelta(milliseconds=50), longest=timedelta(milliseconds=200))
@@ -113,13 +114,8 @@ async def running(broker: Broker, log: FakeLog) -> AsyncIterator[None]:
     supervisor = Supervisor(
         [connector], Intake(log), board, SystemClock(), random=Random(1), backoff=backoff, sweep=timedelta(hours=1)
     )
-    task = asyncio.create_task(supervisor.run())
-    try:
+    async with running(supervisor.run()):
         yield
-    finally:
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
 
 
 async def _hear_first(broker: Broker, log: FakeLog) -> None:
@@ -133,12 +129,12 @@ async def _hear_first(broker: Broker, log: FakeLog) -> None:
 
 async def _subscribe_and_leave(broker: Broker, log: FakeLog) -> None:
     """Have a session at the broker: from now on it keeps what comes for us."""
-    async with running(broker, log):
+    async with supervised(broker, log):
         await _hear_first(broker, log)
 
 
 async def test_readings_come_in_and_broken_messages_are_kept(broker, log):
-    async with running(broker, log):
+    async with supervised(broker, log):
         await _hear_first(broker, log)
         await _publish(broker, [_reading(1), b"\xff not json", b"", _reading(2)])
         await eventually(lambda: _numbers(log) == [0, 1, 2] and len(log.letters) == 2)
@@ -149,7 +145,7 @@ async def test_what_is_published_while_we_are_away_waits_at_the_broker(broker, l
     await _subscribe_and_leave(broker, log)
     await _publish(broker, [_reading(number) for number in range(1, 51)])
     assert _numbers(log) == [0]
-    async with running(broker, log):
+    async with supervised(broker, log):
         await eventually(lambda: _numbers(log) == list(range(51)))
 
 
@@ -158,12 +154,12 @@ async def test_the_session_outlives_the_brokers_restart(broker, log):
     await _publish(broker, [_reading(number) for number in range(1, 21)])
     await broker.stop()
     await broker.start()
-    async with running(broker, log):
+    async with supervised(broker, log):
         await eventually(lambda: _numbers(log) == list(range(21)))
 
 
 async def test_a_broker_that_restarts_under_us_is_found_again(broker, log):
-    async with running(broker, log):
+    async with supervised(broker, log):
         await _hear_first(broker, log)
         await broker.stop()
         await broker.start()
@@ -178,14 +174,14 @@ async def test_what_the_log_refused_is_not_acknowledged_and_comes_again(broker, 
     with pytest.raises(LogUnavailableError):
         await asyncio.wait_for(_connector(broker).run(Intake(log)), 20)
     assert _numbers(log) == [0]
-    async with running(broker, log):
+    async with supervised(broker, log):
         await eventually(lambda: _numbers(log) == list(range(6)))
 
 
 async def test_what_the_log_has_is_acknowledged_and_does_not_come_again(broker, log):
     await _subscribe_and_leave(broker, log)
     second = FakeLog()
-    async with running(broker, second):
+    async with supervised(broker, second):
         await _publish(broker, [_reading(7)])
         await eventually(lambda: _numbers(second) == [7])
     assert len(second.events) == 1

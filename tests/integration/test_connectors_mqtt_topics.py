@@ -21,6 +21,7 @@ from connectors.transports.mqtt import MqttAddress
 from ioc.domain.kinds import AirReading, WaterLevel
 from ioc.errors import ConfigurationError
 from tests.support.feeds import RECEIVED_AT, FakeLog, SteppedClock, eventually
+from tests.support.tasks import running
 
 AT = "2026-11-23T08:30:00+07:00"
 GAUGES = """\
@@ -50,12 +51,8 @@ def make(definition: FeedDefinition, url: str, values: dict[str, object] | None 
 
 @asynccontextmanager
 async def listening(connector, log: FakeLog) -> AsyncIterator[None]:
-    running = asyncio.create_task(connector.run(Intake(log)))
-    try:
+    async with running(connector.run(Intake(log))):
         yield
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
 
 
 async def say_until(url: str, topic: str, records: list[object], log: FakeLog, count: int) -> None:

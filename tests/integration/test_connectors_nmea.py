@@ -21,6 +21,7 @@ from ioc.clocks import SystemClock
 from ioc.errors import ConfigurationError, LogUnavailableError, SourceLostError
 from ioc.retry import Backoff
 from tests.support.feeds import RECEIVED_AT, RECORDINGS, FakeLog, HastyClock, SteppedClock, eventually, fresh_feed
+from tests.support.tasks import running
 
 LINES = next(recording for recording in RECORDINGS if recording.feed_id == "vessels").read().splitlines(keepends=True)
 EXPECTED = fresh_feed("vessels").parse(b"".join(LINES), received_at=RECEIVED_AT, form=Form.NMEA)
@@ -63,18 +64,13 @@ class Station:
 
 
 @asynccontextmanager
-async def running(connector: VesselsConnector, log: FakeLog) -> AsyncIterator[None]:
+async def supervised(connector: VesselsConnector, log: FakeLog) -> AsyncIterator[None]:
     supervisor = Supervisor(
         [connector], Intake(log), make_board([fresh_feed("vessels")]), SystemClock(), random=Random(1),
         backoff=Backoff(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50)), sweep=timedelta(hours=1),
     )  # fmt: skip
-    task = asyncio.create_task(supervisor.run())
-    try:
+    async with running(supervisor.run()):
         yield
-    finally:
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
 
 
 def _connector(url: str, **settings: object) -> VesselsConnector:
@@ -84,7 +80,7 @@ def _connector(url: str, **settings: object) -> VesselsConnector:
 
 async def test_a_source_that_hangs_up_is_connected_again_and_nothing_of_it_is_lost():
     log = FakeLog()
-    async with Station(LINES[:5], LINES[5:]) as station, running(_connector(station.url), log):
+    async with Station(LINES[:5], LINES[5:]) as station, supervised(_connector(station.url), log):
         await eventually(lambda: station.connections == 3)
     assert [event.event_id for event in log.events] == [event.event_id for event in EXPECTED.events]
     assert sorted(letter.raw for letter in log.letters) == sorted(rejected.raw for rejected in EXPECTED.rejected)
@@ -119,7 +115,7 @@ async def test_lines_in_hand_when_the_log_fails_are_written_after_the_next_start
         with pytest.raises(LogUnavailableError):
             await asyncio.wait_for(connector.run(Intake(log)), 20)
         assert log.events == []
-        async with running(connector, log):
+        async with supervised(connector, log):
             await eventually(lambda: len(log.events) == len(EXPECTED.events))
     assert [event.event_id for event in log.events] == [event.event_id for event in EXPECTED.events]
 
@@ -127,7 +123,7 @@ async def test_lines_in_hand_when_the_log_fails_are_written_after_the_next_start
 async def test_datagrams_come_in_with_and_without_line_ends_and_noise_is_kept():
     log, ports = FakeLog(), asyncio.Queue[int](1)
     connector = _connector("udp://127.0.0.1:0", on_bound=ports.put_nowait)
-    async with running(connector, log):
+    async with supervised(connector, log):
         port = await asyncio.wait_for(ports.get(), 20)
         with socket.socket(type=socket.SOCK_DGRAM) as sender:
             for number, line in enumerate(LINES):

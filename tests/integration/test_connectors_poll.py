@@ -20,6 +20,7 @@ from connectors.transports.http_poll import PollConnector, read_retry_after
 from connectors.ways import PollConfig
 from ioc.errors import ConfigurationError, LogUnavailableError, SourceLostError
 from tests.support.feeds import FakeLog, HastyClock, SteppedClock, eventually, fresh_feed
+from tests.support.tasks import running
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 EVERY = timedelta(seconds=60)
@@ -76,14 +77,8 @@ async def polling(
     connector = PollConnector(
         fresh_feed("air"), clock or SteppedClock(), config, headers=config.collect_headers({}), random=Random(1)
     )
-    running = asyncio.create_task(connector.run(Intake(log)))
-    try:
+    async with running(connector.run(Intake(log))):
         yield connector
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.result()
 
 
 async def fail(source: Source, **settings: object) -> str:

@@ -14,7 +14,8 @@ from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.buckets import PROVINCE_TIME
 from ioc.storage.edition import detect_edition
 from ioc.storage.tables import TABLES
-from tests.support.edge import open_edge, prepare
+from tests.support.alerts import no_alerts
+from tests.support.edge import open_edge
 
 START = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
 PATH = "/api/v1/history/env.air.reading/air.hong-gai"
@@ -26,10 +27,6 @@ WIDTHS = {"1m": timedelta(minutes=1), "15m": timedelta(minutes=15), "1h": timede
 FUNCTIONS = {"mean": lambda found: sum(found) / len(found), "min": min, "max": max, "count": len, "sum": sum}
 
 
-async def _no_alerts(connection, changes) -> None:
-    raise AssertionError("no alert changes in this test")
-
-
 def _event(at: datetime, data) -> Event:
     asset_id = "unit.06652" if isinstance(data, UnitReport) else "air.hong-gai"
     return Event(
@@ -39,19 +36,12 @@ def _event(at: datetime, data) -> Event:
 
 
 @pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        store = PostgresBatchStore(edge.base.database, alerts=_no_alerts)
+async def edge(tmp_path, address):
+    async with open_edge(tmp_path, address) as edge:
+        store = PostgresBatchStore(edge.base.database, alerts=no_alerts)
         async with store.begin("test") as transaction:
             await transaction.record([_event(at, AirReading(pm25_ug_m3=value)) for at, value in READINGS])
         yield edge
-
-
-@pytest.fixture
-async def viewer(edge):
-    await edge.add_person("xem", "viewer")
-    async with edge.signed_in("xem") as client:
-        yield client
 
 
 def _ms(at: datetime) -> int:

@@ -7,23 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ioc.storage.indicators import IndicatorStore, Sample
-from tests.support.edge import open_edge, prepare
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 PATH = "/api/v1/indicators/kpi.customers_off"
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def viewer(edge):
-    await edge.add_person("xem", "viewer")
-    async with edge.signed_in("xem") as client:
-        yield client
 
 
 async def _record(store: IndicatorStore, values: list[float | None]) -> None:

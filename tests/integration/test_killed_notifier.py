@@ -19,7 +19,9 @@ from ioc.delivery.signing import make_secret
 from ioc.domain.alerts import AlertChange, ChangeType, OperatorState, Severity
 from ioc.domain.ids import alert_id
 from ioc.sealing import Sealer
-from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
+from ioc.storage.alert_actions import Action, AlertActions
+from ioc.storage.alert_writer import AlertWriter
+from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
 from ioc.storage.outbox import enqueue
@@ -60,7 +62,7 @@ class Province:
 
     def __init__(self, database: Database, random: Random) -> None:
         self.store = PostgresBatchStore(database, alerts=AlertWriter(enqueue))
-        self.alerts = PostgresAlertStore(database, enqueue)
+        self.alerts, self.actions = PostgresAlertStore(database), AlertActions(database, enqueue)
         self.random, self.clock, self.number = random, SystemClock(), 0
         self.standing: dict[str, list[AlertChange]] = {}
         self.flaps: set[str] = set()
@@ -147,7 +149,7 @@ class Province:
     async def _act(self, change: AlertChange, kind: ChangeType, **wanted) -> None:
         alert = await self.alerts.get(change.alert_id)
         action = Action(type=kind, actor="lan", at=self.clock.now(), expected_revision=alert.revision, **wanted)
-        await self.alerts.act(change.alert_id, action)
+        await self.actions.act(change.alert_id, action)
 
 
 @pytest.fixture

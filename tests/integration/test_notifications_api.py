@@ -8,26 +8,12 @@ from random import Random
 import pytest
 
 from ioc.processing.notifier import Notifier
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from tests.support.alerts import apply, decide
-from tests.support.edge import open_edge, prepare
 
 ROUTING = f"/api/v1/alerts/{decide().alert_id}/routing"
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def boss(edge):
-    await edge.add_person("boss", "supervisor")
-    async with edge.signed_in("boss") as client:
-        yield client
 
 
 async def notify(edge, *changes):

@@ -15,7 +15,9 @@ from ioc.delivery.signing import make_secret
 from ioc.domain.alerts import ChangeType, ConditionState, OperatorState, Severity
 from ioc.processing.notifier import Notifier
 from ioc.sealing import Sealer
-from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
+from ioc.storage.alert_actions import Action, AlertActions
+from ioc.storage.alert_writer import AlertWriter
+from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
 from ioc.storage.notifications import NotificationStore
@@ -64,7 +66,7 @@ class Office:
     def __init__(self, database: Database, policy) -> None:
         self.database, self.policy, self.clock = database, policy, SteppedClock()
         self.store = PostgresBatchStore(database, alerts=AlertWriter(enqueue))
-        self.alerts = PostgresAlertStore(database, enqueue)
+        self.alerts, self.actions = PostgresAlertStore(database), AlertActions(database, enqueue)
         self.notifications = NotificationStore(database)
         self.notifier = self.another_notifier()
         self.subscriptions = SubscriptionStore(database, Sealer([bytes(32)]), self.clock, make_secret=make_secret)
@@ -88,7 +90,7 @@ class Office:
 
     async def act(self, change, action: ChangeType, minute: float, **wanted):
         alert = await self.alerts.get(change.alert_id)
-        await self.alerts.act(
+        await self.actions.act(
             change.alert_id,
             Action(type=action, actor="lan", at=at(minute), expected_revision=alert.revision, **wanted),
         )

@@ -23,7 +23,7 @@ from ioc.domain.ids import event_id
 from ioc.domain.kinds import VesselPosition
 from ioc.ports import Topic
 from ioc.storage.rule_health import RuleHealthStore, RuleReport
-from tests.support.edge import SCHEMA, open_edge, prepare
+from tests.support.edge import SCHEMA, open_edge
 
 RULES = """\
 rule: vessel.broken
@@ -64,11 +64,6 @@ def rules_dir(tmp_path):
     folder.mkdir()
     (folder / "rules.yaml").write_text(RULES, encoding="utf-8")
     return folder
-
-
-@pytest.fixture
-async def address(plain_postgres_url, fresh_database):
-    return await fresh_database(plain_postgres_url, prepare=prepare)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from ioc.messaging.embedded import EmbeddedLog
 from ioc.ports import Topic
 from ioc.settings import Settings
 from ioc.storage.migrate import migrate_database
-from ioc.storage.rules import Lane
+from ioc.storage.rule_activations import Lane
 from tests.support.roles import RoleProcess
 from tests.support.rule_texts import CALLER, crowd_rule, save
 
@@ -48,7 +48,7 @@ class Deployment:
 
     async def renewed(self):
         """Wait until the worker decides by what was made active last."""
-        newest = await self.desk.store.newest_activation()
+        newest = await self.desk.store.activations.newest_id()
         await self._until(lambda: self._has_said(f'"activation": {newest}', "rules.renewed"))
 
     async def activate(self, source, lane=Lane.LIVE):

@@ -13,13 +13,14 @@ from ioc.ports import Checkpoint, Topic, TopicPartition
 from ioc.processing.ownership import Ownership
 from ioc.rules.desk import RuleDesk
 from ioc.rules.in_force import RulesInForce
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.audit import AuditLog
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
 from ioc.storage.outbox import enqueue
 from ioc.storage.pool import Database
-from ioc.storage.rules import Lane, RuleStore
+from ioc.storage.rule_activations import Lane
+from ioc.storage.rules import RuleStore
 from tests.support.edge import SetClock
 from tests.support.engine_runs import make_event
 from tests.support.rule_texts import CALLER, crowd_rule, save
@@ -116,7 +117,7 @@ async def test_a_change_comes_between_two_batches_and_keeps_a_for_that_runs(data
 async def _save_unreadable(desk):
     """A version of a later release: of a kind of condition that this one does not have."""
     source = crowd_rule().replace("condition: threshold", "condition: foresight")
-    made = await desk.store.save(
+    made = await desk.store.versions.save(
         rule_id="crowd.density", source=source, version="later", tests_count=1, author="lan", reason="bản sau",
         at=START,
     )  # fmt: skip

@@ -8,28 +8,14 @@ import pytest
 
 from alerts.engine import Engine
 from ioc.bootstrap.knowledge import load_world
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import enqueue
 from tests.integration.test_alert_reasons import crowd
-from tests.support.edge import open_edge, prepare
 from tests.support.rule_texts import crowd_rule
 
 PATH = "/api/v1/rules/crowd.density"
 WHY = "ngưỡng mới cho lễ hội"
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
-
-
-@pytest.fixture
-async def boss(edge):
-    await edge.add_person("boss", "supervisor")
-    async with edge.signed_in("boss") as client:
-        yield client
 
 
 async def saved(boss, source):

@@ -8,32 +8,10 @@ from uuid import uuid4
 import pytest
 
 from ioc.domain.alerts import ChangeType, Severity
-from ioc.storage.alerts import AlertWriter
-from ioc.storage.batches import PostgresBatchStore
-from ioc.storage.outbox import enqueue
 from tests.support.alerts import apply, at, decide
-from tests.support.edge import open_edge, prepare
 
 SEVERAL = "/api/v1/alerts/acknowledge"
 SHIFT = "/api/v1/reports/shift"
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
-
-
-@pytest.fixture
-def store(edge):
-    return PostgresBatchStore(edge.base.database, alerts=AlertWriter(enqueue))
-
-
-@pytest.fixture
-async def truc(edge):
-    await edge.add_person("truc", "operator")
-    async with edge.signed_in("truc") as client:
-        yield client
 
 
 async def test_exactly_the_named_alerts_are_acknowledged_each_for_itself(edge, store, truc):

@@ -10,13 +10,10 @@ from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import AirReading, Directive, VesselPosition
 from ioc.storage.batches import PostgresBatchStore
+from tests.support.alerts import no_alerts
 from tests.support.edge import open_edge, prepare
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-
-
-async def _no_alerts(connection, changes) -> None:
-    raise AssertionError("no alert changes in this test")
 
 
 def event(asset_id, data, minutes, *, late_min=0, lon=None, lat=None, unit=None) -> Event:
@@ -52,7 +49,7 @@ def store_url(request):
 async def client(store_url, tmp_path, fresh_database):
     address = await fresh_database(store_url, prepare=prepare)
     async with open_edge(tmp_path, address) as edge:
-        store = PostgresBatchStore(edge.base.database, alerts=_no_alerts)
+        store = PostgresBatchStore(edge.base.database, alerts=no_alerts)
         async with store.begin("test") as transaction:
             await transaction.record(EVENTS)
         await edge.add_person("xem", "viewer")

@@ -19,7 +19,9 @@ from ioc.delivery.signing import make_secret
 from ioc.domain.alerts import ChangeType, Severity
 from ioc.processing.dispatcher import Dispatcher
 from ioc.sealing import Sealer
-from ioc.storage.alerts import Action, AlertWriter, PostgresAlertStore
+from ioc.storage.alert_actions import Action, AlertActions
+from ioc.storage.alert_writer import AlertWriter
+from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
 from ioc.storage.outbox import LEASE, PostgresOutbox, enqueue
@@ -42,7 +44,7 @@ class Post:
         self.address, self.database, self.clock = address, database, JumpingClock()
         sealer = Sealer([KEY])
         self.store = PostgresBatchStore(database, alerts=AlertWriter(enqueue))
-        self.alerts = PostgresAlertStore(database, enqueue)
+        self.alerts, self.actions = PostgresAlertStore(database), AlertActions(database, enqueue)
         self.outbox = PostgresOutbox(database, sealer)
         self.subscriptions = SubscriptionStore(database, sealer, self.clock, make_secret=make_secret)
 
@@ -131,7 +133,7 @@ async def test_a_receiver_sees_the_revisions_of_an_alert_in_order_each_with_the_
     async with Receiver() as receiver, post.dispatching():
         await post.subscribe(receiver.url)
         await apply(post.store, decide())
-        await post.alerts.act(
+        await post.actions.act(
             decide().alert_id, Action(type=ChangeType.ACKNOWLEDGED, actor="lan", at=at(1), expected_revision=1)
         )
         await apply(post.store, decide(ChangeType.UPDATED, 2, value=99), decide(ChangeType.RESOLVED, 3))

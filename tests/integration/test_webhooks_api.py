@@ -16,23 +16,17 @@ from ioc.delivery.client import WebhookClient
 from ioc.delivery.destination import DestinationPolicy
 from ioc.processing.dispatcher import Dispatcher
 from ioc.sealing import Sealer
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.outbox import PostgresOutbox, enqueue
 from tests.support.alerts import apply, decide
-from tests.support.edge import ROLES, open_edge, prepare
+from tests.support.edge import ROLES
 from tests.support.receivers import Receiver, status, verify
 
 PATH = "/api/v1/subscriptions"
 HOOK = "https://pccc.example.org/hook"
 DEADLINE_S = 20.0
 LOOPBACK = DestinationPolicy(allow_http=True, allow_loopback=True)
-
-
-@pytest.fixture
-async def edge(tmp_path, plain_postgres_url, fresh_database):
-    async with open_edge(tmp_path, await fresh_database(plain_postgres_url, prepare=prepare)) as edge:
-        yield edge
 
 
 @asynccontextmanager

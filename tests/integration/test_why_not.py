@@ -21,7 +21,7 @@ from ioc.domain.ids import event_id
 from ioc.domain.kinds import Crowd, VesselPosition, WeatherObservation
 from ioc.errors import OverloadedError
 from ioc.processing.notifier import Notifier
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue

@@ -9,6 +9,7 @@ from typing import Any
 
 from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveReason, Severity
 from ioc.domain.ids import alert_id
+from ioc.storage.alert_actions import Action
 from ioc.storage.batches import PostgresBatchStore
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -69,6 +70,16 @@ async def apply(store: PostgresBatchStore, *changes: AlertChange) -> None:
     """Apply decisions in one batch of the worker."""
     async with store.begin("process") as transaction:
         await transaction.apply(changes)
+
+
+async def no_alerts(connection: object, changes: Sequence[AlertChange]) -> None:
+    """The alerts of a store whose test decides nothing."""
+    raise AssertionError("no alert changes in this test")
+
+
+def ask(kind: str, revision: int = 1, minute: float = 1, *, actor: str = "lan", **others: Any) -> Action:
+    """What a person asks of an alert that they saw at ``revision``."""
+    return Action(type=ChangeType(kind), actor=actor, at=at(minute), expected_revision=revision, **others)
 
 
 def kinds(events: Sequence[Any]) -> list[str]:

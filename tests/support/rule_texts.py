@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alerts.backtest import Occurrence
 from ioc.rules.desk import Caller, RuleDesk
-from ioc.storage.rules import RuleVersion
+from ioc.storage.rule_versions import RuleVersion
 
 CALLER = Caller(actor="boss", address="test")
 

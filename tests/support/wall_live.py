@@ -26,7 +26,7 @@ from ioc.bootstrap.edge import make_api
 from ioc.bootstrap.foundations import Foundations, open_foundations
 from ioc.ports import Clock
 from ioc.settings import Settings
-from ioc.storage.alerts import AlertWriter
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.feed_status import FeedStatusStore
 from ioc.storage.migrate import migrate_database

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from connectors.feed import Feed, Form
 from connectors.intake import hand_over
 from connectors.transports.mqtt import MqttAddress, open_session
-from ioc.domain.events import Event, Parsed, Rejected
 from ioc.ports import Clock, Sink
 
 
@@ -32,20 +29,7 @@ class AirConnector:
         async with open_session(self._address, topics=[self._topic], client_id=self._client_id) as session:
             async for batch in session.batches():
                 received_at = self._clock.now()
-                parsed = _join(
-                    self._feed.parse_or_bury(message.payload, received_at=received_at, form=Form.JSON)
-                    for message in batch
-                )
+                payloads = [message.payload for message in batch]
+                parsed = self._feed.parse_or_bury_all(payloads, received_at=received_at, form=Form.JSON)
                 await hand_over(parsed, sink=sink, clock=self._clock, feed_id=self.feed_id, received_at=received_at)
                 session.acknowledge(batch)
-
-
-def _join(parts: Iterable[Parsed]) -> Parsed:
-    events: list[Event] = []
-    rejected: list[Rejected] = []
-    ignored_count = 0
-    for part in parts:
-        events += part.events
-        rejected += part.rejected
-        ignored_count += part.ignored_count
-    return Parsed(events=events, rejected=rejected, ignored_count=ignored_count)

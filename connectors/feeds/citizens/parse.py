@@ -10,7 +10,7 @@ import msgspec
 from connectors.feed import ParseContext
 from connectors.pseudonym import to_pseudonym
 from connectors.records import RecordReader
-from connectors.values import Measured, RefusedRecordError, check_instant, check_position
+from connectors.values import Measured, RefusedRecordError, check_instant, check_position, to_count
 from geo.position import Position
 from ioc.domain.events import Event, Parsed
 from ioc.domain.kinds import CitizenReport
@@ -71,7 +71,7 @@ def to_events(record: WireReport, context: ParseContext) -> list[Event]:
         status=record.status,
         due_at=due_at,
         channel=record.channel or None,
-        repeats_count=None if record.repeats is msgspec.UNSET else record.repeats,
+        repeats_count=to_count(record.repeats),
     )
     position, quality = _place(record)
     pseudonym = to_pseudonym(record.id, context.pseudonym_key)

@@ -9,7 +9,7 @@ import msgspec
 
 from connectors.feed import ParseContext
 from connectors.records import RecordReader
-from connectors.values import Measured, Measures, RefusedRecordError, check_instant, check_name
+from connectors.values import Measured, Measures, RefusedRecordError, check_instant, check_name, to_count
 from ioc.domain.events import Event, Parsed
 from ioc.domain.kinds import KINDS, Feeder, LightStatus, Outage
 from ioc.domain.quantities import Quality
@@ -84,7 +84,7 @@ def to_events(record: Wire, context: ParseContext) -> list[Event]:
     if isinstance(record, WireOutage):
         return [_to_outage(record, context, observed_at)]
     (power_kw,), _ = _LIGHT.convert((record.kw,))
-    lamps_count, faults_count = _to_optional(record.lamps), _to_optional(record.faults)
+    lamps_count, faults_count = to_count(record.lamps), to_count(record.faults)
     _check_part(record.lamps_on, lamps_count, "lamps_on: more than lamps")
     _check_part(faults_count, lamps_count, "faults: more than lamps")
     light = LightStatus(
@@ -104,7 +104,7 @@ def _to_feeder(record: WireFeeder, context: ParseContext, observed_at: datetime)
 
 
 def _to_outage(record: WireOutage, context: ParseContext, observed_at: datetime) -> Event:
-    customers_count = _to_optional(record.customers)
+    customers_count = to_count(record.customers)
     _check_part(record.customers_off, customers_count, "customers_off: more than customers")
     restore_at = None
     if isinstance(record.restore_at, datetime):
@@ -116,10 +116,6 @@ def _to_outage(record: WireOutage, context: ParseContext, observed_at: datetime)
         restore_at=restore_at,
     )
     return context.make_event(outage, asset_id=f"unit.{record.unit}", observed_at=observed_at)
-
-
-def _to_optional(count: int | msgspec.UnsetType | None) -> int | None:
-    return None if count is msgspec.UNSET else count
 
 
 def _check_part(part: int | None, whole: int | None, fault: str) -> None:

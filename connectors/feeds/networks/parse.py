@@ -9,7 +9,7 @@ import msgspec
 
 from connectors.feed import ParseContext
 from connectors.records import RecordReader
-from connectors.values import Measured, Measures, RefusedRecordError, check_instant, check_name
+from connectors.values import Measured, Measures, RefusedRecordError, check_instant, check_name, to_count
 from ioc.domain.events import Event, Parsed
 from ioc.domain.kinds import KINDS, CyberAlert, DatabaseCalls, NetLink
 from ioc.domain.quantities import Quality
@@ -91,7 +91,7 @@ def to_events(record: Wire, context: ParseContext) -> list[Event]:
         category=record.category,
         status=record.status,
         opened_at=check_instant(record.opened_at, context.latest_at, what="opened_at"),
-        events_count=None if record.events is msgspec.UNSET else record.events,
+        events_count=to_count(record.events),
     )
     asset_id = f"cyber.{check_name(record.id, what='id').removeprefix('cyber.')}"
     event = context.make_event(

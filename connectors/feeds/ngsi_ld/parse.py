@@ -14,6 +14,7 @@ from connectors.feed import ParseContext
 from connectors.feeds.ngsi_ld.config import NgsiLdConfig
 from connectors.feeds.ngsi_ld.entities import Attribute, Entity, is_number, iterate_numbers, read_body, read_entity
 from connectors.feeds.ngsi_ld.redaction import PERSONAL, TIMES
+from connectors.open_formats import find_first_point, to_place
 from connectors.pseudonym import to_pseudonym
 from connectors.units import convert
 from connectors.values import RefusedRecordError, check_instant
@@ -184,20 +185,7 @@ class NgsiLdParser:
             RefusedRecordError: the axes are swapped, or it is no place on the Earth.
         """
         attribute = entity.attributes.get("location")
-        point = None if attribute is None else _first_point(attribute.value)
-        if point is None:
-            return None, False
-        lon, lat = point
-        position = Position(lon_deg=lon, lat_deg=lat)
-        if not self._is_inside(lon, lat) and self._is_inside(lat, lon):
-            raise RefusedRecordError("location: longitude and latitude are swapped")
-        if not position.is_valid:
-            raise RefusedRecordError("location: not on the Earth")
-        return position, not self._is_inside(lon, lat)
-
-    def _is_inside(self, lon: float, lat: float) -> bool:
-        west, south, east, north = self._region
-        return west <= lon <= east and south <= lat <= north
+        return to_place(None if attribute is None else find_first_point(attribute.value), self._region)
 
 
 def _measure(entity: Entity, model: _Model) -> dict[str, float]:
@@ -267,26 +255,3 @@ def _to_quantity(name: str) -> str:
 
 def _interval_end(value: Any) -> str | None:
     return value.rpartition("/")[2] if isinstance(value, str) else None
-
-
-def _first_point(value: Any) -> tuple[float, float] | None:
-    """Give the point of a geometry, the first one of a line or an area.
-
-    Raises:
-        RefusedRecordError: it is no geometry.
-    """
-    inside = value.get("coordinates") if isinstance(value, dict) else None
-    if inside is None:
-        return None
-    for _ in range(4):
-        if isinstance(inside, list) and inside and isinstance(inside[0], list):
-            inside = inside[0]
-    if (
-        isinstance(inside, list)
-        and len(inside) >= 2
-        and all(
-            isinstance(item, int | float) and not isinstance(item, bool) and abs(item) <= 360 for item in inside[:2]
-        )
-    ):
-        return float(inside[0]), float(inside[1])
-    raise RefusedRecordError("location: not a geometry")

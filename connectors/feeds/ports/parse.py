@@ -9,7 +9,7 @@ import msgspec
 
 from connectors.feed import ParseContext
 from connectors.records import RecordReader
-from connectors.values import RefusedRecordError, check_instant, check_position
+from connectors.values import RefusedRecordError, check_instant, check_position, to_count
 from ioc.domain.events import Event, Parsed
 from ioc.domain.kinds import PortPermit, VesselArrival, VesselDeparture, VesselManifest, VesselSos
 from ioc.domain.quantities import Quality
@@ -132,7 +132,7 @@ def to_events(record: Wire, context: ParseContext) -> list[Event]:
     asset_id = f"vessel.{record.boat.lower()}"
     if isinstance(record, WireSos):
         position, quality = _to_place(record)
-        sos = VesselSos(status=record.status, cause=record.cause or None, pax_count=_known(record.on_board))
+        sos = VesselSos(status=record.status, cause=record.cause or None, pax_count=to_count(record.on_board))
         return [context.make_event(sos, asset_id=asset_id, observed_at=observed_at, position=position, quality=quality)]
     data = _to_paper(record, context)
     # Two papers of a kind within a second are told apart by their trips.
@@ -148,20 +148,20 @@ def _to_paper(
     if isinstance(record, WirePermit):
         return _to_permit(record, context)
     if isinstance(record, WireManifest):
-        children = _known(record.children)
+        children = to_count(record.children)
         if children is not None and children > record.pax:
             raise RefusedRecordError("children: more than passengers")
         return VesselManifest(
-            trip=trip, port=port, pax_count=record.pax, crew_count=_known(record.crew), children_count=children,
+            trip=trip, port=port, pax_count=record.pax, crew_count=to_count(record.crew), children_count=children,
             route=record.route or None,
         )  # fmt: skip
     if isinstance(record, WireDeparture):
         due_at = check_instant(record.due_at, context.received_at + _FARTHEST, what="due_at") if record.due_at else None
         return VesselDeparture(
-            trip=trip, port=port, route=record.route or None, pax_count=_known(record.pax),
-            crew_count=_known(record.crew), due_at=due_at,
+            trip=trip, port=port, route=record.route or None, pax_count=to_count(record.pax),
+            crew_count=to_count(record.crew), due_at=due_at,
         )  # fmt: skip
-    return VesselArrival(trip=trip, port=port, pax_count=_known(record.pax))
+    return VesselArrival(trip=trip, port=port, pax_count=to_count(record.pax))
 
 
 def _to_permit(record: WirePermit, context: ParseContext) -> PortPermit:
@@ -172,7 +172,7 @@ def _to_permit(record: WirePermit, context: ParseContext) -> PortPermit:
         raise RefusedRecordError("valid_until: not after valid_from")
     return PortPermit(
         trip=record.trip, port=record.port, status=record.status, valid_from=valid_from, valid_until=valid_until,
-        route=record.route or None, most_pax_count=_known(record.most_pax),
+        route=record.route or None, most_pax_count=to_count(record.most_pax),
     )  # fmt: skip
 
 
@@ -182,7 +182,3 @@ def _to_place(record: WireSos) -> tuple[Any, Quality | None]:
         return check_position(record.lon, record.lat), None
     except RefusedRecordError:
         return None, Quality.UNCERTAIN
-
-
-def _known(count: int | msgspec.UnsetType | None) -> int | None:
-    return None if count is msgspec.UNSET else count

@@ -9,7 +9,7 @@ import msgspec
 
 from connectors.feed import ParseContext
 from connectors.records import RecordReader
-from connectors.values import Measured, Measures, RefusedRecordError, check_instant, check_name
+from connectors.values import Measured, Measures, RefusedRecordError, check_instant, check_name, to_count
 from ioc.domain.events import Event, Parsed
 from ioc.domain.kinds import KINDS, Directive, IndicatorValue, Milestone, TrainingSession
 
@@ -143,8 +143,8 @@ def _to_session(record: WireTraining, observed_at: datetime) -> TrainingSession:
         topic=record.topic,
         status=record.status,
         held_on=_check_day(record.held_on, observed_at, "held_on"),
-        people_count=None if record.people is msgspec.UNSET else record.people,
-        planned_count=None if record.planned is msgspec.UNSET else record.planned,
+        people_count=to_count(record.people),
+        planned_count=to_count(record.planned),
     )
 
 

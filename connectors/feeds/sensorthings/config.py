@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from connectors.feed import FeedConfig
 from connectors.feeds.sensorthings.properties import KIND_OF_FIELD
+from connectors.open_formats import OpenFormatConfig
 
 
 def _check_field(name: str) -> str:
@@ -33,10 +31,9 @@ class DatastreamConfig(BaseModel):
     unit: str | None = Field(None, min_length=1, max_length=16, description="symbol or code of its unit")
 
 
-class SensorThingsConfig(FeedConfig):
+class SensorThingsConfig(OpenFormatConfig):
     """How SensorThings servers are listened to."""
 
-    expected_period: timedelta = Field(timedelta(minutes=15), description="how often the feed as a whole should speak")
     datastreams: Mapping[str, DatastreamConfig] = Field(
         default_factory=dict, description="id of a datastream to what its observations do not say"
     )
@@ -44,19 +41,3 @@ class SensorThingsConfig(FeedConfig):
     properties: Mapping[str, FieldName] = Field(
         default_factory=dict, description="observed property to a field of ours, before the shipped list"
     )
-    zone: str = Field("Asia/Ho_Chi_Minh", description="time zone of instants that are written without one")
-    region: tuple[float, float, float, float] = Field(
-        (102.0, 7.0, 118.0, 24.0), description="west, south, east, north: where things can be, to notice swapped axes"
-    )
-
-    @field_validator("zone")
-    @classmethod
-    def _check_zone(cls, name: str) -> str:
-        if name not in available_timezones():
-            raise ValueError("no such time zone")
-        return name
-
-    @property
-    def time_zone(self) -> ZoneInfo:
-        """The zone itself."""
-        return ZoneInfo(self.zone)

@@ -14,6 +14,7 @@ from connectors.feed import ParseContext
 from connectors.feeds.sensorthings.config import DatastreamConfig, SensorThingsConfig
 from connectors.feeds.sensorthings.entities import LINK, find_datastream_id, is_datastream, read_body, to_id
 from connectors.feeds.sensorthings.properties import KIND_OF_FIELD, PREFIXES, find_field, to_quantity
+from connectors.open_formats import find_first_point, to_place
 from connectors.transports.mqtt_topics import put_member
 from connectors.units import convert
 from connectors.values import MISSING_NUMBERS, RefusedRecordError, check_instant
@@ -141,19 +142,7 @@ class SensorThingsParser:
         first = locations[0] if isinstance(locations, list) and locations else None
         found = _find_point(feature.get("feature") if isinstance(feature, dict) else None)
         found = found or _find_point(first.get("location") if isinstance(first, dict) else None)
-        if found is None:
-            return None, False
-        lon, lat = found
-        if not self._is_inside(lon, lat) and self._is_inside(lat, lon):
-            raise RefusedRecordError("location: longitude and latitude are swapped")
-        position = Position(lon_deg=lon, lat_deg=lat)
-        if not position.is_valid:
-            raise RefusedRecordError("location: not on the Earth")
-        return position, not self._is_inside(lon, lat)
-
-    def _is_inside(self, lon: float, lat: float) -> bool:
-        west, south, east, north = self._config.region
-        return west <= lon <= east and south <= lat <= north
+        return to_place(found, self._config.region)
 
 
 def _write(entity: Any) -> bytes:
@@ -214,22 +203,10 @@ def _find_unit(about: Mapping[str, Any]) -> str | None:
 
 
 def _find_point(value: Any) -> tuple[float, float] | None:
-    """Give the point of a GeoJSON geometry or feature, the first corner of a line or an area."""
+    """Give the first point of a GeoJSON geometry or feature."""
     if isinstance(value, dict) and isinstance(value.get("geometry"), dict):
         value = value["geometry"]
-    inside = value.get("coordinates") if isinstance(value, dict) else None
-    if inside is None:
-        return None
-    for _ in range(4):
-        if isinstance(inside, list) and inside and isinstance(inside[0], list):
-            inside = inside[0]
-    if not isinstance(inside, list) or len(inside) < 2 or not all(_is_degree(item) for item in inside[:2]):
-        raise RefusedRecordError("location: not a geometry")
-    return float(inside[0]), float(inside[1])
-
-
-def _is_degree(item: Any) -> bool:
-    return isinstance(item, int | float) and not isinstance(item, bool) and abs(item) <= 360
+    return find_first_point(value)
 
 
 def _to_name(text: str) -> str:

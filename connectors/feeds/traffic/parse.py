@@ -10,7 +10,15 @@ import msgspec
 from connectors.feed import ParseContext
 from connectors.pseudonym import to_plate_pseudonym
 from connectors.records import RecordReader
-from connectors.values import Measured, Measures, RefusedRecordError, check_instant, check_name, check_position
+from connectors.values import (
+    Measured,
+    Measures,
+    RefusedRecordError,
+    check_instant,
+    check_name,
+    check_position,
+    to_count,
+)
 from ioc.domain.events import Event, Parsed
 from ioc.domain.kinds import KINDS, PlateRead, TrafficFlow, TrafficIncident
 from ioc.domain.quantities import Quality
@@ -90,7 +98,7 @@ def to_events(record: Wire, context: ParseContext) -> list[Event]:
         severity=record.severity,
         status=record.status,
         road=record.road or None,
-        lanes_closed_count=None if record.lanes_closed is msgspec.UNSET else record.lanes_closed,
+        lanes_closed_count=to_count(record.lanes_closed),
     )
     asset_id = f"incident.{check_name(record.id, what='id')}"
     event = context.make_event(

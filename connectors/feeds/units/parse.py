@@ -9,7 +9,7 @@ import msgspec
 
 from connectors.feed import ParseContext
 from connectors.records import RecordReader
-from connectors.values import RefusedRecordError, check_instant
+from connectors.values import RefusedRecordError, check_instant, to_count
 from ioc.domain.events import Event, Parsed
 from ioc.domain.kinds import UnitReport
 
@@ -53,7 +53,7 @@ def to_events(record: WireReport, context: ParseContext) -> list[Event]:
         report_on=record.report_on,
         status=record.status,
         due_at=check_instant(record.due_at, context.received_at + _FARTHEST_DUE, what="due_at"),
-        items_count=None if record.items is msgspec.UNSET else record.items,
+        items_count=to_count(record.items),
     )
     event = context.make_event(
         report,

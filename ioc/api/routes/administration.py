@@ -3,14 +3,15 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ioc.api.auth import ADMINS, address_of, signed_in
+from ioc.api.auth import ADMINS
+from ioc.api.people import Person, person_with
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms
 from ioc.errors import NotFoundError, RefusedActionError
-from ioc.storage.accounts import Account, Session
+from ioc.storage.accounts import Account
 from ioc.storage.source_keys import SourceKey
 
 
@@ -25,12 +26,9 @@ class NewKey(BaseModel):
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes of accounts, keys and the audit log."""
-    admin = signed_in(api.accounts, *ADMINS)
-
+    admin = person_with(api, *ADMINS)
+    Admin = Annotated[Person, Depends(admin)]  # noqa: N806  it is a type
     routes = APIRouter(prefix="/api/v1", tags=["administration"], dependencies=[Depends(admin)])
-
-    async def note(request: Request, session: Session, action: str, on: str) -> None:
-        await api.audit.note(actor=session.account.name, address=address_of(request), action=action, on=on)
 
     @routes.get("/accounts")
     async def accounts() -> dict[str, Any]:
@@ -38,19 +36,19 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         return {"items": [_show_account(account) for account in await api.accounts.list_accounts()]}
 
     @routes.post("/accounts/{name}/disable", status_code=204)
-    async def disable(request: Request, name: str, session: Annotated[Session, Depends(admin)]) -> Response:
+    async def disable(name: str, by: Admin) -> Response:
         """Close an account: its sessions end now, its walls within minutes."""
-        if name == session.account.name:
+        if name == by.name:
             raise RefusedActionError("own_account", "nobody closes their own account")
         await api.accounts.set_disabled(name, disabled=True)
-        await note(request, session, "account.disable", name)
+        await by.note("account.disable", name)
         return Response(status_code=204)
 
     @routes.post("/accounts/{name}/enable", status_code=204)
-    async def enable(request: Request, name: str, session: Annotated[Session, Depends(admin)]) -> Response:
+    async def enable(name: str, by: Admin) -> Response:
         """Open an account again."""
         await api.accounts.set_disabled(name, disabled=False)
-        await note(request, session, "account.enable", name)
+        await by.note("account.enable", name)
         return Response(status_code=204)
 
     @routes.get("/keys")
@@ -59,21 +57,21 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         return {"items": [_show_key(key) for key in await api.keys.list_keys()]}
 
     @routes.post("/keys", status_code=201)
-    async def add_key(request: Request, wanted: NewKey, session: Annotated[Session, Depends(admin)]) -> dict[str, Any]:
+    async def add_key(wanted: NewKey, by: Admin) -> dict[str, Any]:
         """Make a key for a source. ``key`` is shown here and never again."""
         for feed_id in wanted.feed_ids:
             if feed_id not in api.feeds:
                 raise NotFoundError("feed", feed_id)
         token = await api.keys.add(name=wanted.name, feed_ids=wanted.feed_ids, lifetime=timedelta(days=wanted.days))
         key_id = token.split("_")[1]
-        await note(request, session, "key.add", key_id)
+        await by.note("key.add", key_id)
         return {"key_id": key_id, "key": token}
 
     @routes.delete("/keys/{key_id}", status_code=204)
-    async def revoke_key(request: Request, key_id: str, session: Annotated[Session, Depends(admin)]) -> Response:
+    async def revoke_key(key_id: str, by: Admin) -> Response:
         """End a key; every ingest process refuses it within half a minute."""
         await api.keys.revoke(key_id)
-        await note(request, session, "key.revoke", key_id)
+        await by.note("key.revoke", key_id)
         return Response(status_code=204)
 
     @routes.get("/audit")

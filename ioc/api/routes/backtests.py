@@ -5,18 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alerts.rulebook import Rulebook, RulebookError
 from geo.catalogue import load_units
-from ioc.api.auth import OPERATORS, SUPERVISORS, address_of, signed_in
+from ioc.api.auth import OPERATORS, SUPERVISORS, signed_in
 from ioc.api.paging import check_instant, read_cursor, write_cursor
+from ioc.api.people import Person, person_with
 from ioc.api.problems import problem
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms
 from ioc.errors import InvalidRequestError, NotFoundError
-from ioc.storage.accounts import Session
 from ioc.storage.backtest_runs import BacktestRun, BacktestTask
 
 LONGEST = timedelta(days=400)
@@ -36,20 +36,13 @@ class NewBacktest(BaseModel):
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes of backtests."""
-    supervisor = signed_in(api.accounts, *SUPERVISORS)
+    Supervisor = Annotated[Person, Depends(person_with(api, *SUPERVISORS))]  # noqa: N806  it is a type
     units = {unit.code for unit in load_units(api.geo_directory)}
     reader = Depends(signed_in(api.accounts, *OPERATORS))
     routes = APIRouter(prefix="/api/v1/backtests", tags=["backtests"], dependencies=[reader])
 
-    async def note(request: Request, session: Session, action: str, run_id: UUID, **detail: object) -> None:
-        await api.audit.note(
-            actor=session.account.name, address=address_of(request), action=action, on=str(run_id), detail=detail
-        )
-
     @routes.post("", status_code=202, response_model=None)
-    async def add(
-        request: Request, response: Response, wanted: NewBacktest, session: Annotated[Session, Depends(supervisor)]
-    ) -> dict[str, Any] | Response:
+    async def add(response: Response, wanted: NewBacktest, by: Supervisor) -> dict[str, Any] | Response:
         """Queue a backtest. Faults of the rules come at once, each with its line; nothing is queued then."""
         task = _to_task(wanted, units, services.clock.now())
         try:
@@ -57,9 +50,9 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         except RulebookError as error:
             faults = [{"line": fault.line, "what": fault.what} for fault in error.rule_faults[:_MOST_FAULTS]]
             return problem(422, "rules_have_faults", str(error), faults=faults)
-        run_id = await api.backtests.add(task, created_by=session.account.name)
+        run_id = await api.backtests.add(task, created_by=by.name)
         names = [rule.rule_id for rule in drafts.rules]
-        await note(request, session, "backtest.start", run_id, rules=names[:_MOST_FAULTS], unit=task.unit_code)
+        await by.note("backtest.start", run_id, rules=names[:_MOST_FAULTS], unit=task.unit_code)
         response.headers["Location"] = f"/api/v1/backtests/{run_id}"
         return _show(await api.backtests.get(run_id))
 
@@ -78,12 +71,10 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         return _show(await api.backtests.get(run_id))
 
     @routes.post("/{run_id}/cancel", status_code=202)
-    async def cancel(
-        request: Request, run_id: UUID, session: Annotated[Session, Depends(supervisor)]
-    ) -> dict[str, Any]:
+    async def cancel(run_id: UUID, by: Supervisor) -> dict[str, Any]:
         """Have it stop within seconds; what it found until then stays as a partial result."""
         run = await api.backtests.ask_cancel(run_id)
-        await note(request, session, "backtest.cancel", run_id)
+        await by.note("backtest.cancel", run_id)
         return _show(run)
 
     @routes.get("/{run_id}/result")

@@ -4,13 +4,13 @@ import base64
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from ioc.api.auth import ADMINS, address_of, signed_in
+from ioc.api.auth import ADMINS
+from ioc.api.people import Person, person_with
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms
-from ioc.storage.accounts import Session
 from ioc.storage.letters import LetterState, StoredLetter
 
 
@@ -23,7 +23,7 @@ class Retry(BaseModel):
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes under ``/api/v1/dead-letters``."""
-    admin = signed_in(api.accounts, *ADMINS)
+    admin = person_with(api, *ADMINS)
     routes = APIRouter(prefix="/api/v1/dead-letters", tags=["dead letters"])
 
     @routes.get("", dependencies=[Depends(admin)])
@@ -42,13 +42,10 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         return {**_show(letter), "raw_base64": base64.b64encode(raw).decode("ascii")}
 
     @routes.post("/retry")
-    async def retry(request: Request, wanted: Retry, session: Annotated[Session, Depends(admin)]) -> dict[str, Any]:
+    async def retry(wanted: Retry, by: Annotated[Person, Depends(admin)]) -> dict[str, Any]:
         """Parse letters again; what can be read now goes onto the log."""
         revived_count, left_count = await api.retry_letters(wanted.ids)
-        await api.audit.note(
-            actor=session.account.name, address=address_of(request), action="dead_letters.retry",
-            on=f"{len(wanted.ids)} letters", detail={"revived": revived_count, "left": left_count},
-        )  # fmt: skip
+        await by.note("dead_letters.retry", f"{len(wanted.ids)} letters", revived=revived_count, left=left_count)
         return {"revived": revived_count, "left": left_count}
 
     return routes

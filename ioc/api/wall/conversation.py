@@ -25,7 +25,7 @@ from ioc.errors import IocError, NotFoundError, RefusedActionError, RevisionConf
 from ioc.logs import logger
 from ioc.ports import Clock
 from ioc.storage.accounts import Account
-from ioc.storage.alerts import Action, PostgresAlertStore
+from ioc.storage.alert_actions import Action
 
 _log = logger("wall.socket")
 
@@ -236,8 +236,7 @@ class Conversation:
             known = UUID(alert_id)
         except ValueError as error:
             raise NotFoundError("alert", alert_id) from error
-        store: PostgresAlertStore = self._api.alerts
-        alert = await store.act(known, action)
+        alert: Alert = await self._api.alert_actions.act(known, action)
         await self._api.audit.note(
             actor=self._account.name, address=self._socket.client.host if self._socket.client else "-",
             action=f"alert.{action.type}", on=alert_id, detail={"revision": alert.revision},

@@ -7,15 +7,15 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
 
 from geo.zones import ZoneIndex
 from ioc import telemetry
-from ioc.api.views import ALERT_FIELDS, to_alert_event, to_alert_row, to_ms
+from ioc.api.views import now_ms, to_ms
+from ioc.api.wall.alert_news import AlertNews
 from ioc.api.wall.channels import LogChannel, StateChannel
+from ioc.api.wall.feed_states import FEED_FIELDS, FeedStates, FeedStatuses
 from ioc.api.wall.picture import FIELDS, KEPT, LATEST_KINDS, Names, Picture
 from ioc.api.wall.session import Session
-from ioc.domain.alerts import Alert, AlertEvent
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselPosition
 from ioc.errors import IocError
@@ -35,19 +35,9 @@ SWEEP_TICKS = 2
 LOOK_AGAIN = timedelta(seconds=15)
 """The store is read a second time: what was on its way through the worker at our start is there by then."""
 
-PRELUDE = 1_000
-"""Journal entries that are kept at start for walls that resume from another process."""
-FEED_LATE_PERIODS, FEED_LOST_PERIODS = 2, 3
 _GOOD_RUN = timedelta(minutes=1)
 
-FEED_FIELDS = (
-    "id", "state", "last_at", "received_at", "rate_per_min", "expected_period_s", "assets", "dead_letters",
-)  # fmt: skip
-
 INDICATOR_FIELDS = ("id", "value", "unit", "limit", "at", "q", "spark")
-_TOUCHED = timedelta(hours=24)
-
-FeedStatuses = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
 
 
 class WallHub:
@@ -81,34 +71,32 @@ class WallHub:
         random: Random,
         tick: timedelta = TICK,
     ) -> None:
-        self._log, self._history, self._alerts, self._feed_statuses = log, history, alerts, feed_statuses
+        self._log, self._history = log, history
         self._clock, self._random, self._tick = clock, random, tick
         epoch = self.now_ms()
         fields = {**FIELDS, "kpi:province": INDICATOR_FIELDS, "feeds": FEED_FIELDS}
         self.states = {name: StateChannel(name, names, epoch=epoch) for name, names in fields.items()}
-        self.alert_channel = LogChannel("alerts", ALERT_FIELDS)
+        self._feeds = FeedStates(feed_statuses, self.states["feeds"], clock)
         self._picture = Picture(
             {name: self.states[name] for name in FIELDS}, zones=zones, stale_after=stale_after, name_of=name_of
         )
         self._indicators = indicators
         around = Surroundings(
-            feeds=lambda: self._feeds,
+            feeds=lambda: self._feeds.newest,
             vessels=lambda doing: self._picture.tally.counts[doing],
             vessels_heard=lambda now: self._picture.heard(VesselPosition, now),
         )
         self.board = Board(make_indicators(around, stale_after))
         self.shown: Sequence[Shown] = ()
-        self._open: dict[str, Alert] = {}
         self._sessions: set[Session] = set()
-        self._feeds: Sequence[Mapping[str, Any]] = ()
+        self._news = AlertNews(alerts, self.board, self._sessions, clock)
         self._lag_ms = 0
-        self._journal_at: int | None = None
         self._has_filled = asyncio.Event()
         self.is_following = False
 
     def now_ms(self) -> int:
         """Give the clock in milliseconds since the epoch."""
-        return round(self._clock.now().timestamp() * 1000)
+        return now_ms(self._clock)
 
     @property
     def session_count(self) -> int:
@@ -127,15 +115,16 @@ class WallHub:
 
     def find_channel(self, name: str) -> StateChannel | LogChannel | None:
         """Give a channel by its name."""
-        return self.alert_channel if name == self.alert_channel.name else self.states.get(name)
+        news = self._news.channel
+        return news if name == news.name else self.states.get(name)
 
     async def run(self) -> None:
         """Live until cancelled. While log or store is away, walls keep what they have and its age shows."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep(self._follow_log), name="wall:log")
-            group.create_task(self._keep(self._follow_alerts), name="wall:alerts")
+            group.create_task(self._keep(self._news.follow_alerts), name="wall:alerts")
             group.create_task(self._keep(self._look_again), name="wall:look-again")
-            group.create_task(self._keep(self._watch_feeds), name="wall:feeds")
+            group.create_task(self._keep(self._feeds.watch_feeds), name="wall:feeds")
             group.create_task(self._keep(self._record_indicators), name="wall:indicators")
             group.create_task(self._beat(), name="wall:ticks")
 
@@ -191,62 +180,6 @@ class WallHub:
             if events:
                 self._lag_ms = max(self._lag_ms, _to_lag_ms(now, events[-1].received_at))
 
-    async def _follow_alerts(self) -> None:
-        last = await self._alerts.last_event_id()
-        if self._journal_at is None or last < self._journal_at:
-            await self._read_journal(last)
-            self._journal_at = last
-        async for events in self._alerts.follow(self._journal_at):
-            for event in events:
-                self._take_alert(event)
-            self._journal_at = events[-1].event_id
-            for session in self._sessions:
-                session.notice(self.alert_channel)
-
-    async def _read_journal(self, last: int) -> None:
-        """Begin with what is open, and the newest entries for walls that come from another process."""
-        channel, floor = self.alert_channel, max(0, last - PRELUDE)
-        entries = await self._alerts.events_after(floor, limit=PRELUDE)
-        for alert in await self._alerts.alerts_touched_since(self._clock.now() - _TOUCHED):
-            self.board.take_alert(alert)
-        self._open = {str(alert.alert_id): alert for alert in await self._alerts.open_alerts() if not alert.shadow}
-        for alert in self._open.values():
-            self.board.take_alert(alert)
-        channel.begin(last, ((key, to_alert_row(alert)) for key, alert in self._open.items()), floor=floor)
-        for entry in entries:
-            if entry.event_id <= last and not entry.alert.shadow:
-                channel.append(entry.event_id, to_alert_event(entry), self.now_ms())
-        for session in self._sessions:
-            if channel.name in session.channels:
-                session.restart(channel)
-
-    def _take_alert(self, event: AlertEvent) -> None:
-        if event.alert.shadow:
-            return
-        self.board.take_alert(event.alert)
-        key = str(event.alert_id)
-        known = self._open.get(key)
-        if known is None or known.revision <= event.alert.revision:
-            if event.alert.is_open:
-                self._open[key] = event.alert
-                self.alert_channel.rows[key] = to_alert_row(event.alert)
-            else:
-                self._open.pop(key, None)
-                self.alert_channel.rows.pop(key, None)
-        if self.alert_channel.append(event.event_id, to_alert_event(event), self.now_ms()):
-            telemetry.wall_frames.labels("ev").inc(len(self._sessions))
-
-    async def _watch_feeds(self) -> None:
-        channel = self.states["feeds"]
-        while True:
-            now_ms = self.now_ms()
-            self._feeds = [judge_feed(status, now_ms) for status in await self._feed_statuses()]
-            for name in channel.rows.keys() - {status["feed_id"] for status in self._feeds}:
-                channel.drop(name)
-            for status in self._feeds:
-                channel.put(status["feed_id"], [status["feed_id"], *(status[name] for name in FEED_FIELDS[1:])])
-            await self._clock.sleep(2 * TICK)
-
     async def _beat(self) -> None:
         ticks = 0
         beat_at = self._clock.now()
@@ -299,17 +232,6 @@ class WallHub:
             session.beat(self._lag_ms)
         telemetry.wall_frames.labels("hb").inc(len(self._sessions))
         self._lag_ms = 0
-
-
-def judge_feed(status: Mapping[str, Any], now_ms: int) -> Mapping[str, Any]:
-    """Judge a feed by our own clock too: a report of an intake that has died would stay "live" for ever."""
-    received_at, state = status["received_at"], status["state"]
-    if received_at is None or state == "lost":
-        return status
-    periods = (now_ms - received_at) / 1000 / status["expected_period_s"]
-    if periods > FEED_LOST_PERIODS:
-        return {**status, "state": "lost"}
-    return {**status, "state": "late"} if periods > FEED_LATE_PERIODS else status
 
 
 def _to_minute(at: datetime) -> datetime:

@@ -36,16 +36,3 @@ FROM rule_activation WHERE rule_id = %(rule_id)s ORDER BY activation_id DESC LIM
 INSERT INTO rule_activation (rule_id, lane, state, number, is_roll_back, restores, actor, reason, at)
 VALUES (%(rule_id)s, %(lane)s, %(state)s, %(number)s, %(is_roll_back)s, %(restores)s, %(actor)s, %(reason)s, %(at)s)
 RETURNING activation_id, rule_id, lane, state, number, is_roll_back, restores, actor, reason, at
-
--- name: occurrences
--- Alerts of some rules that stood in a time, each with when it was decided and every severity that it had until the end.
-SELECT alert.rule_id, alert.labels, alert.asset_id, alert.unit_code, alert.title_vi, alert.title_en, alert.observed_at,
-    CASE WHEN alert.ended_at <= %(end)s THEN alert.ended_at END AS ended_at, fired.at AS started_at, had.severities
-FROM alert
-CROSS JOIN LATERAL (SELECT min(at) AS at FROM alert_event AS entry
-                    WHERE entry.alert_id = alert.alert_id AND entry.type = 'fired') AS fired
-CROSS JOIN LATERAL (SELECT array_agg(DISTINCT entry.alert ->> 'severity') AS severities FROM alert_event AS entry
-                    WHERE entry.alert_id = alert.alert_id AND entry.at < %(end)s) AS had
-WHERE alert.rule_id = ANY(%(rule_ids)s) AND alert.started_at < %(end)s
-  AND (alert.ended_at IS NULL OR alert.ended_at > %(start)s) AND fired.at < %(end)s
-ORDER BY fired.at LIMIT %(limit)s

@@ -11,7 +11,8 @@ import yaml
 
 from ioc.api.views import ALERT_FIELDS
 from ioc.api.wall import protocol
-from ioc.api.wall.hub import FEED_FIELDS, INDICATOR_FIELDS
+from ioc.api.wall.feed_states import FEED_FIELDS
+from ioc.api.wall.hub import INDICATOR_FIELDS
 from ioc.api.wall.picture import FIELDS
 
 DOCUMENT = yaml.safe_load((Path(__file__).resolve().parents[3] / "docs" / "asyncapi.yaml").read_text("utf-8"))

@@ -8,7 +8,7 @@ import pytest
 
 from geo.zones import ZoneIndex
 from ioc.api.wall.channels import StateChannel
-from ioc.api.wall.hub import judge_feed
+from ioc.api.wall.feed_states import judge_feed
 from ioc.api.wall.picture import FIELDS, Picture
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event

@@ -17,7 +17,7 @@ from connectors.registry import make_connectors
 from ioc import settings
 from ioc.bootstrap.edge import find_stale_after
 from ioc.bootstrap.knowledge import load_definitions, load_feed_configs, load_feeds
-from ioc.cli.recordings import to_sources
+from ioc.cli.play_options import to_sources
 from ioc.domain.kinds import WaterLevel
 from ioc.errors import ConfigurationError
 from ioc.keys import Keys

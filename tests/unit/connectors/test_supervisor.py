@@ -17,6 +17,7 @@ from ioc.errors import LogUnavailableError, SourceLostError
 from ioc.ports import Sink
 from ioc.retry import Backoff
 from tests.support.feeds import RECEIVED_AT, HastyClock, SteppedClock, eventually, fresh_feed
+from tests.support.tasks import running
 
 
 class FakeConnector:
@@ -45,13 +46,8 @@ async def supervised(
     connectors: Sequence[FakeConnector], clock: HastyClock | SteppedClock, board: FeedBoard, **settings: object
 ) -> AsyncIterator[None]:
     supervisor = Supervisor(connectors, _sink, board, clock, random=Random(1), sweep=timedelta(days=365), **settings)
-    task = asyncio.create_task(supervisor.run())
-    try:
+    async with running(supervisor.run()):
         yield
-    finally:
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
 
 
 @pytest.fixture
