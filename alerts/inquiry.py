@@ -15,7 +15,8 @@ from alerts.conditions.growth import Growth
 from alerts.conditions.index import Index
 from alerts.conditions.standing import Standing
 from alerts.engine import Engine, Step
-from alerts.inquiry_trace import Trace, Watched
+from alerts.inquiry_spy import Spy, Watched
+from alerts.inquiry_trace import Trace
 from alerts.memory import RuleFault
 from alerts.rule import Rule
 from alerts.rulebook import Rulebook
@@ -141,10 +142,12 @@ class Inquiry:
     def __init__(self, rule: Rule, question: Question, world: World) -> None:
         self.rule, self.question, self.world = rule, question, world
         self.trace = Trace(rule, question.asset_id, question.start, question.end)
-        watched = replace(rule, condition=Watched(rule.condition, self.trace))
+        watched = Watched(rule.condition, self.trace)
+        self._spies: Sequence[Spy] = watched.spies
         self._is_alone = not hasattr(rule.condition.bind(rule, 0, world), "on_signal")
-        self._engine = Engine(Rulebook([watched]), world)
+        self._engine = Engine(Rulebook([replace(rule, condition=watched)]), world)
         self._clock: datetime | None = None
+        self._moments = [question.start, question.end]
         self.events_count = 0
         self.fired: list[AlertChange] = []
         self.faults: list[RuleFault] = []
@@ -192,7 +195,8 @@ class Inquiry:
         first = 0
         for place, event in enumerate(events):
             clock = self._clock or event.received_at
-            if event.received_at - clock > _TICK:
+            is_moment = bool(self._moments) and event.received_at > self._moments[0]
+            if event.received_at - clock > _TICK or is_moment:
                 self._step(events[first:place])
                 first = place
                 self._wait(event.received_at)
@@ -203,15 +207,24 @@ class Inquiry:
         """Let time pass to the end of the period: silence has an end as well."""
         if self._clock is not None:
             self._wait(self.question.end)
-        for spy in self.trace.spies:
+        for spy in self._spies:
             spy.look_at_end(self.question.end)
 
     def _wait(self, until: datetime) -> None:
         clock = self._clock or until
+        self._ask(clock)
         while clock < until:
-            clock = min(clock + _TICK, until)
+            clock = min([clock + _TICK, until, *self._moments[:1]])
             self._settle(self._engine.advance(_EVENTS, clock), clock)
+            self._ask(clock)
         self._clock = clock
+
+    def _ask(self, clock: datetime) -> None:
+        """At the beginning and at the end of the period, ask the condition how near it is, though nothing moves."""
+        while self._moments and clock >= self._moments[0]:
+            self._moments.pop(0)
+            for spy in self._spies:
+                spy.ask_everywhere()
 
     def _step(self, events: Sequence[Event]) -> None:
         if events:
@@ -223,7 +236,8 @@ class Inquiry:
             for change in made.changes:
                 # A rule about lasting fires in the period on a report from before it.
                 if change.type is ChangeType.FIRED and any(
-                    self.trace.concerns(at, change.asset_id) for at in (change.observed_at, change.decided_at)
+                    self.trace.concerns(at, change.asset_id) and not self.trace.is_elsewhere(change.labels)
+                    for at in (change.observed_at, change.decided_at)
                 ):
                     self.fired.append(change)
             mine = [fault for fault in made.rule_errors if self.question.start <= fault.at <= self.reads_until]

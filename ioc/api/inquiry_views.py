@@ -9,10 +9,8 @@ from typing import Any
 from alerts.announcement import format_number
 from alerts.inquiry import Answer, Finding, Reason
 from alerts.rule import PROVINCE_TIME
+from ioc.api.approach_texts import Both, say_nearest
 from ioc.api.views import to_ms
-
-Both = tuple[str, str]
-"""Vietnamese, English."""
 
 
 def to_answer(answer: Answer) -> dict[str, Any]:
@@ -129,13 +127,16 @@ def _say_restarted(facts: Mapping[str, Any]) -> Both:
 
 def _say_not_reached(facts: Mapping[str, Any]) -> Both:
     if not facts["levels"]:
+        if facts["nearest"] is not None:
+            return say_nearest(facts["nearest"])
         formulas = "; ".join(facts["formulas"])
         return f"Điều kiện chưa lần nào đúng: {formulas}", f"The condition never held: {formulas}"
     near = facts["levels"][0]
     name, operator, at = near["quantity"], near["operator"], _at(near["at"])
     vi, en = ([format_number(near[key], language) for key in ("value", "limit", "distance")] for language in (0, 1))
-    return f"Gần nhất: {name} = {vi[0]} lúc {at}; ngưỡng {operator} {vi[1]}, còn thiếu {vi[2]}.", (
-        f"Nearest: {name} = {en[0]} at {at}; the limit is {operator} {en[1]}, it lacked {en[2]}."
+    where = (f" · {near['place_vi']}", f" · {near['place_en']}") if "place" in near else ("", "")
+    return f"Gần nhất: {name} = {vi[0]} lúc {at}{where[0]}; ngưỡng {operator} {vi[1]}, còn thiếu {vi[2]}.", (
+        f"Nearest: {name} = {en[0]} at {at}{where[1]}; the limit is {operator} {en[1]}, it lacked {en[2]}."
     )
 
 
@@ -207,6 +208,8 @@ def _say_of_the_readings(reason: Reason, facts: Mapping[str, Any]) -> Both:
             names = ", ".join(f"{item['quantity']} ({item['count']})" for item in facts["missing"])
             return f"Số liệu thiếu: {names} trong {of}.", f"Readings lacked {names}, of {of}."
         case _:
+            if (near := facts.get("nearest")) is not None:
+                return say_nearest(near)
             looked = facts["looked_count"]
             return f"Điều kiện {facts['condition']} đã xét {looked} số liệu và chưa lần nào đúng.", (
                 f"The condition {facts['condition']} looked at {looked} readings and never held."

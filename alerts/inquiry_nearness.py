@@ -1,0 +1,28 @@
+"""How near a rule came in a period, from what its condition says of itself at each judgement (``approaches.py``)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from alerts.approaches import Approach
+
+
+class Nearness:
+    """The nearest of all approaches, and how often each part of them was met."""
+
+    def __init__(self) -> None:
+        self.nearest: Approach | None = None
+        self.asked_count = self.met_count = 0
+        self.asked: Counter[str] = Counter()
+        self.met: Counter[str] = Counter()
+
+    def take(self, approach: Approach) -> None:
+        """Take note of an approach. One that lacked nothing is counted: what came of it others tell."""
+        self.asked_count += 1
+        for part in approach.parts:
+            self.asked[part.what] += 1
+            self.met[part.what] += part.is_met
+        if approach.is_met:
+            self.met_count += 1
+        elif self.nearest is None or approach.nearness > self.nearest.nearness:
+            self.nearest = approach
