@@ -18,13 +18,13 @@ from ioc.domain.kinds import KINDS
 _FIRST = 10
 
 
-def answer(inquiry: Inquiry, more: Sequence[Finding] = ()) -> Answer:
-    """Give the answer of an inquiry that has run to its end, with findings that others made beside."""
+def answer(inquiry: Inquiry, *, is_told: bool = False) -> Answer:
+    """Give the answer of an inquiry that has run to its end; ``is_told`` where an alert is told of beside."""
     quantity, course = course_of(inquiry)
     return Answer(
         question=inquiry.question,
         rule=inquiry.rule,
-        findings=arrange([*more, *_find(inquiry, is_told=any(found.reason is Reason.FIRED for found in more))]),
+        findings=arrange(list(_find(inquiry, is_told=is_told))),
         events_count=inquiry.events_count,
         quantity=quantity,
         course=course,

@@ -130,6 +130,11 @@ class Trace:
         self.placeless_count += not zones
         return True
 
+    def witnessed(self, event: Event) -> None:
+        """Count a reading of the period that came too late for this version of the rule."""
+        if self.came(event, ()):
+            self.late_count += event.lateness > self._rule.lateness
+
     def looked(self, memory: PartitionMemory, index: int, event: Event) -> None:
         """Take note of a reading of the period that the rule has looked at."""
         readings = memory.windows[index].get(reading_key(event))

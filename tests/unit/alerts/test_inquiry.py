@@ -127,6 +127,14 @@ def test_the_rule_fires_on_what_came_as_it_is_now(why):
     assert {item.reason for item in found.findings} == {Reason.FIRES_NOW}
 
 
+def test_what_fired_before_the_period_and_goes_on_in_it_is_no_silence(why):
+    found = why(CROWD, [crowd(minute, 3.0) for minute in range(-20, 60)])
+    assert leading(found) == (Reason.FIRES_NOW, True)
+    assert facts_of(found, Reason.FIRES_NOW)["at"] == at(-15)
+    over = why(CROWD, [crowd(minute, 3.0 if minute < -5 else 0.5) for minute in range(-20, 60)])
+    assert leading(over) == (Reason.LEVEL_NOT_REACHED, True)
+
+
 def test_a_rule_in_shadow_tells_nobody(why):
     found = why(CROWD + "shadow: true\n", [crowd(minute, 3.0) for minute in range(10)])
     assert [item.reason for item in found.findings] == [Reason.SHADOW, Reason.FIRES_NOW]
