@@ -45,6 +45,24 @@ class Part(NamedTuple):
         return min(1.0, away / abs(self.limit)) if self.limit else away / (away + 1.0)
 
 
+class Weight(NamedTuple):
+    """How much was asked for, how much of it was met, and what the rest lacked, summed."""
+
+    asked_count: int
+    met_count: int
+    shortfall: float
+
+    @property
+    def is_all(self) -> bool:
+        """Whether all was met; what is just at a limit lacks nothing and is not."""
+        return self.met_count == self.asked_count
+
+    @property
+    def nearness(self) -> tuple[int, float]:
+        """What orders approaches: how much was met already, then how little the rest lacked."""
+        return self.met_count, -self.shortfall
+
+
 class Approach(NamedTuple):
     """What a condition asked for at an instant, part by part.
 
@@ -58,27 +76,27 @@ class Approach(NamedTuple):
     asset_id: str | None = None
     facts: Mapping[str, str | float] = {}
 
+    def weigh(self) -> Weight:
+        """Say how much was asked for, how much of it was met, and what the rest lacked."""
+        asked_count = met_count = 0
+        shortfall = 0.0
+        ways: dict[str, float] = {}
+        for part in self.parts:
+            if part.one_of:
+                ways[part.one_of] = min(ways.get(part.one_of, math.inf), -1.0 if part.is_met else part.shortfall)
+            else:
+                asked_count += 1
+                met_count += part.is_met
+                shortfall += part.shortfall
+        for lacked in ways.values():
+            met_count += lacked < 0
+            shortfall += max(0.0, lacked)
+        return Weight(asked_count + len(ways), met_count, shortfall)
+
     @property
     def is_met(self) -> bool:
         """Whether nothing was lacking."""
-        return all(any(part.is_met for part in ways) for ways in self._asked())
-
-    @property
-    def nearness(self) -> tuple[int, float]:
-        """What orders approaches: how much was met already, then how little the rest lacked."""
-        return sum(any(part.is_met for part in ways) for ways in self._asked()), -self.shortfall
-
-    @property
-    def shortfall(self) -> float:
-        """What lacked, summed over what was asked for."""
-        return sum(min(part.shortfall for part in ways) for ways in self._asked())
-
-    def _asked(self) -> list[list[Part]]:
-        """Give the parts, those of which one is enough together."""
-        groups: dict[str, list[Part]] = {}
-        for number, part in enumerate(self.parts):
-            groups.setdefault(part.one_of or str(number), []).append(part)
-        return list(groups.values())
+        return self.weigh().is_all
 
 
 def compare(what: str, value: float, operator: str, limit: float, *, one_of: str = "") -> Part:

@@ -78,6 +78,7 @@ class Yardstick:
         numbers = frozenset(name for name, kind in variables.items() if kind in (float, int))
         self._ways = [way for when, _ in formulas for way in read_ways(when, numbers)]
         self.nearest_way: Approach | None = None
+        self._least_shortfall = math.inf
         self._shown = condition.shown if isinstance(condition, Measured) else ""
         self._nearest = [Nearest(level, item) for level, item in _comparisons_of(rule, asset_id)]
         self.is_judged_by_rule = any(item.comparison.quantity not in names for item in self._nearest)
@@ -163,10 +164,10 @@ class Yardstick:
                 for comparison, found in zip(way, sides, strict=True)
                 if found is not None and all(map(math.isfinite, found))
             )
-            found = Approach(at, parts)
-            is_whole = len(parts) == len(way) and not found.is_met
-            if is_whole and (self.nearest_way is None or found.shortfall < self.nearest_way.shortfall):
-                self.nearest_way = found
+            approach = Approach(at, parts)
+            weight = approach.weigh()
+            if len(parts) == len(way) and not weight.is_all and weight.shortfall < self._least_shortfall:
+                self.nearest_way, self._least_shortfall = approach, weight.shortfall
 
     def _note_missing(self, event: Event, readings: Readings | None, values: Mapping[str, object]) -> None:
         asked = {item.comparison.quantity for item in self._nearest}

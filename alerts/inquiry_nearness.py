@@ -12,6 +12,7 @@ class Nearness:
 
     def __init__(self) -> None:
         self.nearest: Approach | None = None
+        self._best = (-1, 0.0)
         self.asked_count = self.met_count = 0
         self.asked: Counter[str] = Counter()
         self.met: Counter[str] = Counter()
@@ -22,7 +23,8 @@ class Nearness:
         for part in approach.parts:
             self.asked[part.what] += 1
             self.met[part.what] += part.is_met
-        if approach.is_met:
+        weight = approach.weigh()
+        if weight.is_all:
             self.met_count += 1
-        elif self.nearest is None or approach.nearness > self.nearest.nearness:
-            self.nearest = approach
+        elif weight.nearness > self._best:
+            self.nearest, self._best = approach, weight.nearness

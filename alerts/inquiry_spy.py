@@ -73,7 +73,9 @@ class Spy:
         self._memory = memory
         key = reading_key(event)
         if is_asked:
+            memory.located[id(event)] = zones  # looked up with its whole batch already
             self._ask(memory, event.asset_id, event.asset_id)
+            del memory.located[id(event)]
         self._note_waits(memory, key, event.received_at)
         look = getattr(self._inner, "on_event", None)
         if look is not None:

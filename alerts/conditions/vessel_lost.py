@@ -166,19 +166,19 @@ class VesselLostEvaluator:
         own = memory.readings("", VesselPosition).get(place)
         if own is None:
             return
-        zones = zones_of(memory, self._world, own)
-        here, harbour = self._places.find(own, zones), self._places.harbour_of(zones)
-        water = here.scope.removeprefix("zone:") if harbour is None else harbour
         watch: Watch | None = memory.forwarded.get((self._index, place))
         if watch is None:
+            zones = zones_of(memory, self._world, own)
+            here, harbour = self._places.find(own, zones), self._places.harbour_of(zones)
             parts = (Part("outside_harbour", harbour is None), Part("under_way", here.is_under_way))
             if not (parts[0].is_met and parts[1].is_met):
-                yield Approach(own.observed_at, parts, water, place)
+                yield Approach(own.observed_at, parts, harbour or here.scope.removeprefix("zone:"), place)
         elif not watch.is_lost:
             silent, patience = memory.clock - self._heard_at(memory, watch), self._patience(watch)
             minutes, limit = silent / timedelta(minutes=1), patience / timedelta(minutes=1)
             met = (Part("outside_harbour", True), Part("under_way", True))
-            yield Approach(memory.clock, (*met, compare("silent_min", minutes, ">=", limit)), water, place)
+            asked = (*met, compare("silent_min", minutes, ">=", limit))
+            yield Approach(memory.clock, asked, watch.scope.removeprefix("zone:"), place)
 
     # Where the water's signals meet
 

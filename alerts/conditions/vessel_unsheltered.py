@@ -100,8 +100,9 @@ class UnshelteredEvaluator(AfloatEvaluator):
         warnings = weather.warnings.values() if isinstance(weather, ZoneWeather) else ()
         onsets = [item.onset_at for item in warnings if item.hazard in self._hazards and at < item.expires_at]
         yield Part("storm_warning", bool(onsets))
-        if onsets:
-            yield compare("to_stop_time_min", max(0.0, (min(onsets) - at) / timedelta(minutes=1)), "<=", 0.0)
+        if not onsets:
+            return
+        yield compare("to_stop_time_min", max(0.0, (min(onsets) - at) / timedelta(minutes=1)), "<=", 0.0)
         position = vessel.event.position if vessel.event is not None else None
         if position is not None and self._harbours:
             outside_m = min(self._world.zones.distance_outside_m(zone_id, position) for zone_id in self._harbours)

@@ -18,6 +18,7 @@ from shapely.geometry.base import BaseGeometry
 from alerts.announcement import asset_subject
 from alerts.approaches import Approach, Part, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
+from alerts.conditions.sea_state import zones_of
 from alerts.conditions.window import compare_levels
 from alerts.memory import PartitionMemory
 from alerts.rule import PROVINCE_TIME, Level, Rule
@@ -195,7 +196,7 @@ class ZoneEvaluator(LeveledEvaluator):
         own = memory.readings("", self._condition.kinds[0]).get(place)
         if own is None or self._condition.happening is Happening.COUNT:
             return
-        zones = () if own.position is None else self.world.zones_at(own.position)
+        zones = zones_of(memory, self.world, own)
         here = next((zone for zone in zones if zone in self._watched), "")
         known = state.zone if isinstance(state, ZoneState) else ""
         if self._condition.happening is Happening.INSIDE:

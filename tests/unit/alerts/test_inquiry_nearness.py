@@ -81,13 +81,18 @@ def met(found: Answer) -> set[str]:
 def test_what_more_is_met_of_is_nearer_whatever_the_rest_lacks():
     one_met = Approach(at(0), (compare("a", 3.0, ">", 2.0), compare("b", 0.0, ">", 9.0)))
     nearly = Approach(at(1), (compare("a", 1.99, ">", 2.0), compare("b", 8.9, ">", 9.0)))
-    assert one_met.nearness > nearly.nearness
+    assert one_met.weigh().nearness > nearly.weigh().nearness
 
 
 def test_of_two_that_lack_the_same_part_the_smaller_lack_is_nearer():
     far, near = (Approach(at(0), (compare("share_pct", value, ">=", 30.0),)) for value in (12.0, 22.0))
-    assert near.nearness > far.nearness
+    assert near.weigh().nearness > far.weigh().nearness
     assert not near.is_met
+
+
+def test_what_is_just_at_a_limit_that_must_be_passed_lacks_nothing_and_is_not_met():
+    weight = Approach(at(0), (compare("pm10_ug_m3", 250.0, ">", 250.0),)).weigh()
+    assert (weight.shortfall, weight.is_all) == (0.0, False)
 
 
 def test_one_of_several_ways_is_enough():
