@@ -39,8 +39,8 @@ class Part(NamedTuple):
         """What it lacks as a share of the limit, from 0 (met) to 1, so that values of different units are compared."""
         if self.is_met:
             return 0.0
-        if self.value is None or self.limit is None or not math.isfinite(self.value):
-            return 1.0
+        if self.value is None or self.limit is None or not math.isfinite(self.value) or self.operator == "!=":
+            return 1.0  # what is equal is not nearly unequal
         away = abs(self.value - self.limit)
         return min(1.0, away / abs(self.limit)) if self.limit else away / (away + 1.0)
 

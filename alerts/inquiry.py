@@ -12,9 +12,6 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from alerts.conditions.growth import Growth
-from alerts.conditions.index import Index
-from alerts.conditions.standing import Standing
 from alerts.engine import Engine, Step
 from alerts.inquiry_spy import Spy, Watched
 from alerts.inquiry_trace import Trace
@@ -32,8 +29,7 @@ _TICK = timedelta(minutes=1)
 """How time passes where nothing came: in steps that the engine does not take for a silence of its own."""
 
 _LEAST_BEFORE, MOST_BEFORE = timedelta(hours=2), timedelta(days=31)
-_INDEX_LOOKS_BACK, _REPORTS_STAND = timedelta(hours=13), timedelta(days=31)
-_AMONG_OTHERS = frozenset({"absence", "cluster", "coincidence", "passage", "share", "spike"})
+_AMONG_OTHERS = frozenset({"absence", "cluster", "coincidence", "on_time", "passage", "share", "spike"})
 """Conditions that need all assets of a kind; other rules with signals need their asset, and all of other kinds."""
 
 
@@ -171,7 +167,9 @@ class Inquiry:
         self.trace = Trace(rule, question.asset_id, question.start, question.end)
         watched = Watched(rule.condition, self.trace)
         self._spies: Sequence[Spy] = watched.spies
-        self._is_alone = not hasattr(rule.condition.bind(rule, 0, world), "on_signal")
+        evaluator = rule.condition.bind(rule, 0, world)
+        self._is_alone = not hasattr(evaluator, "on_signal")
+        self._is_among_others = rule.condition_name in _AMONG_OTHERS or getattr(evaluator, "counts_others", False)
         self._engine = Engine(Rulebook([replace(rule, condition=watched)]), world)
         self._clock: datetime | None = None
         self._moments = [question.start, question.end]
@@ -191,7 +189,7 @@ class Inquiry:
     def needs(self) -> list[Need]:
         """Say which events to read: of the asset where the rule looks at it alone, else of all in its scope."""
         asset_id, names = self.question.asset_id, [kind.KIND for kind in self.rule.condition.kinds]
-        if asset_id is None or self.rule.condition_name in _AMONG_OTHERS:
+        if asset_id is None or self._is_among_others:
             return [Need(kinds=tuple(names), asset_ids=None)]
         own = asset_id.partition(".")[0]
         mine = tuple(name for name in names if self._is_alone or KINDS[name].asset_class == own)
@@ -203,13 +201,7 @@ class Inquiry:
     def reads_from(self) -> datetime:
         """How early the events must begin, so that windows are filled and a ``for`` has run by the period's start."""
         condition = self.rule.condition
-        spans = [*_spans_of(condition), self.rule.lateness]
-        if isinstance(condition, Growth):
-            spans.append(condition.per * (condition.times + 1))
-        if isinstance(condition, Index):
-            spans.append(_INDEX_LOOKS_BACK)
-        if isinstance(condition, Standing):
-            spans.append(_REPORTS_STAND)
+        spans = [*_spans_of(condition), self.rule.lateness, getattr(condition, "reaches_back", timedelta(0))]
         before = max(spans) + max((level.hold_for for level in condition.levels), default=timedelta(0)) + self.rule.gap
         return self.question.start - min(max(before, _LEAST_BEFORE), MOST_BEFORE)
 

@@ -35,6 +35,11 @@ class Growth:
     least: float
     facts: frozenset[str] = field(default=frozenset({"before", "times"}))
 
+    @property
+    def reaches_back(self) -> timedelta:
+        """How old a reading may be that still counts: that of the first span, and one in which it may begin."""
+        return self.per * (self.times + 1)
+
     def bind(self, rule: Rule, index: int, world: World) -> GrowthEvaluator:
         """Make the evaluator."""
         return GrowthEvaluator(rule, index, world, self)

@@ -116,6 +116,7 @@ class ZoneEvaluator(LeveledEvaluator):
         self._watched = frozenset(condition.zones) | world.zone_ids(frozenset(condition.zone_kinds))
         self._outlines: dict[str, BaseGeometry] = {}
         self._scope = f"zone_count:{rule.rule_id}:"
+        self.counts_others = condition.happening is Happening.COUNT
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Follow one position."""

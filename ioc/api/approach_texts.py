@@ -12,20 +12,25 @@ from alerts.rule import PROVINCE_TIME
 Both = tuple[str, str]
 """Vietnamese, English."""
 
-_NUMBERS: Mapping[str, tuple[str, str, str]] = {
+NUMBERS: Mapping[str, tuple[str, str, str]] = {
     "apart_km": ("hiện tượng khác gần nhất cách", "the nearest other hazard is at", "km"),
     "caught_out_min": ("ở ngoài khi thời tiết xấu", "out in the bad weather for", "min"),
+    "declared_count": ("số người khai báo", "people declared", ""),
+    "deviation": ("lệch khỏi số liệu trước", "away from the readings before by", ""),
     "finished_count": ("hồ sơ đã xong", "cases finished", ""),
     "from_harbour_m": ("cách cảng, nơi trú", "distance from a harbour", "m"),
     "gust_m_s": ("gió giật", "gusts", "m/s"),
     "hazards_count": ("số hiện tượng cùng lúc", "hazards at once", ""),
+    "hour_value": ("cả giờ đã được", "the hour came to", ""),
     "inside_count": ("số ở trong vùng", "number inside", ""),
     "least_rise_pct": ("mức tăng thấp nhất", "least rise", "%"),
     "left_count": ("số lượt đã rời", "number that left", ""),
+    "list_missing_min": ("chưa có danh sách", "without its list for", "min"),
     "moved_m": ("cách chỗ neo đậu", "distance from its berth", "m"),
     "on_time_pct": ("tỷ lệ đúng hạn", "share on time", "%"),
     "passage_h": ("thời gian thông qua", "time of passage", "h"),
     "passes_m": ("ổ dông đi qua cách", "the squall passes at", "m"),
+    "readings_count": ("số liệu để so sánh", "readings to compare with", ""),
     "reporting_count": ("số nơi có số liệu", "places with reports", ""),
     "share_pct": ("tỷ lệ toàn tỉnh", "share of the province", "%"),
     "silent_count": ("trạm mất tín hiệu", "stations silent", ""),
@@ -34,20 +39,28 @@ _NUMBERS: Mapping[str, tuple[str, str, str]] = {
     "spans_count": ("số khoảng có số liệu", "spans with values", ""),
     "stations_near_count": ("trạm vượt ngưỡng gần nhau", "stations over the limit near each other", ""),
     "to_stop_time_min": ("còn đến giờ dừng", "to the stop time", "min"),
+    "unseen_min": ("chưa thấy vị trí", "without a position for", "min"),
     "wind_m_s": ("gió", "wind", "m/s"),
 }
 _SHORT_VI = {"min": "phút", "h": "giờ"}
 
-_STATES: Mapping[str, tuple[Both, Both]] = {
+STATES: Mapping[str, tuple[Both, Both]] = {
+    "alone": (
+        ("trạm khác không ghi nhận", "no neighbour showed it"),
+        ("trạm gần cũng ghi nhận", "a neighbour showed it too"),
+    ),
     "at_berth": (("tàu đã neo đậu", "it lay at a berth"), ("tàu không neo đậu", "it lay at no berth")),
     "at_rest": (("tàu nằm yên", "it lay still"), ("tàu đang chạy", "it was under way")),
+    "departed": (("đã rời bến", "it had left"), ("không có tin rời bến", "no departure was told of")),
     "heard_lately": (("có tín hiệu", "it was heard"), ("đã lâu không có tín hiệu", "it had not been heard for long")),
     "inside_zone": (("ở trong vùng", "it was in the zone"), ("không ở trong vùng nào", "it was in no such zone")),
+    "leapt": (("giá trị nhảy vọt", "the value leapt"), ("giá trị không nhảy vọt", "no value leapt")),
     "left_zone": (("đã rời vùng", "it had left"), ("chưa rời vùng", "it had not left")),
     "outside_harbour": (
         ("ở ngoài cảng, nơi trú", "it was outside harbours"),
         ("tàu ở trong cảng hoặc nơi trú", "it was inside a port or shelter"),
     ),
+    "people_counted": (("cảng có đếm người", "the port counted"), ("cảng không đếm người", "the port counted nobody")),
     "set_out_against_it": (
         ("ra khơi khi thời tiết đã xấu", "it set out against the weather"),
         ("tàu đã ở ngoài từ trước", "it was out before the weather turned"),
@@ -61,6 +74,10 @@ _STATES: Mapping[str, tuple[Both, Both]] = {
         ("không có cảnh báo bão cho vùng nước này", "no storm warning for these waters"),
     ),
     "under_way": (("tàu đang chạy", "it was under way"), ("tàu không chạy", "it was not under way")),
+    "usual_known": (
+        ("đã biết mức thường", "what is usual was known"),
+        ("chưa đủ số liệu để biết mức thường", "too few hours to know what is usual"),
+    ),
     "warning": (
         ("có cảnh báo cho vùng nước", "a warning was in force"),
         ("không có cảnh báo cho vùng nước này", "no warning in force over these waters"),
@@ -95,8 +112,8 @@ def say_nearest(near: Mapping[str, Any]) -> Both:
 def _say(part: Mapping[str, Any], language: int) -> str:
     what = part["what"]
     if part["value"] is None:
-        return _STATES[what][not part["is_met"]][language] if what in _STATES else str(what)
-    *names, unit = _NUMBERS.get(what, (what, what, ""))
+        return STATES[what][not part["is_met"]][language] if what in STATES else str(what)
+    *names, unit = NUMBERS.get(what, (what, what, ""))
     shown = f" {_SHORT_VI.get(unit, unit) if language == 0 else unit}" if unit else ""
     value, limit = (format_number(part[key], language) for key in ("value", "limit"))
     text, bound = f"{names[language]} {value}{shown}", f"{part['operator']} {limit}{shown}"

@@ -65,6 +65,10 @@ def _say_fired(alerts: Sequence[Mapping[str, Any]]) -> Both:
         return f"Có {count} cảnh báo, đầu tiên lúc {first}; đã báo: {names}.", (
             f"There were {count} alerts, the first at {first}; told: {names}."
         )
+    if all(alert["shadow"] for alert in alerts):
+        return f"Có {count} cảnh báo, đầu tiên lúc {first}, đều ở chế độ thầm (shadow): không báo cho ai.", (
+            f"There were {count} alerts, the first at {first}, all in shadow: nobody is told."
+        )
     if holds:
         why = ", ".join(holds)
         return f"Có {count} cảnh báo, đầu tiên lúc {first}, nhưng bị giữ lại: {why}.", (

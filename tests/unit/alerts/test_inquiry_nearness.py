@@ -8,21 +8,25 @@ import pytest
 
 import alerts
 from alerts.approaches import Approach, Part, compare
-from alerts.inquiry import Answer, Reason
+from alerts.inquiry import Answer, Inquiry, Question, Reason
 from ioc.domain.kinds import (
     AirReading,
     BorderQueue,
     NowcastCell,
     Outage,
+    PassengerCount,
     Rain,
     TruckStep,
+    VesselDeparture,
+    VesselManifest,
     VesselPosition,
     WeatherObservation,
     WeatherWarning,
 )
 from tests.support.engine_runs import make_event
-from tests.support.inquiries import Asker, at, facts_of, leading
+from tests.support.inquiries import WORLD, Asker, at, facts_of, leading, read_rule
 
+GATE = "gate.bac-luan-1"
 BOAT = "vessel.574000001"
 OUT, IN_PORT = (107.12, 20.86), (106.988, 20.9265)
 UNITS = ("06652", "06655", "06657", "06660", "06667")
@@ -384,3 +388,86 @@ def test_nothing_is_asked_of_conditions_while_the_engine_runs_live(tmp_path):
     called = [path.name for path in root.rglob("*.py") if ".approaches(" in path.read_text("utf-8")]
     named = [path.name for path in root.rglob("*.py") if '"approaches"' in path.read_text("utf-8")]
     assert (called, named) == ([], ["inquiry_spy.py"])
+
+
+# Rules 8, 26, 27
+
+
+def readings_of(asset_id: str, *, peak: float, place):
+    values = [(minute, 20.0 + minute % 3) for minute in range(-120, 60, 5)]
+    return [event(asset_id, AirReading(pm25_ug_m3=peak if minute == 30 else value), minute, place)
+            for minute, value in values]  # fmt: skip
+
+
+def test_a_reading_that_was_not_far_enough_from_those_before_tells_how_far(why):
+    found = why(
+        "sensor.spike", readings_of("air.hong-gai", peak=90.0, place=(107.078, 20.954)), asset_id="air.hong-gai"
+    )
+    [(what, (off, limit))] = lacked(found).items()
+    assert (what, off, nearest(found)["at"]) == ("deviation", 69.0, at(30))
+    assert limit > off
+    assert nearest(found)["facts"] == {"quantity": "pm25_ug_m3"}
+
+
+def test_a_leap_that_a_neighbour_shows_as_well_is_told_with_the_neighbour(why):
+    one, other = (
+        readings_of(name, peak=400.0, place=place)
+        for name, place in (("air.hong-gai", (107.078, 20.954)), ("air.bai-chay", (107.032, 20.962)))
+    )
+    found = why("sensor.spike", [*one, *other], asset_id="air.hong-gai")
+    assert (lacked(found), nearest(found)["facts"]) == ({"alone": (None, None)}, {"neighbours": "air.bai-chay"})
+
+
+def departure(minute: float, pax_count: int | None = 40):
+    data = VesselDeparture(trip="T-1", port="tuan-chau", pax_count=pax_count)
+    return event(BOAT, data, minute)
+
+
+def manifest(minute: float, pax_count: int):
+    return event(BOAT, VesselManifest(trip="T-1", port="tuan-chau", pax_count=pax_count), minute)
+
+
+def test_how_long_a_boat_that_left_showed_no_position_is_told(why):
+    others = [boat(minute, 8.0, asset_id="vessel.2") for minute in range(60)]
+    found = why("trip.unseen", [*others, departure(10), boat(12, 8.0)], asset_id=BOAT)
+    assert lacked(found) == {"unseen_min": (pytest.approx(2.0), 3.0)}
+    assert lacked(why("trip.unseen", [boat(12, 8.0)], asset_id=BOAT)) == {"departed": (None, None)}
+
+
+def test_how_long_a_list_was_missing_and_that_it_gives_the_people_who_left(why):
+    missing = why("trip.manifest", [departure(10), manifest(14, 40)], asset_id=BOAT, until=20)
+    assert lacked(missing) == {"list_missing_min": (pytest.approx(4.0), 5.0)}
+    same = why("trip.manifest", [manifest(5, 40), departure(10)], asset_id=BOAT, until=20)
+    assert lacked(same) == {"declared_count": (40.0, 40.0)}
+
+
+# Rule 33
+
+
+def passengers(days: int, people_of_hour):
+    """Counts every ten minutes of the hour from 9:00 in the province on each of the days, and of the one before."""
+    return [
+        event(GATE, PassengerCount(group="all", in_count=people_of_hour(day) // 6, out_count=0), minute - day * 24 * 60)
+        for day in range(days, -1, -1)
+        for minute in range(-60, 60, 10)
+    ]
+
+
+def test_an_hour_below_twice_what_is_usual_tells_both(why):
+    found = why("border.passengers", passengers(28, lambda day: 600 if day == 0 else 420), asset_id=GATE)
+    assert leading(found) == (Reason.NOT_MET, True)
+    near = nearest(found)
+    assert [(part["value"], part["limit"]) for part in near["parts"]] == [(600.0, 840.0), (600.0, 2500.0)]
+    assert (near["facts"]["expected"], near["facts"]["hour"]) == (420.0, "09:00–10:00")
+
+
+def test_an_hour_with_few_usual_ones_says_so(why):
+    found = why("border.passengers", passengers(5, lambda day: 600), asset_id=GATE)
+    assert lacked(found) == {"hour_value": (600.0, 2500.0), "usual_known": (None, None)}
+    assert nearest(found)["facts"]["usual_hours_count"] == 5.0
+
+
+def test_a_count_in_a_zone_needs_all_that_may_be_in_it_though_one_is_asked_about(tmp_path):
+    rule = read_rule(tmp_path, ZONE)
+    [need] = Inquiry(rule, Question(rule_id="test.zone", asset_id=BOAT, start=at(0), end=at(60)), WORLD).needs
+    assert need.asset_ids is None
