@@ -85,9 +85,10 @@ class Succession:
         turn = self._turns[self._place]
         if events and turn.inquiry is not None:
             turn.inquiry.take(events)
-        for before in self._turns[: self._place]:
+        late = [event for event in events if event.observed_at < turn.start]
+        for before in self._turns[: self._place] if late else ():
             if before.is_asked and before.inquiry is not None:
-                for event in events:
+                for event in late:
                     if before.start <= event.observed_at < before.end:
                         before.inquiry.witness(event)
 

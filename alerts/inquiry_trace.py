@@ -113,12 +113,12 @@ class Trace:
         """Count a reading of the asset; whether it is of the period."""
         if self.asset_id is not None and event.asset_id != self.asset_id:
             return False
+        self.units |= {event.unit_code} if event.unit_code else set()
         if event.observed_at < self._start:
             self.last_before_at = max(event.observed_at, self.last_before_at or event.observed_at)
         if not self._start <= event.observed_at <= self._end:
             return False
         self.readings_count += 1
-        self.units |= {event.unit_code} if event.unit_code else set()
         self.longest_delay = max(self.longest_delay, event.lateness)
         before = self.last_at or self.last_before_at
         if before is not None:
