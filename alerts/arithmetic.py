@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from operator import add, ge, gt, le, lt, mul, sub
-from typing import Any
+from typing import Any, NamedTuple
 
 Reading = Callable[[Mapping[str, Any]], Any]
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {ast.Lt: lt, ast.LtE: le, ast.Gt: gt, ast.GtE: ge}
+_SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {ast.Add: add, ast.Sub: sub, ast.Mult: mul}
 
 
@@ -45,11 +46,57 @@ class PlainFormula:
             return False
 
 
+class PlainComparison(NamedTuple):
+    """One comparison of a formula: its left side as it is written, and both sides to be worked out."""
+
+    text: str
+    operator: str
+    left: Reading
+    right: Reading
+
+    def sides(self, values: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Give both sides; None where a value that they name is missing."""
+        try:
+            return float(self.left(values)), float(self.right(values))
+        except _UnknownError:
+            return None
+
+
+def read_ways(text: str, numbers: frozenset[str]) -> list[list[PlainComparison]]:
+    """Give the ways in which a formula may hold, each the comparisons that must hold together.
+
+    Nothing where it is not plain, or is nested deeper than ways of comparisons.
+    """
+    try:
+        return [_to_way(part, numbers) for part in _parts_of(_parse(text), ast.Or)]
+    except (SyntaxError, _OtherError):
+        return []
+
+
+def _to_way(node: ast.expr, numbers: frozenset[str]) -> list[PlainComparison]:
+    way = []
+    for part in _parts_of(node, ast.And):
+        match part:
+            case ast.Compare(left=left, ops=[comparison], comparators=[right]) if type(comparison) in _SIGNS:
+                sides = _to_reading(left, numbers), _to_reading(right, numbers)
+                way.append(PlainComparison(ast.unparse(left), _SIGNS[type(comparison)], *sides))
+            case _:
+                raise _OtherError
+    return way
+
+
+def _parts_of(node: ast.expr, operator: type[ast.boolop]) -> list[ast.expr]:
+    return node.values if isinstance(node, ast.BoolOp) and isinstance(node.op, operator) else [node]
+
+
+def _parse(text: str) -> ast.expr:
+    return ast.parse(text.replace("&&", " and ").replace("||", " or "), mode="eval").body
+
+
 def _read(text: str, numbers: frozenset[str]) -> Reading | None:
     """Read a formula that CEL has accepted: what is left to see is whether it is of the kind that both read alike."""
     try:
-        tree = ast.parse(text.replace("&&", " and ").replace("||", " or "), mode="eval")
-        return _to_reading(tree.body, numbers)
+        return _to_reading(_parse(text), numbers)
     except (SyntaxError, _OtherError):
         return None
 

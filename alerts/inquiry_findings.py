@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 
 from alerts.conditions.absence import Absence
 from alerts.conditions.asset_limits import AssetLimits
 from alerts.conditions.threshold import Threshold
-from alerts.inquiry import Answer, Fact, Finding, Inquiry, Point, Reason, Span, arrange
-from alerts.inquiry_measures import Nearest
+from alerts.inquiry import Answer, Fact, Finding, Inquiry, Reason, Span, arrange
+from alerts.inquiry_course import course_of
+from alerts.inquiry_facts import describe_approach, describe_limit, describe_nearest, describe_window
 from alerts.inquiry_trace import Hold, Restart
-from alerts.rule import PROVINCE_TIME, Comparison
 from ioc.domain.kinds import KINDS
 
-MOST_POINTS = 500
 _FIRST = 10
 
 
-def answer(inquiry: Inquiry, more: Sequence[Finding] = ()) -> Answer:
-    """Give the answer of an inquiry that has run to its end, with findings that others made beside."""
-    quantity, course = _course_of(inquiry)
+def answer(inquiry: Inquiry, *, is_told: bool = False) -> Answer:
+    """Give the answer of an inquiry that has run to its end; ``is_told`` where an alert is told of beside."""
+    quantity, course = course_of(inquiry)
     return Answer(
         question=inquiry.question,
         rule=inquiry.rule,
-        findings=arrange([*more, *_find(inquiry, is_told=any(found.reason is Reason.FIRED for found in more))]),
+        findings=arrange(list(_find(inquiry, is_told=is_told))),
         events_count=inquiry.events_count,
         quantity=quantity,
         course=course,
@@ -76,7 +75,7 @@ def _find_outside(inquiry: Inquiry) -> Finding | None:
 
 def _find_what_came(inquiry: Inquiry) -> Iterator[Finding]:
     trace, rule = inquiry.trace, inquiry.rule
-    if not trace.readings_count:
+    if not trace.readings_count and not trace.is_about_a_place:
         yield _finding(
             Reason.NO_READINGS,
             is_decisive=not inquiry.fired and trace.wait is None,
@@ -114,12 +113,12 @@ def _find_what_came(inquiry: Inquiry) -> Iterator[Finding]:
 def _find_levels(inquiry: Inquiry) -> Iterator[Finding]:
     """Say of rules that compare values whether there was a value, a limit, and how near they came."""
     stick, trace = inquiry.trace.yardstick, inquiry.trace
-    if not stick.is_known or not trace.evaluated_count:
+    if not stick.is_known or not (trace.evaluated_count or trace.is_about_a_place):
         return
     if stick.measured_count and stick.unlimited_count == stick.measured_count:
         yield _finding(
             Reason.LIMIT_NOT_EFFECTIVE, is_decisive=True,
-            limits=[_describe(severity.value, item) for severity, item in stick.comparisons],
+            limits=[describe_limit(severity.value, item) for severity, item in stick.comparisons],
         )  # fmt: skip
         return
     # A window over a quantity that never came is not on its way to be filled.
@@ -127,7 +126,7 @@ def _find_levels(inquiry: Inquiry) -> Iterator[Finding]:
     if windows:
         yield _finding(
             Reason.WINDOW_NOT_FILLED, is_decisive=not stick.measured_count,
-            windows=[_describe_window(inquiry, name) for name in windows],
+            windows=[describe_window(inquiry, name) for name in windows],
         )  # fmt: skip
     fields: Counter[str] = Counter()
     for name, count in stick.missing.items():
@@ -141,9 +140,11 @@ def _find_levels(inquiry: Inquiry) -> Iterator[Finding]:
             missing=[{"quantity": name, "count": count} for name, count in sorted(fields.items())],
         )  # fmt: skip
     if stick.measured_count and not stick.held_count:
+        way = stick.nearest_way
         yield _finding(
             Reason.LEVEL_NOT_REACHED, is_decisive=True, measured_count=stick.measured_count, formulas=stick.formulas,
-            levels=[_describe_nearest(item) for item in stick.nearest],
+            levels=[describe_nearest(inquiry, item) for item in stick.nearest],
+            nearest=None if way is None else describe_approach(inquiry, way),
         )  # fmt: skip
 
 
@@ -152,7 +153,7 @@ def _find_waiting(inquiry: Inquiry) -> Iterator[Finding]:
     holds = [hold for hold in inquiry.trace.longest_holds() if not hold.fired and hold.needed > timedelta(0)]
     restarted = [hold for hold in holds if hold.since > hold.true_since and hold.until - hold.true_since >= hold.needed]
     is_silent = not inquiry.fired
-    if isinstance(inquiry.rule.condition, Absence):
+    if isinstance(inquiry.rule.condition, Absence) and inquiry.question.asset_id is not None:
         yield from _find_silence(inquiry, inquiry.rule.condition)
     if (wait := inquiry.trace.wait) is not None and is_silent:
         held = wait.until - wait.since
@@ -199,74 +200,36 @@ def _find_silence(inquiry: Inquiry, condition: Absence) -> Iterator[Finding]:
 
 
 def _find_rest(inquiry: Inquiry, *, is_outside: bool) -> Iterator[Finding]:
-    """Say what there is to say of rules that look at states, places and times."""
-    trace, rule = inquiry.trace, inquiry.rule
-    is_silent = not inquiry.fired and not is_outside and trace.wait is None
-    if trace.yardstick.is_known or not trace.evaluated_count:
+    """Say of rules that look at states, places and times, or past one asset, how near they came and what lacked."""
+    trace, rule, near = inquiry.trace, inquiry.rule, inquiry.trace.nearness
+    is_heard = trace.evaluated_count > 0 or trace.is_about_a_place
+    if (inquiry.fired and not _is_of_a_whole(inquiry)) or trace.yardstick.measured_count:
         return
-    if rule.condition.bind(rule, 0, inquiry.world).uses_zones and trace.placeless_count == trace.readings_count:
+    if near.nearest is None and (trace.yardstick.is_known or not is_heard):
+        return
+    is_silent = not (inquiry.fired or is_outside) and trace.wait is None
+    uses_zones = rule.condition.bind(rule, 0, inquiry.world).uses_zones
+    if uses_zones and trace.readings_count and trace.placeless_count == trace.readings_count:
         yield _finding(Reason.OUTSIDE, is_decisive=is_silent, what="zone", readings_count=trace.readings_count)
         return
-    yield _finding(
-        Reason.NOT_MET, is_decisive=is_silent, condition=rule.condition_name, looked_count=trace.evaluated_count,
-        judged_count=trace.judged_count, zones=[zone for zone, _ in trace.zones.most_common(_FIRST)],
-    )  # fmt: skip
+    facts: dict[str, Fact] = {
+        "condition": rule.condition_name, "looked_count": trace.evaluated_count, "judged_count": trace.judged_count,
+        "zones": [zone for zone, _ in trace.zones.most_common(_FIRST)],
+    }  # fmt: skip
+    if near.nearest is not None:
+        asked: list[Fact] = [
+            {"what": what, "met_count": near.met[what], "of_count": count} for what, count in near.asked.items()
+        ]
+        facts |= {"nearest": describe_approach(inquiry, near.nearest), "asked": asked, "all_met_count": near.met_count}
+    yield Finding(reason=Reason.NOT_MET, is_decisive=is_silent and is_heard, facts=facts)
+
+
+def _is_of_a_whole(inquiry: Inquiry) -> bool:
+    """Whether a unit or the province is asked about and only single assets fired: how near the whole came is news."""
+    near = inquiry.trace.nearness.nearest
+    is_whole = inquiry.question.asset_id is None and near is not None and near.asset_id is None
+    return is_whole and all(change.asset_id is not None for change in inquiry.fired)
 
 
 def _finding(why: Reason, /, *, is_decisive: bool, **facts: Fact) -> Finding:
     return Finding(reason=why, is_decisive=is_decisive, facts=facts)
-
-
-def _describe(severity: str, item: Comparison) -> dict[str, Fact]:
-    limit = item.limit
-    return {
-        "severity": severity, "quantity": item.quantity, "operator": item.operator,
-        "in_force_from": [day.isoformat() for day in limit.from_on], "values": list(limit.values),
-    }  # fmt: skip
-
-
-def _describe_nearest(item: Nearest) -> dict[str, Fact]:
-    return {
-        "severity": item.severity.value, "quantity": item.comparison.quantity, "operator": item.comparison.operator,
-        "value": item.value, "limit": item.limit, "distance": item.lacking, "at": item.at,
-    }  # fmt: skip
-
-
-def _describe_window(inquiry: Inquiry, name: str) -> dict[str, Fact]:
-    filling = inquiry.trace.yardstick.fillings[name]
-    window = filling.window
-    return {
-        "name": name, "quantity": window.quantity, "aggregate": window.aggregate.value, "span": window.span,
-        "needs_ratio": window.covers, "best_ratio": max(0.0, filling.best_ratio), "best_at": filling.best_at,
-        "unfilled_count": inquiry.trace.yardstick.missing[name],
-    }  # fmt: skip
-
-
-def _course_of(inquiry: Inquiry) -> tuple[str | None, list[Point]]:
-    """Give the course of the value that came nearest, or of the first that there is."""
-    stick = inquiry.trace.yardstick
-    comparisons = [item.comparison for item in stick.nearest] or [item for _, item in stick.comparisons]
-    item = next((item for item in comparisons if item.quantity in stick.samples), None)
-    quantity = item.quantity if item is not None else next(iter(stick.samples), None)
-    if quantity is None:
-        return None, []
-    samples = sorted(stick.samples[quantity])
-    rises = item is None or item.operator.startswith(">")
-    return quantity, [
-        Point(at=at, value=value, limit=None if item is None else item.limit.on(_day(at)))
-        for at, value in thin_out(samples, rises=rises)
-    ]
-
-
-def thin_out(samples: Sequence[tuple[datetime, float]], *, rises: bool) -> list[tuple[datetime, float]]:
-    """Leave at most 500 samples: of neighbours the one that is nearest to the limit, so that no peak is lost."""
-    if len(samples) <= MOST_POINTS:
-        return list(samples)
-    width = -(-len(samples) // MOST_POINTS)
-    choose = max if rises else min
-    pieces = (samples[place : place + width] for place in range(0, len(samples), width))
-    return [choose(piece, key=lambda sample: sample[1]) for piece in pieces]
-
-
-def _day(at: datetime) -> date:
-    return at.astimezone(PROVINCE_TIME).date()

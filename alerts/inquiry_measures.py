@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from alerts.approaches import Approach, compare
+from alerts.arithmetic import read_ways
 from alerts.conditions.asset_limits import AssetLimits
 from alerts.conditions.window import Measured
 from alerts.expressions import Expression, ExpressionError, variables_of
@@ -25,7 +27,10 @@ _TENTHS = 10
 
 @dataclass(slots=True)
 class Nearest:
-    """The value that came nearest to a limit without passing it; ``lacking`` is what it lacked, in its unit."""
+    """The value that came nearest to a limit without passing it; ``lacking`` is what it lacked, in its unit.
+
+    ``place`` is the unit, zone or thing of whose values it is one, where a rule looks past one asset.
+    """
 
     severity: Severity
     comparison: Comparison
@@ -33,6 +38,7 @@ class Nearest:
     limit: float = math.nan
     lacking: float = math.inf
     at: datetime | None = None
+    place: str = ""
 
     @property
     def share(self) -> float:
@@ -70,11 +76,15 @@ class Yardstick:
         variables = variables_of(kind, [window.name for window in windows])
         formulas = condition.formulas if isinstance(condition, Measured) else ()
         self._formulas = [Expression(when, variables) for when, _ in formulas]
+        numbers = frozenset(name for name, kind in variables.items() if kind in (float, int))
+        self._ways = [way for when, _ in formulas for way in read_ways(when, numbers)]
+        self.nearest_way: Approach | None = None
+        self._least_shortfall = math.inf
         self._shown = condition.shown if isinstance(condition, Measured) else ""
         self._nearest = [Nearest(level, item) for level, item in _comparisons_of(rule, asset_id)]
         self.is_judged_by_rule = any(item.comparison.quantity not in names for item in self._nearest)
         self.fillings = {window.name: Filling(window) for window in windows}
-        self.samples: dict[str, list[tuple[datetime, float]]] = {}
+        self.samples: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
         self.missing: Counter[str] = Counter()
         self.measured_count = self.held_count = self.unlimited_count = 0
 
@@ -94,6 +104,11 @@ class Yardstick:
         return [(item.severity, item.comparison) for item in self._nearest]
 
     @property
+    def judged_quantities(self) -> frozenset[str]:
+        """The values that the rule makes itself and compares."""
+        return frozenset(item.comparison.quantity for item in self._nearest if self.is_judged_by_rule)
+
+    @property
     def formulas(self) -> list[str]:
         """The formulas, where the rule has them in place of comparisons."""
         return [formula.text for formula in self._formulas]
@@ -111,12 +126,12 @@ class Yardstick:
             self._note_missing(event, readings, values)
             self._take(values, event.observed_at)
 
-    def take_judged(self, value: float, at: datetime) -> None:
-        """Take the value that the rule made itself."""
+    def take_judged(self, value: float, at: datetime, place: str = "") -> None:
+        """Take the value that the rule made itself, of one unit, zone or thing."""
         if self.is_judged_by_rule:
-            self._take(dict.fromkeys((item.comparison.quantity for item in self._nearest), value), at)
+            self._take(dict.fromkeys((item.comparison.quantity for item in self._nearest), value), at, place)
 
-    def _take(self, values: Mapping[str, object], at: datetime) -> None:
+    def _take(self, values: Mapping[str, object], at: datetime, place: str = "") -> None:
         day = at.astimezone(PROVINCE_TIME).date()
         is_measured = is_limited = is_over = False
         for item in self._nearest:
@@ -130,15 +145,30 @@ class Yardstick:
             lacking = _lacking(item.comparison, values, limit)
             is_over = is_over or lacking < 0
             if 0 <= lacking < item.lacking:
-                item.value, item.limit, item.lacking, item.at = value, limit, lacking, at
+                item.value, item.limit, item.lacking, item.at, item.place = value, limit, lacking, at, place
         outcomes = [_holds(formula, values) for formula in self._formulas]
         is_measured = is_measured or any(outcome is not None for outcome in outcomes)
+        self._note_ways(values, at)
         self.measured_count += is_measured
         self.held_count += is_over or any(outcome is True for outcome in outcomes)
         self.unlimited_count += is_measured and not is_limited and not self._formulas
         for name in {item.comparison.quantity for item in self._nearest} | ({self._shown} if self._shown else set()):
             if (value := _number(values.get(name))) is not None:
-                self.samples.setdefault(name, []).append((at, value))
+                self.samples.setdefault((name, place), []).append((at, value))
+
+    def _note_ways(self, values: Mapping[str, object], at: datetime) -> None:
+        """Keep the way in which a formula lacked least to hold."""
+        for way in self._ways:
+            sides = [comparison.sides(values) for comparison in way]
+            parts = tuple(
+                compare(comparison.text, found[0], comparison.operator, found[1])
+                for comparison, found in zip(way, sides, strict=True)
+                if found is not None and all(map(math.isfinite, found))
+            )
+            approach = Approach(at, parts)
+            weight = approach.weigh()
+            if len(parts) == len(way) and not weight.is_all and weight.shortfall < self._least_shortfall:
+                self.nearest_way, self._least_shortfall = approach, weight.shortfall
 
     def _note_missing(self, event: Event, readings: Readings | None, values: Mapping[str, object]) -> None:
         asked = {item.comparison.quantity for item in self._nearest}

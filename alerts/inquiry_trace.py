@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from alerts.announcement import Subject
+from alerts.approaches import Approach
 from alerts.conditions.asset_limits import AssetLimits
-from alerts.conditions.leveled import LeveledEvaluator, reading_key
+from alerts.conditions.leveled import reading_key
 from alerts.conditions.window import Measured
 from alerts.inquiry_measures import Yardstick
-from alerts.inquiry_waits import Wait, find_waits
+from alerts.inquiry_nearness import Nearness
+from alerts.inquiry_waits import Wait
 from alerts.memory import PartitionMemory
-from alerts.rule import Bindable, Level, Rule
+from alerts.rule import Level, Rule
 from alerts.series import Verdict
-from alerts.world import World
 from ioc.domain.alerts import Severity
 from ioc.domain.events import Event
-from ioc.domain.kinds import Payload
+from ioc.domain.kinds import KINDS
 from ioc.domain.quantities import Quality
 
 MOST_HOLDS = 100
@@ -69,8 +69,9 @@ class Trace:
     """
 
     def __init__(self, rule: Rule, asset_id: str | None, start: datetime, end: datetime) -> None:
-        self._rule, self._asset_id, self._start, self._end = rule, asset_id, start, end
-        self.yardstick = Yardstick(rule, asset_id)
+        self._rule, self._start, self._end = rule, start, end
+        self.yardstick, self.nearness = Yardstick(rule, asset_id), Nearness()
+        self.asset_id, self.tells_nearness = asset_id, False
         condition = rule.condition
         self._leaves_bad_out = isinstance(condition, AssetLimits) or bool(
             isinstance(condition, Measured) and condition.windows
@@ -84,22 +85,35 @@ class Trace:
         self.longest_silence = timedelta(0)
         self.kinds: Counter[str] = Counter()
         self.zones: Counter[str] = Counter()
+        self.units: set[str] = set()
         self.placeless_count = 0
         self.holds: list[Hold] = []
         self.restarts: list[Restart] = []
         self.wait: Wait | None = None
-        self.spies: list[Spy] = []
         self._going: dict[tuple[str, int], Hold] = {}
         self._true_since: dict[tuple[str, int], datetime] = {}
 
     def concerns(self, at: datetime, asset_id: str | None) -> bool:
-        """Whether something is of the thing and the period that are asked about."""
-        return self._start <= at <= self._end and asset_id in {self._asset_id, None}
+        """Whether something is of the thing and the period that are asked about; without a thing all are."""
+        return self._start <= at <= self._end and (self.asset_id is None or asset_id in {self.asset_id, None})
+
+    def is_elsewhere(self, labels: Sequence[tuple[str, str]]) -> bool:
+        """Whether an alert is about a unit that the asset is not in: a blackout somewhere else is another matter."""
+        units = {value.removeprefix("unit:") for name, value in labels if name in {"blackout", "unit"}}
+        return self.asset_id is not None and bool(units) and bool(self.units) and not units & self.units
+
+    @property
+    def is_about_a_place(self) -> bool:
+        """Whether what is asked about reports nothing itself: a gate, which the rule knows by those that leave it."""
+        own = None if self.asset_id is None else self.asset_id.partition(".")[0]
+        classes = {KINDS[kind.KIND].asset_class for kind in self._rule.condition.kinds}
+        return own is not None and own not in classes and self.nearness.asked_count > 0
 
     def came(self, event: Event, zones: tuple[str, ...]) -> bool:
         """Count a reading of the asset; whether it is of the period."""
-        if self._asset_id is not None and event.asset_id != self._asset_id:
+        if self.asset_id is not None and event.asset_id != self.asset_id:
             return False
+        self.units |= {event.unit_code} if event.unit_code else set()
         if event.observed_at < self._start:
             self.last_before_at = max(event.observed_at, self.last_before_at or event.observed_at)
         if not self._start <= event.observed_at <= self._end:
@@ -116,6 +130,11 @@ class Trace:
         self.placeless_count += not zones
         return True
 
+    def witnessed(self, event: Event) -> None:
+        """Count a reading of the period that came too late for this version of the rule."""
+        if self.came(event, ()):
+            self.late_count += event.lateness > self._rule.lateness
+
     def looked(self, memory: PartitionMemory, index: int, event: Event) -> None:
         """Take note of a reading of the period that the rule has looked at."""
         readings = memory.windows[index].get(reading_key(event))
@@ -129,7 +148,7 @@ class Trace:
             self.yardstick.measure(event, readings)
 
     def judged(
-        self, key: str, verdicts: Sequence[Verdict], at: datetime, moves: Sequence[_Move], subject: Subject
+        self, key: str, verdicts: Sequence[Verdict], at: datetime, moves: Sequence[Move], subject: Subject
     ) -> None:
         """Take note of a judgement: values, and for every level whether it goes on to hold."""
         levels = self._rule.condition.levels
@@ -138,10 +157,19 @@ class Trace:
         if self.concerns(at, subject.asset_id):
             self.judged_count += 1
             value = next((verdict.value for verdict in verdicts if verdict.value is not None), None)
-            if value is not None:
+            if value is not None and not self.tells_nearness:
                 self.yardstick.take_judged(value, at)
 
-    def _follow(self, place: tuple[str, int], level: Level, verdict: Verdict, at: datetime, move: _Move) -> None:
+    def approached(self, approach: Approach) -> None:
+        """Take note of how near the rule came at an instant of the period; values against levels are measured too."""
+        if not self.concerns(approach.at, approach.asset_id):
+            return
+        self.nearness.take(approach)
+        for part in approach.parts:
+            if part.what in self.yardstick.judged_quantities and part.value is not None:
+                self.yardstick.take_judged(part.value, approach.at, approach.place)
+
+    def _follow(self, place: tuple[str, int], level: Level, verdict: Verdict, at: datetime, move: Move) -> None:
         if not verdict.holds or move.active_at is None:
             self._going.pop(place, None)
             self._true_since.pop(place, None)
@@ -182,97 +210,9 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class Move:
     """How a level moved in one judgement; ``pause`` is set where a pause began its ``for`` anew."""
 
     active_at: datetime | None
     fired: bool
     pause: timedelta | None
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A condition whose evaluator is watched."""
-
-    condition: Bindable
-    trace: Trace
-
-    @property
-    def kinds(self) -> tuple[type[Payload], ...]:
-        """Kinds of events that it looks at."""
-        return self.condition.kinds
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Its severities."""
-        return self.condition.levels
-
-    def bind(self, rule: Rule, index: int, world: World) -> Spy:
-        """Make the rule's own evaluator, and the spy that stands before it."""
-        own = replace(rule, condition=self.condition)
-        spy = Spy(self.condition.bind(own, index, world), index, self.trace)
-        self.trace.spies.append(spy)
-        return spy
-
-
-class Spy:
-    """Stands between the engine and an evaluator: passes calls on as they are, and notes what they did."""
-
-    def __init__(self, inner: Any, index: int, trace: Trace) -> None:
-        self._inner, self._index, self._trace = inner, index, trace
-        self._judge = getattr(inner, "judge", None)
-        self._memory: PartitionMemory | None = None
-        if isinstance(inner, LeveledEvaluator):
-            vars(inner)["judge"] = self._judged
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
-        """Pass a reading on."""
-        is_asked = self._trace.came(event, zones)
-        self._memory = memory
-        key = reading_key(event)
-        self._note_waits(memory, key, event.received_at)
-        look = getattr(self._inner, "on_event", None)
-        if look is not None:
-            look(memory, event, zones)
-        self._note_waits(memory, key, event.received_at)
-        if is_asked:
-            self._trace.looked(memory, self._index, event)
-
-    def on_late(self, memory: PartitionMemory, event: Event) -> None:
-        """Pass a reading on that is older than one that came before it."""
-        if self._trace.came(event, ()):
-            self._trace.out_of_order_count += 1
-        look = getattr(self._inner, "on_late", None)
-        if look is not None:
-            look(memory, event)
-
-    def look_at_end(self, end: datetime) -> None:
-        """Take note of what still stands at the end of the period."""
-        if self._memory is not None:
-            for key in list(self._memory.series[self._index]):
-                self._note_waits(self._memory, key, end)
-
-    def _note_waits(self, memory: PartitionMemory, key: str, now: datetime) -> None:
-        for wait in find_waits(self._inner, memory.series[self._index].get(key), now):
-            self._trace.waited(wait)
-
-    def _judged(
-        self, memory: PartitionMemory, key: str, subject: Subject, verdicts: Sequence[Verdict], at: datetime
-    ) -> None:
-        before = memory.series[self._index].get(key)
-        was_active = list(before.active_at) if before is not None else []
-        evaluated_at = None if before is None else before.evaluated_at
-        if self._judge is not None:
-            self._judge(memory, key, subject, verdicts, at)
-        after = memory.series[self._index].get(key)
-        moves = []
-        for place in range(len(verdicts)):
-            active_at = after.active_at[place] if after is not None and after.active_at else None
-            fired = bool(after is not None and after.fired and after.fired[place])
-            held = was_active[place] if place < len(was_active) else None
-            is_anew = held is not None and active_at == at != held and evaluated_at is not None
-            moves.append(_Move(active_at, fired, at - evaluated_at if is_anew and evaluated_at is not None else None))
-        self._trace.judged(key, verdicts, at, moves, subject)

@@ -6,12 +6,14 @@ Where an asset's own readings are (partitions of ``events``) silence is noticed;
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import msgspec
 
 from alerts.announcement import Announcer, Subject, plain_decision
+from alerts.approaches import Approach, compare
 from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule, Texts
 from alerts.rule_files import Table
@@ -191,6 +193,20 @@ class AbsenceEvaluator:
         for event in list(state.quiet.values()):
             if is_blackout or event.received_at <= settled_at:
                 self._announce_single(memory, scope, event, shadow=is_blackout)
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say how much of a unit is silent."""
+        state = memory.series[self._index].get(place)
+        if not isinstance(state, UnitState) or _IN in place:
+            return
+        if asset_id is None or asset_id in state.quiet or asset_id in state.speaking:
+            count, total = len(state.quiet), len(state.quiet) + len(state.speaking)
+            share_pct, limit_pct = 100.0 * count / max(1, total), 100.0 * self._condition.blackout_share
+            parts = (
+                compare("silent_count", float(count), ">=", float(self._condition.blackout_least)),
+                compare("silent_share_pct", share_pct, ">=", limit_pct),
+            )
+            yield Approach(memory.clock, parts, place.removeprefix("unit:"), facts={"stations_count": float(total)})
 
     def _announce_unit(
         self, memory: PartitionMemory, scope: str, state: UnitState, count: int, total: int, *, is_blackout: bool

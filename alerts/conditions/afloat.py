@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from alerts.announcement import Announcer, Subject
+from alerts.approaches import Approach, Part
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
@@ -16,6 +17,7 @@ from alerts.conditions.sea_state import (
     VesselState,
     ZoneWeather,
     vessel_scopes,
+    vessels_near,
     vessels_of,
     zones_of,
 )
@@ -133,6 +135,27 @@ class AfloatEvaluator:
             memory.series[self._index].pop(key, None)
         elif state.last is not None and danger is None and self.rule.keep_firing_for:
             memory.wake_at(at + self.rule.keep_firing_for, self._index, scope)
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say of a vessel that it is in a harbour; of those outside, what of the rule's own is met."""
+        own = memory.readings("", VesselPosition).get(place)
+        if own is not None and (harbour := self._places.harbour_of(zones_of(memory, self._world, own))) is not None:
+            yield Approach(own.observed_at, (Part("outside_harbour", False),), harbour, place)
+        for scope, vessel in vessels_near(memory, self._index, place, asset_id):
+            event = vessel.event
+            if event is None or vessel.is_sheltered:
+                continue
+            age, longest = memory.clock - event.observed_at, _FRESH if vessel.is_under_way else _FRESH_AT_REST
+            parts = [Part("outside_harbour", True)]
+            if age > longest:
+                parts.append(Part("heard_lately", False))
+            else:
+                parts += self._parts(memory, scope, vessel, memory.clock)
+            yield Approach(memory.clock, tuple(parts), scope.removeprefix("zone:"), event.asset_id)
+
+    def _parts(self, memory: PartitionMemory, scope: str, vessel: VesselState, at: datetime) -> Iterator[Part]:
+        """Say what the rule asks for besides a vessel outside harbours, and what of it is met."""
+        raise NotImplementedError
 
     def _subject(self, scope: str, event: Event, danger: Danger | None) -> Subject:
         zone_id = scope.removeprefix("zone:") if scope != OPEN_SEA else None

@@ -8,7 +8,7 @@ those of UTC shifted by whole hours, and it has no summer time: the same hour is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.approaches import Approach, Part, compare
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
 from alerts.hours import DAY_HOURS, HOUR_S, Hours, HourValue
 from alerts.memory import PartitionMemory
@@ -77,6 +78,11 @@ class Baseline:
             "of": "+".join(self.of), "value": self.how.value, "same": self.same, "weeks": self.weeks,
             "enough": self.enough, "least": self.least,
         }  # fmt: skip
+
+    @property
+    def reaches_back(self) -> timedelta:
+        """How old a reading may be that still counts: the first of the weeks, and the hour that runs."""
+        return timedelta(days=7 * self.weeks, hours=1)
 
     def bind(self, rule: Rule, index: int, world: World) -> BaselineEvaluator:
         """Make the evaluator."""
@@ -274,6 +280,25 @@ class BaselineEvaluator(LeveledEvaluator):
             return None
         limit = expected * at if way == "times" else expected + at * spread
         return max(limit, self._condition.least)
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say what the newest hour has come to beside each level's limit, with what was usual."""
+        hours: Hours | None = memory.windows[self.index].get(place)
+        if hours is None or not math.isfinite(hours.newest):
+            return
+        hour, known = int(hours.newest // HOUR_S), self._condition.enough
+        usual, value = hours.same(hour, self._step, self._times), hours.running(hour)
+        found = self._measure(hours, hour, is_over=False)
+        if value is None:
+            return
+        limits = {verdict.limit for verdict in found.verdicts if verdict.limit is not None} if found else set()
+        parts = [compare("hour_value", value, ">", limit, one_of="level") for limit in sorted(limits)]
+        if len(usual) < known and any(reach.way != "above" for reach in self._condition.reaches):
+            parts.append(Part("usual_known", False, one_of="level"))
+        facts: dict[str, str | float] = {"hour": _name_of(hour), "usual_hours_count": float(len(usual))}
+        if found is not None and found.expected is not None:
+            facts["expected"] = found.expected
+        yield Approach(datetime.fromtimestamp(hours.newest, UTC), tuple(parts), place, place, facts)
 
     def _say(self, memory: PartitionMemory, key: str, event: Event, hours: Hours, found: Measured) -> None:
         zone_id = self.world.station_zones.get(event.asset_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.approaches import Approach, Part, compare
 from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.winds import Sent, is_news, nearest_wind, send_wind, wind_of
@@ -201,6 +203,40 @@ class ClusterEvaluator(LeveledEvaluator):
 
     def _value(self, event: Event) -> float:
         return float(getattr(event.data, self._condition.when.quantity, None) or 0.0)
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say of a station how near its value is; of one that is over, how many are near it, and in what wind."""
+        if place != self._scope:
+            own = memory.readings("", self._condition.kinds[0]).get(place)
+            if own is not None and (part := self._compare(own)) is not None and not part.is_met:
+                yield Approach(own.observed_at, (part,), place, place)
+            return
+        state = memory.series[self.index].get(place)
+        if not isinstance(state, ClusterState) or not state.over:
+            return
+        at = max(item.observed_at for item in (*state.over.values(), *state.winds.values()))
+        over = [item for item in state.over.values() if self._is_over(item) and at - item.observed_at <= _GOOD_FOR]
+        for station in over:
+            value = self._compare(station)
+            if value is not None and asset_id in {None, station.asset_id}:
+                near = [other for other in over if self._are_near(station, other)]
+                together = compare("stations_near_count", float(len(near)), ">=", float(self._condition.stations))
+                parts = (value, together, self._compare_wind(state, station, at))
+                yield Approach(at, parts, station.asset_id, station.asset_id)
+
+    def _compare(self, event: Event) -> Part | None:
+        when = self._condition.when
+        value = getattr(event.data, when.quantity, None)
+        limit = when.limit.on(event.observed_at.astimezone(PROVINCE_TIME).date())
+        return None if value is None or limit is None else compare(when.quantity, float(value), when.operator, limit)
+
+    def _compare_wind(self, state: ClusterState, station: Event, at: datetime) -> Part:
+        wind = self._wind_at(state, station, at)
+        return (
+            Part("wind_known", False)
+            if wind is None
+            else compare("wind_m_s", wind, "<", self._condition.wind_below_m_s)
+        )
 
     def new_series(self) -> ClusterState:
         """Make the state of the province."""

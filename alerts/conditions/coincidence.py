@@ -6,7 +6,7 @@ changes, and every half an hour while it lasts. There hazards near each other ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.approaches import Approach, compare
 from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.hazards import IN, LADDER, Hazard, HazardFinder, Told, read_hazard
 from alerts.conditions.leveled import LeveledEvaluator
@@ -148,7 +149,7 @@ class CoincidenceEvaluator(LeveledEvaluator):
             Verdict(bool(together) and level.severity is raised, is_over or bool(together), float(len(together)), None)
             for level in self._condition.levels
         ]
-        names = sorted({str(getattr(item.data, "quantity", "")) for item in together})
+        names = sorted({_name(item) for item in together})
         hazards = [self._condition.hazards[name] for name in names]
         subject = replace(
             asset_subject(
@@ -174,13 +175,32 @@ class CoincidenceEvaluator(LeveledEvaluator):
         best: list[Event] = []
         for item in held:
             near = [other for other in held if self._are_near(item, other)]
-            if len({getattr(other.data, "quantity", "") for other in near}) > 1:
+            if len({_name(other) for other in near}) > 1:
                 best = max(best, near, key=lambda group: (max(map(_rank, group), default=0.0), len(group)))
         return best
 
     def _are_near(self, one: Event, other: Event) -> bool:
         here, there = one.position, other.position
         return here is not None and there is not None and distance_m(here, there) <= self._condition.near_km * 1_000
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say of each hazard that there is how far the nearest other one is."""
+        state = memory.series[self.index].get(place)
+        if not isinstance(state, Coinciding) or not state.now:
+            return
+        at = max(item.observed_at for item in state.now.values())
+        held = [item for item in state.now.values() if _rank(item) and at - item.observed_at <= _GOOD_FOR]
+        count = compare("hazards_count", float(len({_name(item) for item in held})), ">=", 2.0)
+        for item in held:
+            here = item.position
+            if here is None or asset_id not in {None, item.asset_id}:
+                continue
+            others = [other.position for other in held if _name(other) != _name(item)]
+            far_km = min((distance_m(here, there) / 1_000 for there in others if there is not None), default=None)
+            apart = () if far_km is None else (compare("apart_km", far_km, "<=", self._condition.near_km),)
+            hazard = self._condition.hazards[_name(item)]
+            facts = {"hazard_vi": hazard.name_vi, "hazard_en": hazard.name_en}
+            yield Approach(at, (count, *apart), item.asset_id, item.asset_id, facts)
 
     def new_series(self) -> Coinciding:
         """Make the state of the province."""
@@ -192,6 +212,10 @@ class CoincidenceEvaluator(LeveledEvaluator):
 
 def _rank(event: Event) -> float:
     return event.data.value if isinstance(event.data, Observation) else 0.0
+
+
+def _name(event: Event) -> str:
+    return event.data.quantity if isinstance(event.data, Observation) else ""
 
 
 def _severity(event: Event) -> Severity:

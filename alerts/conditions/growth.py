@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
@@ -9,6 +10,7 @@ from itertools import pairwise
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.approaches import Approach, compare
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule
@@ -32,6 +34,11 @@ class Growth:
     times: int
     least: float
     facts: frozenset[str] = field(default=frozenset({"before", "times"}))
+
+    @property
+    def reaches_back(self) -> timedelta:
+        """How old a reading may be that still counts: that of the first span, and one in which it may begin."""
+        return self.per * (self.times + 1)
 
     def bind(self, rule: Rule, index: int, world: World) -> GrowthEvaluator:
         """Make the evaluator."""
@@ -94,6 +101,22 @@ class GrowthEvaluator(LeveledEvaluator):
         verdict = Verdict(holds, not holds, last, None if first is None else first)
         subject = asset_subject(self.world, event, None, before=first or 0.0, times=float(self._condition.times))
         self.judge(memory, event.asset_id, subject, [verdict], event.observed_at)
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say by how much the means of whole spans rose where they rose least."""
+        series, event = memory.series[self.index].get(place), memory.readings("", self._condition.kinds[0]).get(place)
+        if not isinstance(series, GrowthState) or event is None:
+            return
+        span = int(event.observed_at.timestamp() // self._condition.per.total_seconds())
+        means = [self._mean(series, span - back) for back in range(self._condition.times + 1, 0, -1)]
+        known = [mean for mean in means if mean is not None]
+        parts = [compare("spans_count", float(len(known)), ">=", float(len(means)))]
+        if parts[0].is_met and min(known[:-1]) > 0:
+            rises_pct = [100.0 * (after / before - 1) for before, after in pairwise(known)]
+            parts.append(compare("least_rise_pct", min(rises_pct), ">=", self._condition.by_pct))
+        if means[-1] is not None:
+            parts.append(compare(self._condition.quantity, means[-1], ">=", self._condition.least))
+        yield Approach(event.observed_at, tuple(parts), place, place)
 
     def new_series(self) -> GrowthState:
         """Make the state of an asset."""

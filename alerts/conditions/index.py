@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import msgspec
 
@@ -42,6 +43,11 @@ class Index:
     levels: tuple[Level, ...]
     kinds: tuple[type[Payload], ...] = (AirReading,)
     facts: frozenset[str] = field(default=frozenset({"band_vi", "band_en", "pollutant"}))
+
+    @property
+    def reaches_back(self) -> timedelta:
+        """How old a reading may be that still counts: the Nowcast looks at twelve hours and the one that runs."""
+        return timedelta(hours=13)
 
     def bind(self, rule: Rule, index: int, world: World) -> IndexEvaluator:
         """Make the evaluator."""

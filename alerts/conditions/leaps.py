@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 import msgspec
 
+from alerts.approaches import Approach, compare
 from alerts.conditions.watched import Watched, values_of
 from alerts.memory import PartitionMemory
 from alerts.readings import Readings
 from alerts.rule import Rule
 from alerts.series import Series
 from ioc.domain.events import Event, Signal
+from ioc.domain.kinds import KINDS
 from ioc.domain.quantities import Quality
 
 SCOPE = "spike"
@@ -137,6 +139,27 @@ class LeapFinder:
             return 0
         size = 2 if abs(off) > least else 1
         return size if off > 0 else -size
+
+    def measure(self, memory: PartitionMemory, asset_id: str) -> Iterator[Approach]:
+        """Say how far the values of a reading that has just come are from those before it."""
+        for kind, watched in self._watched.items():
+            event = memory.readings("", KINDS[kind].payload).get(asset_id)
+            readings = memory.windows[self._index].get(f"{asset_id}{IN}{kind}")
+            if event is None or readings is None or event.quality == Quality.BAD:
+                continue
+            for number, quantity in enumerate(watched):
+                value = values_of(event, (quantity,)).get(quantity)
+                count = len(readings.times)
+                held = readings.values(number, max(0, count - self._of), count)
+                enough = compare("readings_count", float(len(held)), ">=", float(self._enough))
+                if value is not None and enough.is_met:
+                    middle = median(held)
+                    limit = max(watched[quantity], self._mads * median(abs(item - middle) for item in held))
+                    off = compare("deviation", abs(value - middle), ">", limit)
+                    if not off.is_met:
+                        yield Approach(event.observed_at, (off,), asset_id, asset_id, {"quantity": quantity})
+                elif value is not None:
+                    yield Approach(event.observed_at, (enough,), asset_id, asset_id, {"quantity": quantity})
 
     def restore_part(self, memory: PartitionMemory, key: str, part: int, kept: bytes) -> bool:
         """Take back a part of a station's readings; False when it is of other quantities."""

@@ -7,12 +7,14 @@ move meet (one partition of ``signals``), the nearest weather station decides. B
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
 
 from alerts.announcement import Announcer, Subject
+from alerts.approaches import Approach, Part, compare
 from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.sea_state import IN
 from alerts.conditions.winds import Sent, nearest_wind, send_wind, wind_of
@@ -210,6 +212,28 @@ class MooringEvaluator:
         if moved_m == 0 and boat.last is None:
             memory.series[self._index].pop(key, None)
             memory.dirty.add((self._index, key))
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say how far a boat is from its berth; of one that is off it, what the wind is there."""
+        mine = memory.series[self._index]
+        own = memory.readings("", VesselPosition).get(place)
+        if own is not None and own.position is not None:
+            berth = mine.get(place)
+            parts = [Part("at_berth", isinstance(berth, Berth))]
+            if isinstance(berth, Berth):
+                lay = Position(lon_deg=berth.lon_deg, lat_deg=berth.lat_deg)
+                parts.append(compare(MOVED, distance_m(lay, own.position), ">", self._condition.moved_m))
+            if not parts[-1].is_met:
+                yield Approach(own.observed_at, tuple(parts), place, place)
+        for boat in mine.values() if place == self._scope else ():
+            event = boat.event if isinstance(boat, Adrift) else None
+            if event is not None and isinstance(event.data, Observation) and asset_id in {None, event.asset_id}:
+                station = self._nearest_wind(memory, event, memory.clock)
+                wind = wind_of(station, gusts=True) if station is not None else None
+                limit = self._condition.wind_m_s
+                blows = Part("wind_known", False) if wind is None else compare("wind_m_s", wind, ">=", limit)
+                moved = compare(MOVED, event.data.value, ">", self._condition.moved_m)
+                yield Approach(memory.clock, (Part("at_berth", True), moved, blows), event.asset_id, event.asset_id)
 
     def _nearest_wind(self, memory: PartitionMemory, event: Event, at: datetime) -> Event | None:
         told = (state.event for state in memory.series[self._index].values() if isinstance(state, Adrift))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.approaches import Approach, compare, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.window import compare_levels
 from alerts.memory import PartitionMemory
@@ -104,11 +105,27 @@ class OnTimeEvaluator(LeveledEvaluator):
         changed = readings.add(int(done_at.timestamp()) + own_place, [float(done_at <= due_at)])
         changed |= readings.forget(self._condition.over.total_seconds(), MOST_READINGS)
         memory.dirty_parts.update((self.index, scope, part) for part in changed)
-        newest = readings.times[-1]
-        first, last = readings.find(newest - self._condition.over.total_seconds(), newest)
-        count, in_time = readings.count(0, first, last), readings.total(0, first, last)
+        newest, count, in_time = self._counted(readings)
         if count >= self._condition.least and event.received_at - event.observed_at <= self.rule.lateness:
             self._judge_unit(memory, scope, event, datetime.fromtimestamp(newest, UTC), (count, in_time))
+
+    def _counted(self, readings: Readings) -> tuple[float, int, float]:
+        """Give when the newest was finished, how many were in the days up to then, and how many of them in time."""
+        newest = readings.times[-1]
+        first, last = readings.find(newest - self._condition.over.total_seconds(), newest)
+        return newest, readings.count(0, first, last), readings.total(0, first, last)
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say what share of a unit's work was in time, and whether enough was finished."""
+        readings = memory.windows[self.index].get(place) if place.startswith(self._scope) else None
+        if readings is None or not readings.times:
+            return
+        newest, count, in_time = self._counted(readings)
+        at = datetime.fromtimestamp(newest, UTC)
+        parts = [compare("finished_count", float(count), ">=", float(self._condition.least))]
+        if parts[0].is_met:
+            parts += compare_to_levels(self._condition.levels, {ON_TIME: 100.0 * in_time / count}, at)
+        yield Approach(at, tuple(parts), place.removeprefix(self._scope))
 
     def _judge_unit(
         self, memory: PartitionMemory, scope: str, event: Event, at: datetime, counted: tuple[int, float]

@@ -7,12 +7,14 @@ when it leaves. What is still inside has no time yet: rules about single things 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.approaches import Approach, compare, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.window import compare_levels
 from alerts.memory import PartitionMemory
@@ -128,8 +130,7 @@ class PassageEvaluator(LeveledEvaluator):
         memory.dirty.add((self.index, scope))
         if event.received_at - event.observed_at > self.rule.lateness or len(state.left) < self._condition.least:
             return
-        hours = sorted(value for _, value in state.left.values())
-        value = hours[max(0, math.ceil(self._condition.quantile * len(hours)) - 1)]
+        hours, value = state.left.values(), self._quantile(state)
         verdicts = compare_levels(
             self._condition.levels, {HOURS: value}, event.observed_at.astimezone(PROVINCE_TIME).date()
         )
@@ -141,6 +142,21 @@ class PassageEvaluator(LeveledEvaluator):
                 asset_id=place_id,
             )
             self.judge(memory, scope, subject, verdicts, datetime.fromtimestamp(newest_s, UTC))
+
+    def _quantile(self, state: PassageState) -> float:
+        hours = sorted(value for _, value in state.left.values())
+        return hours[max(0, math.ceil(self._condition.quantile * len(hours)) - 1)]
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say how long those that left a place took, and whether enough have left."""
+        state, place_id = memory.series[self.index].get(place), place.removeprefix(self._scope)
+        if not isinstance(state, PassageState) or not state.left or asset_id not in {None, place_id, *state.left}:
+            return
+        at = datetime.fromtimestamp(max(left_s for left_s, _ in state.left.values()), UTC)
+        parts = [compare("left_count", float(len(state.left)), ">=", float(self._condition.least))]
+        if parts[0].is_met:
+            parts += compare_to_levels(self._condition.levels, {HOURS: self._quantile(state)}, at)
+        yield Approach(at, tuple(parts), place_id, None if asset_id in state.left else place_id)
 
     def _forget(self, state: PassageState, newest_s: float) -> None:
         over_s = self._condition.over.total_seconds()

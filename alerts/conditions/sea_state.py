@@ -85,6 +85,10 @@ class SeaPlaces:
             found = self._known[key] = self._work_out(zones, is_under_way=is_under_way)
         return found
 
+    def harbour_of(self, zones: tuple[str, ...]) -> str | None:
+        """Name the harbour among zones, if one is."""
+        return next((zone for zone in zones if zone in self._harbour), None)
+
     def _work_out(self, zones: tuple[str, ...], *, is_under_way: bool) -> Whereabouts:
         water = next((zone for zone in zones if zone in self._water), None)
         return Whereabouts(
@@ -179,6 +183,18 @@ def vessels_of(memory: PartitionMemory, index: int, scope: str) -> list[tuple[st
     found = [(key, state) for key, state in memory.series[index].items() if key.startswith(prefix)]
     found.sort(key=_key_of)
     return [(key, state) for key, state in found if isinstance(state, VesselState)]
+
+
+def vessels_near(
+    memory: PartitionMemory, index: int, place: str, asset_id: str | None
+) -> list[tuple[str, VesselState]]:
+    """Give the vessels of a water, or the one that a key names, each with its water; with an asset that one alone."""
+    scope, _, name = place.partition(IN)
+    wanted = name or asset_id
+    if wanted is None:
+        return [(scope, state) for _, state in vessels_of(memory, index, scope)]
+    state = memory.series[index].get(f"{scope}{IN}{wanted}")
+    return [(scope, state)] if isinstance(state, VesselState) and asset_id in {None, wanted} else []
 
 
 def weather_of(memory: PartitionMemory, rule: Rule, index: int, scope: str) -> ZoneWeather:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.approaches import Approach, compare, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
 from alerts.conditions.window import compare_levels
 from alerts.memory import PartitionMemory
@@ -117,6 +119,18 @@ class ShareEvaluator(LeveledEvaluator):
             subject, labels=(("scope", "province"),), asset_id=None, unit_code=None, lon_deg=None, lat_deg=None
         )
         self.judge(memory, self._scope, whole_province, verdicts, at)
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say what the share is, and whether enough have told."""
+        state = memory.series[self.index].get(place)
+        if not isinstance(state, ShareState) or not state.told or asset_id not in {None, *state.told}:
+            return
+        at = datetime.fromtimestamp(max(told[0] for told in state.told.values()), UTC)
+        part, whole = (sum(told[number] for told in state.told.values()) for number in (1, 2))
+        parts = [compare("reporting_count", float(len(state.told)), ">=", float(self._condition.least))]
+        if parts[0].is_met and whole > 0:
+            parts += compare_to_levels(self._condition.levels, {SHARE: 100.0 * part / whole}, at)
+        yield Approach(at, tuple(parts), facts={"part": part, "whole": whole})
 
     def new_series(self) -> ShareState:
         """Make the state of the province."""

@@ -7,10 +7,12 @@ or smoke, what one shows alone is suspect.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from alerts.announcement import Announcer, asset_subject, plain_decision
+from alerts.approaches import Approach, Part
 from alerts.conditions.leaps import IN, LeapFinder, Leaping, read_scope
 from alerts.conditions.watched import Watched, kinds_of, names_of, read_watched
 from alerts.memory import PartitionMemory
@@ -147,6 +149,19 @@ class SpikeEvaluator:
                     memory.wake_at(leap.event.received_at + self._condition.settle, self._index, key)
                 if leap.clears_at is not None:
                     memory.wake_at(leap.clears_at, self._index, key)
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say how far a station's values are from those before; of a leap, who shows it too."""
+        leap = memory.series[self._index].get(place)
+        if not isinstance(leap, Leap):
+            yield from self._finder.measure(memory, place)
+        elif leap.event is not None and leap.event.quality == Quality.BAD and leap.is_judged:
+            others = [
+                other.event.asset_id for _, other in self._shown_by(memory, place, leap) if other.event is not None
+            ]
+            parts = (Part("leapt", True), Part("alone", not others))
+            facts: dict[str, str | float] = {"neighbours": ", ".join(others)}
+            yield Approach(leap.event.observed_at, parts, leap.event.asset_id, leap.event.asset_id, facts)
 
     def _shown_by(self, memory: PartitionMemory, key: str, leap: Leap) -> list[tuple[str, Leap]]:
         """Give the neighbours that leapt in the same direction at about the same time."""

@@ -42,6 +42,11 @@ class Standing:
     renewed: bool = gained(False)
     facts: frozenset[str] = field(default=frozenset({"days", "hours", "minutes"}))
 
+    @property
+    def reaches_back(self) -> timedelta:
+        """How old a report may be that still stands, as far as anybody asks."""
+        return timedelta(days=31)
+
     def bind(self, rule: Rule, index: int, world: World) -> StandingEvaluator:
         """Make the evaluator."""
         return StandingEvaluator(rule, index, world, self)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from alerts.announcement import Subject
+from alerts.approaches import Approach, Part, compare
 from alerts.conditions.trips import FACTS, IN, TripEvaluator, TripState
 from alerts.memory import PartitionMemory
 from alerts.rule import Level, Rule
@@ -87,3 +89,28 @@ class ManifestEvaluator(TripEvaluator):
             labels=(("asset", event.asset_id), ("trip", key.partition(IN)[2])),
             input_ids=inputs or subject.input_ids,
         )
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say of a boat's trips for how long the list was missing, or whom it declares beside those that left."""
+        name, _, _ = place.partition(IN)
+        held = {
+            key: state for key, state in memory.series[self.index].items() if f"{key}{IN}".startswith(f"{place}{IN}")
+        }
+        trips = [state for state in held.values() if isinstance(state, TripState) and state.departure is not None]
+        if not trips:
+            yield Approach(memory.clock, (Part("departed", False),), name, name)
+        for trip in trips:
+            yield Approach(memory.clock, (Part("departed", True), *self._compare(memory, trip)), name, name)
+
+    def _compare(self, memory: PartitionMemory, trip: TripState) -> Iterator[Part]:
+        left = trip.departure.data if trip.departure is not None else None
+        declared = trip.manifest.data if trip.manifest is not None else None
+        if declared is None and trip.departure is not None:
+            missing, minute = memory.clock - trip.departure.observed_at, timedelta(minutes=1)
+            yield compare("list_missing_min", missing / minute, ">=", self._within / minute)
+        elif isinstance(left, VesselDeparture) and isinstance(declared, VesselManifest):
+            if left.pax_count is None:
+                yield Part("people_counted", False)
+            else:
+                is_other = declared.pax_count != left.pax_count
+                yield Part("declared_count", is_other, float(declared.pax_count), float(left.pax_count), "!=")

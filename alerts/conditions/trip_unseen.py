@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from alerts.approaches import Approach, Part, compare
 from alerts.conditions.trips import FACTS, LONGEST_TRIP, TripEvaluator, TripState
 from alerts.memory import BEGINNING, PartitionMemory
 from alerts.rule import Level, Rule
@@ -91,3 +93,14 @@ class UnseenEvaluator(TripEvaluator):
         minutes = (memory.clock - event.observed_at) / timedelta(minutes=1)
         limit = self._within / timedelta(minutes=1)
         self._say(memory, key, state, event, [Verdict(True, False, minutes, limit)])
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say of a boat that has left for how long it has shown no position."""
+        state = memory.series[self.index].get(place)
+        departure = state.departure if isinstance(state, TripState) else None
+        if departure is None:
+            yield Approach(memory.clock, (Part("departed", False),), place, place)
+        elif asset_id in {None, place}:
+            unseen, minute = memory.clock - departure.observed_at, timedelta(minutes=1)
+            parts = (Part("departed", True), compare("unseen_min", unseen / minute, ">=", self._within / minute))
+            yield Approach(memory.clock, parts, place, place)

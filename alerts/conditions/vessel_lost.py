@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -10,6 +11,7 @@ import msgspec
 import numpy as np
 
 from alerts.announcement import Announcer, Subject, plain_decision
+from alerts.approaches import Approach, Part, compare
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
@@ -143,9 +145,7 @@ class VesselLostEvaluator:
         watch: Watch | None = memory.forwarded.get((self._index, key))
         if watch is None or watch.is_lost:
             return
-        event = watch.event
-        heard_at = event.received_at if memory.resumed_from is None else max(event.received_at, memory.resumed_from)
-        patience = max(self._condition.least, timedelta(seconds=watch.interval_s * self._condition.intervals))
+        event, heard_at, patience = watch.event, self._heard_at(memory, watch), self._patience(watch)
         if heard_at + patience > memory.clock:
             memory.armed[self._index].add(key)
             memory.wake_at(heard_at + patience, self._index, key)
@@ -153,6 +153,32 @@ class VesselLostEvaluator:
         watch.is_lost = True
         lost = msgspec.structs.replace(event, quality=Quality.STALE, received_at=memory.clock)
         memory.signals.append(Signal(scope=watch.scope, event=lost))
+
+    def _heard_at(self, memory: PartitionMemory, watch: Watch) -> datetime:
+        heard_at = watch.event.received_at
+        return heard_at if memory.resumed_from is None else max(heard_at, memory.resumed_from)
+
+    def _patience(self, watch: Watch) -> timedelta:
+        return max(self._condition.least, timedelta(seconds=watch.interval_s * self._condition.intervals))
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say how long a vessel at sea has been silent; of another, why it is not missed."""
+        own = memory.readings("", VesselPosition).get(place)
+        if own is None:
+            return
+        watch: Watch | None = memory.forwarded.get((self._index, place))
+        if watch is None:
+            zones = zones_of(memory, self._world, own)
+            here, harbour = self._places.find(own, zones), self._places.harbour_of(zones)
+            parts = (Part("outside_harbour", harbour is None), Part("under_way", here.is_under_way))
+            if not (parts[0].is_met and parts[1].is_met):
+                yield Approach(own.observed_at, parts, harbour or here.scope.removeprefix("zone:"), place)
+        elif not watch.is_lost:
+            silent, patience = memory.clock - self._heard_at(memory, watch), self._patience(watch)
+            minutes, limit = silent / timedelta(minutes=1), patience / timedelta(minutes=1)
+            met = (Part("outside_harbour", True), Part("under_way", True))
+            asked = (*met, compare("silent_min", minutes, ">=", limit))
+            yield Approach(memory.clock, asked, watch.scope.removeprefix("zone:"), place)
 
     # Where the water's signals meet
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,6 +11,7 @@ import shapely
 from shapely.geometry import LineString, Point
 from shapely.geometry.base import BaseGeometry
 
+from alerts.approaches import Part, compare
 from alerts.conditions.afloat import AfloatEvaluator, Danger
 from alerts.conditions.sea_state import OPEN_SEA, SEA_FORWARDS, SquallCells, VesselState
 from alerts.memory import PartitionMemory
@@ -23,6 +25,7 @@ from ioc.domain.kinds import NowcastCell, Payload, VesselPosition
 
 _KNOT_M_S = METRES_PER_NAUTICAL_MILE / 3_600
 _MOST_CELLS = 64
+_Path = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +108,22 @@ class SquallEvaluator(AfloatEvaluator):
 
         Seen from the cell, the vessel moves along one straight line.
         """
+        path, ahead_s = self._path(cell, vessel, at)
+        if path is None:
+            return None
+        start, end = path
+        outline, path_m = self._outline(cell), math.dist(start, end)
+        if outline.intersects(Point(start)):
+            return 0.0
+        if path_m == 0 or not outline.intersects(line := LineString([start, end])):
+            return None
+        return float(outline.intersection(line).distance(Point(start))) / path_m * ahead_s / 60
+
+    def _path(self, cell: Event, vessel: Event, at: datetime) -> tuple[_Path | None, float]:
+        """Give where a vessel is seen from a cell, in metres: now, and after the seconds that are looked ahead."""
         data, speed = cell.data, vessel.data
         if not isinstance(data, NowcastCell) or not isinstance(speed, VesselPosition) or vessel.lon_deg is None:
-            return None
+            return None, 0.0
         east, north = PROVINCE_PLANE.metres_per_degree
         cell_m_s = _velocity(data.move_dir_deg, data.move_m_s)
         vessel_m_s = _velocity(speed.cog_deg, None if speed.sog_kn is None else speed.sog_kn * _KNOT_M_S)
@@ -121,12 +137,18 @@ class SquallEvaluator(AfloatEvaluator):
             )
             for s in (0.0, ahead_s)
         )
-        outline, path_m = self._outline(cell), math.dist(start, end)
-        if outline.intersects(Point(start)):
-            return 0.0
-        if path_m == 0 or not outline.intersects(path := LineString([start, end])):
-            return None
-        return float(outline.intersection(path).distance(Point(start))) / path_m * ahead_s / 60
+        return (start, end), ahead_s
+
+    def _parts(self, memory: PartitionMemory, scope: str, vessel: VesselState, at: datetime) -> Iterator[Part]:
+        state, event = memory.series[self._index].get(scope), vessel.event
+        cells = state.cells.values() if isinstance(state, SquallCells) else ()
+        live = [cell for cell in cells if _is_live(cell, at)]
+        yield Part("squall_cell", bool(live))
+        margin_m = self._condition.margin_m
+        paths = [] if event is None else [(cell, self._path(cell, event, at)[0]) for cell in live]
+        passes_m = [float(self._outline(cell).distance(LineString(path))) for cell, path in paths if path is not None]
+        if passes_m:
+            yield compare("passes_m", min(passes_m) + margin_m, "<=", margin_m)
 
     def _outline(self, cell: Event) -> BaseGeometry:
         found = self._outlines.get(bytes(cell.event_id))

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from alerts.approaches import Part, compare
 from alerts.conditions.afloat import AfloatEvaluator, Danger
-from alerts.conditions.sea_state import SEA_FORWARDS, VesselState, take_weather, weather_of, weather_scopes
+from alerts.conditions.sea_state import (
+    SEA_FORWARDS,
+    VesselState,
+    ZoneWeather,
+    take_weather,
+    weather_of,
+    weather_scopes,
+)
 from alerts.memory import PartitionMemory
 from alerts.rule import PROVINCE_TIME, Level, Rule
 from alerts.rule_files import Table
@@ -84,3 +93,17 @@ class UnshelteredEvaluator(AfloatEvaluator):
         return position is not None and any(
             self._world.zones.distance_outside_m(zone_id, position) <= self._near_m for zone_id in self._harbours
         )
+
+    def _parts(self, memory: PartitionMemory, scope: str, vessel: VesselState, at: datetime) -> Iterator[Part]:
+        yield Part("at_rest", not vessel.is_under_way)
+        weather = memory.series[self._index].get(scope)
+        warnings = weather.warnings.values() if isinstance(weather, ZoneWeather) else ()
+        onsets = [item.onset_at for item in warnings if item.hazard in self._hazards and at < item.expires_at]
+        yield Part("storm_warning", bool(onsets))
+        if not onsets:
+            return
+        yield compare("to_stop_time_min", max(0.0, (min(onsets) - at) / timedelta(minutes=1)), "<=", 0.0)
+        position = vessel.event.position if vessel.event is not None else None
+        if position is not None and self._harbours:
+            outside_m = min(self._world.zones.distance_outside_m(zone_id, position) for zone_id in self._harbours)
+            yield compare("from_harbour_m", outside_m, ">", self._near_m)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from alerts.announcement import Announcer, Subject
+from alerts.approaches import Approach, Part, compare
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
@@ -17,6 +18,7 @@ from alerts.conditions.sea_state import (
     active_warning,
     take_weather,
     vessel_scopes,
+    vessels_near,
     vessels_of,
     weather_of,
     weather_scopes,
@@ -196,6 +198,40 @@ class VesselWarnedEvaluator:
             if gust >= self._condition.gust_m_s:
                 return _HAZARDS["wind"], gust, self._condition.gust_m_s
         return None, None, None
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say of a vessel whether it is under way outside harbours; of those in a water, what its weather lacks."""
+        own = memory.readings("", VesselPosition).get(place)
+        if own is not None:
+            zones = zones_of(memory, self._world, own)
+            harbour, here = self._places.harbour_of(zones), self._places.find(own, zones)
+            parts = (Part("under_way", here.is_under_way), Part("outside_harbour", harbour is None))
+            if not all(part.is_met for part in parts):
+                water = here.scope.removeprefix("zone:")
+                yield Approach(own.observed_at, parts, water if harbour is None else harbour, place)
+        for scope, vessel in vessels_near(memory, self._index, place, asset_id):
+            if vessel.event is not None:
+                fit = [Part("under_way", vessel.is_under_way), Part("outside_harbour", not vessel.is_sheltered)]
+                fit += self._compare(memory, scope, vessel) if vessel.out_since is not None else []
+                yield Approach(memory.clock, tuple(fit), scope.removeprefix("zone:"), vessel.event.asset_id)
+
+    def _compare(self, memory: PartitionMemory, scope: str, vessel: VesselState) -> Iterator[Part]:
+        """Say what the weather over a vessel that is out lacks, and where it is bad, since when that must be so."""
+        weather, at = memory.series[self._index].get(scope), memory.clock
+        if not isinstance(weather, ZoneWeather):
+            weather = ZoneWeather(shape=self.rule.condition_name)
+        is_bad = self._find_hazard(weather, at)[0] is not None
+        yield Part("warning", active_warning(weather, at) is not None, one_of="weather")
+        fresh = [(wind, gust) for told_at, wind, gust in weather.winds.values() if at - told_at <= _WIND_GOOD_FOR]
+        if fresh:
+            limits = (("wind_m_s", self._condition.wind_m_s), ("gust_m_s", self._condition.gust_m_s))
+            for number, (name, limit) in enumerate(limits):
+                yield compare(name, max(winds[number] for winds in fresh), ">=", limit, one_of="weather")
+        if is_bad and weather.bad_since is not None and vessel.out_since is not None:
+            yield Part("set_out_against_it", vessel.out_since > weather.bad_since, one_of="exposure")
+            limit_min = self._condition.grace / timedelta(minutes=1)
+            bad_min = max(0.0, (at - weather.bad_since) / timedelta(minutes=1))
+            yield compare("caught_out_min", bad_min, ">=", limit_min, one_of="exposure")
 
     def _subject(self, scope: str, event: Event, hazard: tuple[str, str]) -> Subject:
         zone_id = scope.removeprefix("zone:") if scope != OPEN_SEA else None

@@ -7,6 +7,7 @@ Whether a thing is in is known where its own positions are; how many are in is j
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,9 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from alerts.announcement import asset_subject
+from alerts.approaches import Approach, Part, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
+from alerts.conditions.sea_state import zones_of
 from alerts.conditions.window import compare_levels
 from alerts.memory import PartitionMemory
 from alerts.rule import PROVINCE_TIME, Level, Rule
@@ -113,6 +116,7 @@ class ZoneEvaluator(LeveledEvaluator):
         self._watched = frozenset(condition.zones) | world.zone_ids(frozenset(condition.zone_kinds))
         self._outlines: dict[str, BaseGeometry] = {}
         self._scope = f"zone_count:{rule.rule_id}:"
+        self.counts_others = condition.happening is Happening.COUNT
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Follow one position."""
@@ -180,6 +184,27 @@ class ZoneEvaluator(LeveledEvaluator):
         subject = asset_subject(self.world, event, zone, count=count)
         whole = replace(subject, labels=(("zone", zone),), asset_id=None)
         self.judge(memory, scope, whole, verdicts, datetime.fromtimestamp(newest, UTC))
+
+    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+        """Say how many are in a zone; where the rule is about things, whether one is where it asks for."""
+        state = memory.series[self.index].get(place)
+        if place.startswith(self._scope):
+            if isinstance(state, ZoneState) and state.inside and asset_id in {None, *state.inside}:
+                at = datetime.fromtimestamp(max(state.inside.values()), UTC)
+                parts = compare_to_levels(self._condition.levels, {INSIDE: float(len(state.inside))}, at)
+                yield Approach(at, tuple(parts), place.removeprefix(self._scope))
+            return
+        own = memory.readings("", self._condition.kinds[0]).get(place)
+        if own is None or self._condition.happening is Happening.COUNT:
+            return
+        zones = zones_of(memory, self.world, own)
+        here = next((zone for zone in zones if zone in self._watched), "")
+        known = state.zone if isinstance(state, ZoneState) else ""
+        if self._condition.happening is Happening.INSIDE:
+            yield Approach(own.observed_at, (Part("inside_zone", bool(here)),), here or known, place)
+        else:
+            parts = (Part("was_inside_zone", bool(known)), Part("left_zone", bool(known) and not here))
+            yield Approach(own.observed_at, parts, here or known, place)
 
     def _distance_m(self, event: Event, zone: str) -> float:
         outline = self._outlines.get(zone)

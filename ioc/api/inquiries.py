@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 
-from alerts.inquiry import Answer, Fact, Finding, Inquiry, Question, Reason
-from alerts.inquiry_findings import answer
+from alerts.inquiry import MOST_BEFORE, Answer, Fact, Finding, Question, Reason
+from alerts.inquiry_answers import answer_all
+from alerts.inquiry_succession import Succession
 from alerts.rule import Rule
+from alerts.tenures import Source, Tenure
 from alerts.world import World
 from ioc.domain.alerts import Alert
 from ioc.domain.events import Event
@@ -37,7 +40,8 @@ class Inquirer:
         open_events: gives what came, in the order of its arrival, for one question.
         alerts: what the rule made.
         notifications: who was told of it.
-        rules: gives the rules in force.
+        rules: gives the rules in force now, to name those that are near a name that nobody knows.
+        tenures: gives what was in force under a rule's name in a time.
         world: what rules know of the province.
         clock: nothing is asked of the future.
         most_events: a question that needs more is refused.
@@ -50,13 +54,14 @@ class Inquirer:
         alerts: RuleAlerts,
         notifications: NotificationStore,
         rules: Callable[[], Sequence[Rule]],
+        tenures: Callable[[str, datetime, datetime], Awaitable[Sequence[Tenure]]],
         world: World,
         clock: Clock,
         most_events: int = MOST_EVENTS,
     ) -> None:
         self._open_events, self._alerts, self._notifications = open_events, alerts, notifications
         self._rules, self._world, self._clock, self._most_events = rules, world, clock, most_events
-        self._turn = asyncio.Lock()
+        self._tenures, self._turn = tenures, asyncio.Lock()
 
     async def ask(self, question: Question, on_progress: OnProgress = lambda count, reached_at: None) -> Answer:
         """Answer a question.
@@ -72,21 +77,25 @@ class Inquirer:
                 "bad_range", f"`from` lies before `to` and before now, by at most {LONGEST.days} days"
             )
         question = replace(question, end=min(question.end, now))
-        rule = next((rule for rule in self._rules() if rule.rule_id == question.rule_id), None)
-        if rule is None:
+        tenures = await self._tenures(question.rule_id, question.start - MOST_BEFORE, question.end)
+        if not tenures:
             return Answer(question=question, rule=None, findings=[await self._find_missing_rule(question.rule_id)])
-        inquiry = Inquiry(rule, question, self._world)
-        if inquiry.is_about_an_asset and question.asset_id is None:
-            raise InvalidRequestError("asset_missing", f"the rule {rule.rule_id} is about one asset: name it")
+        succession = Succession(tenures, question, self._world)
+        if succession.is_about_an_asset and question.asset_id is None:
+            raise InvalidRequestError("asset_missing", f"the rule {question.rule_id} is about one asset: name it")
         if self._turn.locked():
             raise OverloadedError(retry_after=timedelta(seconds=5), reason="another inquiry is being made")
         stored = self._open_events()
         async with self._turn:
-            await self._run(inquiry, stored, now, on_progress)
-        found = answer(inquiry, await self._find_alerts(question))
+            await self._run(succession, stored, now, on_progress)
+        alerts = await self._alerts.in_period(
+            question.rule_id, asset_id=question.asset_id, start=question.start, end=question.end, limit=_MOST_ALERTS
+        )
+        more = [*await self._find_alerts(alerts), *_find_changed_files(succession, alerts)]
+        found = answer_all(succession, question, more, partial(_stood, alerts))
         return replace(found, unreadable_files=sorted(stored.unreadable_files))
 
-    async def _run(self, inquiry: Inquiry, stored: StoredEvents, now: datetime, on_progress: OnProgress) -> None:
+    async def _run(self, inquiry: Succession, stored: StoredEvents, now: datetime, on_progress: OnProgress) -> None:
         start, end = inquiry.reads_from, min(inquiry.reads_until, now + timedelta(minutes=1))
         count = 0
         for need in inquiry.needs:
@@ -119,10 +128,7 @@ class Inquirer:
         near = get_close_matches(rule_id, [rule.rule_id for rule in self._rules()], n=3)
         return Finding(reason=Reason.RULE_UNKNOWN, is_decisive=True, facts={"near": near})
 
-    async def _find_alerts(self, question: Question) -> list[Finding]:
-        alerts = await self._alerts.in_period(
-            question.rule_id, asset_id=question.asset_id, start=question.start, end=question.end, limit=_MOST_ALERTS
-        )
+    async def _find_alerts(self, alerts: Sequence[Alert]) -> list[Finding]:
         if not alerts:
             return []
         shown: list[Fact] = [await self._describe(alert) for alert in alerts]
@@ -138,9 +144,26 @@ class Inquirer:
             "started_at": alert.started_at,
             "ended_at": alert.ended_at,
             "shadow": alert.shadow,
+            "version": alert.rule_version,
             "told": [{"department": row["department"], "at": row["at"], "reason": row["reason"]} for row in told],
             "held": [{"why": row["held_why"], "by": row["held_by"]} for row in groups if row["held_why"] is not None],
         }
+
+
+def _stood(alerts: Sequence[Alert], start: datetime, end: datetime) -> bool:
+    return any(alert.started_at < end and (alert.ended_at is None or alert.ended_at > start) for alert in alerts)
+
+
+def _find_changed_files(succession: Succession, alerts: Sequence[Alert]) -> Iterator[Finding]:
+    """Say where alerts of a stretch show that the file said something else than it does now."""
+    for place, turn in enumerate(succession.asked):
+        rule = turn.tenure.rule
+        began = [alert for alert in alerts if turn.start <= alert.started_at < turn.end]
+        if turn.tenure.source is Source.FILE and rule is not None:
+            others = sorted({alert.rule_version for alert in began} - {rule.version})
+            if others:
+                facts: dict[str, Fact] = {"versions": others, "version": rule.version}
+                yield Finding(reason=Reason.CHANGED_FILE, is_decisive=False, facts=facts, stretch=place)
 
 
 async def merge(streams: Sequence[AsyncIterator[list[Event]]]) -> AsyncGenerator[list[Event], None]:

@@ -1,22 +1,21 @@
-"""An answer to `why not` for the wire and for people: facts as numbers, and a sentence of each in both languages."""
+"""An answer to `why not` for the wire: facts as numbers, and a sentence of each in both languages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.announcement import format_number
-from alerts.inquiry import Answer, Finding, Reason
-from alerts.rule import PROVINCE_TIME
+from alerts.inquiry import Answer, Finding, Stretch
+from ioc.api.inquiry_texts import say
 from ioc.api.views import to_ms
-
-Both = tuple[str, str]
-"""Vietnamese, English."""
 
 
 def to_answer(answer: Answer) -> dict[str, Any]:
-    """Give an answer as the API has it: instants in ms, durations in seconds (``…_s``)."""
+    """Give an answer as the API has it: instants in ms, durations in seconds (``…_s``).
+
+    ``version`` is the hash of the rule that was in force last; ``stretches`` has all that were.
+    """
     question, rule = answer.question, answer.rule
     return {
         "rule_id": question.rule_id,
@@ -24,8 +23,9 @@ def to_answer(answer: Answer) -> dict[str, Any]:
         "asset_id": question.asset_id,
         "from": to_ms(question.start),
         "to": to_ms(question.end),
-        "reason": answer.findings[0].reason.value,
-        "is_explained": answer.findings[0].is_decisive,
+        "reason": answer.findings[0].reason.value if answer.findings else None,
+        "is_explained": answer.is_explained,
+        "stretches": [to_stretch(stretch) for stretch in answer.stretches],
         "findings": [to_finding(found) for found in answer.findings],
         "events_count": answer.events_count,
         "unreadable_files": list(answer.unreadable_files),
@@ -40,11 +40,28 @@ def to_answer(answer: Answer) -> dict[str, Any]:
     }
 
 
+def to_stretch(stretch: Stretch) -> dict[str, Any]:
+    """Give a stretch with the version that was in force in it; ``number`` is None for the rule of the files."""
+    tenure = stretch.tenure
+    return {
+        "from": to_ms(stretch.start),
+        "to": to_ms(stretch.end),
+        "source": tenure.source.value,
+        "number": tenure.number,
+        "version": None if tenure.rule is None else tenure.rule.version,
+        "since": None if tenure.since is None else to_ms(tenure.since),
+        "actor": tenure.actor,
+        "reason": tenure.reason,
+        "is_explained": stretch.is_explained,
+    }
+
+
 def to_finding(found: Finding) -> dict[str, Any]:
     """Give one reason with its facts and its sentences."""
     text_vi, text_en = say(found)
     return {
-        "reason": found.reason.value, "is_decisive": found.is_decisive, "facts": _to_wire(found.facts),
+        "reason": found.reason.value, "is_decisive": found.is_decisive, "stretch": found.stretch,
+        "facts": _to_wire(found.facts),
         "text_vi": text_vi, "text_en": text_en,
     }  # fmt: skip
 
@@ -61,167 +78,3 @@ def _to_wire(value: Any) -> Any:
             return [_to_wire(item) for item in value]
         case _:
             return value
-
-
-def say(found: Finding) -> Both:
-    """Say a reason in words."""
-    facts: Mapping[str, Any] = found.facts
-    match found.reason:
-        case Reason.FIRED:
-            return _say_fired(facts["alerts"])
-        case Reason.PENDING:
-            return _say_pending(facts)
-        case Reason.GAP_RESTARTED:
-            return _say_restarted(facts)
-        case Reason.LEVEL_NOT_REACHED:
-            return _say_not_reached(facts)
-        case Reason.OUTSIDE:
-            return _say_outside(facts)
-        case Reason.RULE_UNKNOWN | Reason.RETIRED | Reason.SHADOW | Reason.LIMIT_NOT_EFFECTIVE | Reason.FIRES_NOW:
-            return _say_of_the_rule(found.reason, facts)
-        case _:
-            return _say_of_the_readings(found.reason, facts)
-
-
-def _say_fired(alerts: Sequence[Mapping[str, Any]]) -> Both:
-    departments = sorted({told["department"] for alert in alerts for told in alert["told"]})
-    holds = sorted({f"{held['why']} ({held['by']})" for alert in alerts for held in alert["held"]})
-    count, first = len(alerts), _at(alerts[0]["started_at"])
-    if departments:
-        names = ", ".join(departments)
-        return f"Có {count} cảnh báo, đầu tiên lúc {first}; đã báo: {names}.", (
-            f"There were {count} alerts, the first at {first}; told: {names}."
-        )
-    if holds:
-        why = ", ".join(holds)
-        return f"Có {count} cảnh báo, đầu tiên lúc {first}, nhưng bị giữ lại: {why}.", (
-            f"There were {count} alerts, the first at {first}, and they were held: {why}."
-        )
-    return f"Có {count} cảnh báo, đầu tiên lúc {first}, nhưng chưa báo cho ai.", (
-        f"There were {count} alerts, the first at {first}, and nobody has been told of them."
-    )
-
-
-def _say_pending(facts: Mapping[str, Any]) -> Both:
-    held, needed = _span(facts["held"]), _span(facts["needed"])
-    if (since := facts.get("since")) is None:
-        return f"Im lặng lâu nhất {held[0]}, quy tắc cần {needed[0]}.", (
-            f"The longest silence was {held[1]}; the rule needs {needed[1]}."
-        )
-    if (what := facts.get("what")) is not None:
-        return f"{what}: đứng yên lâu nhất {held[0]} (từ {_at(since)}), quy tắc cần {needed[0]}.", (
-            f"The {what} stood for {held[1]} at most (from {_at(since)}); the rule needs {needed[1]}."
-        )
-    return f"Vượt ngưỡng lâu nhất {held[0]} (từ {_at(since)}), quy tắc cần {needed[0]}.", (
-        f"It held for {held[1]} at most (from {_at(since)}); the rule needs {needed[1]}."
-    )
-
-
-def _say_restarted(facts: Mapping[str, Any]) -> Both:
-    pause, gap, at = _span(facts["pause"]), _span(facts["gap"]), _at(facts["at"])
-    vi = f"Khoảng trống {pause[0]} trước {at} dài hơn {gap[0]}: thời gian chờ tính lại từ đầu."
-    en = f"A pause of {pause[1]} before {at} is longer than {gap[1]}: the waiting began anew."
-    if (would := facts.get("would_have_held")) is not None:
-        vi += f" Nếu không, đã giữ {_span(would)[0]}."
-        en += f" Without it, it would have held for {_span(would)[1]}."
-    return vi, en
-
-
-def _say_not_reached(facts: Mapping[str, Any]) -> Both:
-    if not facts["levels"]:
-        formulas = "; ".join(facts["formulas"])
-        return f"Điều kiện chưa lần nào đúng: {formulas}", f"The condition never held: {formulas}"
-    near = facts["levels"][0]
-    name, operator, at = near["quantity"], near["operator"], _at(near["at"])
-    vi, en = ([format_number(near[key], language) for key in ("value", "limit", "distance")] for language in (0, 1))
-    return f"Gần nhất: {name} = {vi[0]} lúc {at}; ngưỡng {operator} {vi[1]}, còn thiếu {vi[2]}.", (
-        f"Nearest: {name} = {en[0]} at {at}; the limit is {operator} {en[1]}, it lacked {en[2]}."
-    )
-
-
-def _say_outside(facts: Mapping[str, Any]) -> Both:
-    match facts["what"]:
-        case "kind":
-            classes = ", ".join(facts["rule_classes"])
-            return f"Quy tắc chỉ xét: {classes}.", f"The rule looks at {classes}, not at {facts['asset_class']}."
-        case "serving":
-            kinds = ", ".join(facts["serving"])
-            return f"Trạm không đại diện cho vùng loại {kinds}.", f"The station stands for no zone of kind {kinds}."
-        case "no_limits":
-            return "Quy tắc không có ngưỡng cho đối tượng này.", "The rule has no limits for this asset."
-        case "hours":
-            return "Kéo dài, nhưng ngoài giờ mà quy tắc tính.", "It lasted, but outside of the hours that count."
-        case _:
-            return "Đối tượng không ở trong vùng nào.", "It was in no zone at any time."
-
-
-def _say_of_the_rule(reason: Reason, facts: Mapping[str, Any]) -> Both:
-    match reason:
-        case Reason.RULE_UNKNOWN:
-            near = ", ".join(facts["near"])
-            more = (f" Gần giống: {near}.", f" There are: {near}.") if near else ("", "")
-            return f"Không có quy tắc này.{more[0]}", f"There is no such rule.{more[1]}"
-        case Reason.RETIRED:
-            at = _at(facts["last_alert_at"])
-            return f"Quy tắc không còn hiệu lực; cảnh báo cuối lúc {at}.", (
-                f"The rule is not in force any more; its last alert began at {at}."
-            )
-        case Reason.SHADOW:
-            return "Quy tắc chạy thử (shadow): không báo cho ai.", "The rule is in shadow: nobody is told."
-        case Reason.LIMIT_NOT_EFFECTIVE:
-            days = ", ".join(sorted({day for item in facts["limits"] for day in item["in_force_from"]}))
-            return f"Ngưỡng chưa có hiệu lực (từ {days}).", f"No limit was in force yet (from {days})."
-        case _:
-            at = _at(facts["at"])
-            return f"Quy tắc hiện nay sẽ báo lúc {at}; khi đó không có cảnh báo: quy tắc đã đổi, hoặc hệ thống dừng.", (
-                f"The rule as it is now fires at {at}; then it made no alert: it has changed since, or was not running."
-            )
-
-
-def _say_of_the_readings(reason: Reason, facts: Mapping[str, Any]) -> Both:
-    count, of = facts.get("count"), facts.get("of_count")
-    match reason:
-        case Reason.NO_READINGS:
-            last = facts["last_before_at"]
-            more = ("", "") if last is None else (f" Số liệu cuối lúc {_at(last)}.", f" The last was of {_at(last)}.")
-            return f"Không có số liệu nào.{more[0]}", f"No readings came at all.{more[1]}"
-        case Reason.TOO_LATE:
-            delay, lateness = _span(facts["longest_delay"]), _span(facts["lateness"])
-            return f"{count}/{of} số liệu đến quá muộn (muộn nhất {delay[0]}; cho phép {lateness[0]}).", (
-                f"{count} of {of} readings came too late (at most {delay[1]}; allowed are {lateness[1]})."
-            )
-        case Reason.OUT_OF_ORDER:
-            return f"{count}/{of} số liệu đến sau số liệu mới hơn.", f"{count} of {of} readings came after newer ones."
-        case Reason.RULE_FAILED:
-            return f"Quy tắc lỗi {count} lần: {facts['reason']}", f"The rule failed {count} times: {facts['reason']}"
-        case Reason.BAD_QUALITY:
-            return f"{count}/{of} số liệu chất lượng kém.", f"{count} of {of} readings were of bad quality."
-        case Reason.WINDOW_NOT_FILLED:
-            window = facts["windows"][0]
-            best, needs = (f"{100 * window[key]:.0f} %" for key in ("best_ratio", "needs_ratio"))
-            span = _span(window["span"])
-            return f"Cửa sổ {window['name']} ({span[0]}) đầy nhất {best}, cần {needs}.", (
-                f"The window {window['name']} ({span[1]}) was filled to {best} at best; it needs {needs}."
-            )
-        case Reason.QUANTITY_MISSING:
-            names = ", ".join(f"{item['quantity']} ({item['count']})" for item in facts["missing"])
-            return f"Số liệu thiếu: {names} trong {of}.", f"Readings lacked {names}, of {of}."
-        case _:
-            looked = facts["looked_count"]
-            return f"Điều kiện {facts['condition']} đã xét {looked} số liệu và chưa lần nào đúng.", (
-                f"The condition {facts['condition']} looked at {looked} readings and never held."
-            )
-
-
-def _at(at: datetime) -> str:
-    return f"{at.astimezone(PROVINCE_TIME):%H:%M %d/%m/%Y}"
-
-
-def _span(span: timedelta) -> Both:
-    seconds = round(span.total_seconds())
-    hours, minutes = divmod(seconds // 60, 60)
-    if hours:
-        return f"{hours} giờ {minutes} phút", f"{hours} h {minutes} min"
-    if seconds % 60 and minutes:
-        return f"{minutes} phút {seconds % 60} giây", f"{minutes} min {seconds % 60} s"
-    return (f"{minutes} phút", f"{minutes} min") if minutes else (f"{seconds} giây", f"{seconds} s")

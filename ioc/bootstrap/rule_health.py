@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -14,15 +14,18 @@ from alerts.world import World
 from ioc.api.inquiries import Inquirer
 from ioc.bootstrap.foundations import Foundations, open_store
 from ioc.bootstrap.knowledge import load_world
-from ioc.bootstrap.rulebooks import load_rules_in_force
+from ioc.bootstrap.rulebooks import load_rules_in_force, open_rules_in_force
 from ioc.clocks import SystemClock
 from ioc.ports import Clock
 from ioc.processing.rule_health import RuleReporter, RuleWatch
+from ioc.rules.in_force import RulesInForce
+from ioc.rules.tenures import RuleTenures
 from ioc.settings import Settings
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.pool import Database
 from ioc.storage.rule_alerts import RuleAlerts
 from ioc.storage.rule_health import ProcessReport, RuleHealthStore
+from ioc.storage.rules import RuleStore
 from ioc.storage.stored_events import StoredEvents
 
 _NAMED = 5
@@ -53,15 +56,14 @@ async def read_rule_health(
         return rules, await store.reports(), await store.faults()
 
 
-def make_inquirer(
-    database: Database, settings: Settings, clock: Clock, rules: Callable[[], Sequence[Rule]], world: World
-) -> Inquirer:
+def make_inquirer(database: Database, settings: Settings, clock: Clock, rules: RulesInForce, world: World) -> Inquirer:
     """Make what answers why a rule told nobody, also of days that are in the archive."""
     return Inquirer(
         open_events=lambda: StoredEvents(database, settings.archive_folder),
         alerts=RuleAlerts(database),
         notifications=NotificationStore(database),
-        rules=rules,
+        rules=lambda: rules.rulebook.rules,
+        tenures=RuleTenures(RuleStore(database), lambda: rules.files).of,
         world=world,
         clock=clock,
     )
@@ -72,5 +74,5 @@ async def open_inquirer(settings: Settings) -> AsyncIterator[Inquirer]:
     """Open the store and give what answers from it, by the rules in force."""
     world = load_world(settings.data_dir / "geo")
     async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
-        rules = (await load_rules_in_force(settings, database)).rules
-        yield make_inquirer(database, settings, SystemClock(), lambda: rules, world)
+        rules = await open_rules_in_force(settings, database)
+        yield make_inquirer(database, settings, SystemClock(), rules, world)

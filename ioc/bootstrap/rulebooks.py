@@ -24,9 +24,19 @@ async def load_rules_in_force(settings: Settings, database: Database) -> Ruleboo
         RulebookError: the rule files have faults.
         StoreUnavailableError: the database does not answer.
     """
+    return (await open_rules_in_force(settings, database)).rulebook
+
+
+async def open_rules_in_force(settings: Settings, database: Database) -> RulesInForce:
+    """Give the rules in force now with the rules of the files beneath them.
+
+    Raises:
+        RulebookError: the rule files have faults.
+        StoreUnavailableError: the database does not answer.
+    """
     rules = RulesInForce(RuleStore(database), load_rulebook(settings).rules, SystemClock())
     await rules.refresh()
-    return rules.rulebook
+    return rules
 
 
 @asynccontextmanager

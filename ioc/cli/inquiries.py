@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from alerts.inquiry import Answer, Question
+from alerts.inquiry import Answer, Finding, Question
 from alerts.rule import PROVINCE_TIME
-from ioc.api.inquiry_views import say, to_answer
+from ioc.api.inquiry_texts import say, say_source
+from ioc.api.inquiry_views import to_answer
 from ioc.bootstrap.rule_health import open_inquirer
 from ioc.cli.course_plot import draw_course
 from ioc.cli.rulebooks import rules_app
@@ -39,7 +41,8 @@ def why_not(
 ) -> None:
     """Say why a rule told nobody: runs it alone over what was stored, and watches its condition.
 
-    The reason that leads comes first; what is marked explains the silence alone. Exits 1 if nothing explains it.
+    Each stretch of the period is judged by the version that was in force in it. What is marked explains the silence
+    alone, the reason that leads comes first. Exits 1 if a stretch is left that nothing explains.
 
     Examples:
       ioc rules why-not crowd.density --asset site.bai-chay-beach --from 2026-11-23T08:00 --to 2026-11-23T11:00
@@ -54,7 +57,7 @@ def why_not(
         typer.echo(json.dumps(to_answer(answer), ensure_ascii=False, indent=1))
     else:
         _print(answer)
-    if not answer.findings or not answer.findings[0].is_decisive:
+    if not answer.is_explained:
         raise typer.Exit(1)
 
 
@@ -81,12 +84,23 @@ def _print(answer: Answer) -> None:
         f" {_show(question.start)} – {_show(question.end)} (province's time)",
         highlight=False,
     )
-    for found in answer.findings:
-        mark = "[bold green]●[/]" if found.is_decisive else "[dim]○[/]"
-        console.print(f"{mark} [bold]{found.reason.value}[/]  {escape(say(found)[1])}", highlight=False)
+    _print_findings(console, [found for found in answer.findings if found.stretch is None])
+    for place, stretch in enumerate(answer.stretches):
+        tenure = stretch.tenure
+        by = f" by {tenure.actor}: {tenure.reason}" if tenure.actor else ""
+        version = "" if tenure.rule is None else f" ({tenure.rule.version})"
+        line = f"{_show(stretch.start)} – {_show(stretch.end)}  {say_source(tenure)[1]}{version}{by}"
+        console.print(f"[cyan]{escape(line)}[/]", highlight=False)
+        _print_findings(console, [found for found in answer.findings if found.stretch == place])
     for name in answer.unreadable_files:
         typer.echo(f"ioc: {name} of the archive could not be read; what it holds was not looked at", err=True)
     console.print(f"[dim]{answer.events_count:,} events looked at[/]", highlight=False)
+
+
+def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
+    for found in findings:
+        mark = "[bold green]●[/]" if found.is_decisive else "[dim]○[/]"
+        console.print(f"{mark} [bold]{found.reason.value}[/]  {escape(say(found)[1])}", highlight=False)
 
 
 def _to_instant(text: str) -> datetime:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
+from importlib import resources
 from random import Random
 
 import pytest
@@ -21,11 +23,14 @@ from ioc.domain.ids import event_id
 from ioc.domain.kinds import Crowd, VesselPosition, WeatherObservation
 from ioc.errors import OverloadedError
 from ioc.processing.notifier import Notifier
+from ioc.rules.tenures import RuleTenures
 from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue
+from ioc.storage.rule_activations import Lane, State, Wish
 from ioc.storage.rule_alerts import RuleAlerts
+from ioc.storage.rules import RuleStore
 from ioc.storage.stored_events import StoredEvents
 from tests.support.alerts import at, decide
 from tests.support.edge import SCHEMA, open_edge, prepare
@@ -161,6 +166,89 @@ async def test_a_rule_past_one_asset_sees_the_asset_and_what_is_around_it(edge, 
     assert (found["reason"], found["events_count"]) == ("not_met", 66)
 
 
+LOWER = resources.files("alerts").joinpath("rules/28-crowd.yaml").read_text("utf-8").replace(">= 2\n", ">= 1.9\n")
+
+
+async def put(edge, minute: float, state: State, number: int | None = None) -> None:
+    wish = Wish(rule_id=RULE, lane=Lane.LIVE, state=state, number=number, actor="lan", reason="lễ hội", at=at(minute))
+    await edge.api.rules.store.activations.activate(wish)
+
+
+async def save_lower(edge) -> int:
+    made = await edge.api.rules.store.versions.save(
+        rule_id=RULE, source=LOWER, version="v", tests_count=1, author="lan", reason="lễ hội", at=at(-100)
+    )
+    return made.number
+
+
+async def test_a_period_is_judged_by_the_version_that_was_in_force_then_and_not_by_that_of_now(edge, viewer):
+    number = await save_lower(edge)
+    await put(edge, -90, State.VERSION, number)
+    await put(edge, 90, State.FILE)
+    await record(edge, *(crowd(minute, 0.5 if 80 <= minute < 95 else 1.95) for minute in range(-10, 120)))
+    found = (await ask(viewer)).json()
+    assert (found["reason"], found["findings"][0]["facts"]["limit"]) == ("fires_now", 1.9)
+    [stretch] = found["stretches"]
+    assert (stretch["source"], stretch["number"], stretch["actor"], stretch["reason"]) == (
+        "version", number, "lan", "lễ hội",
+    )  # fmt: skip
+    assert stretch["version"] == found["version"]
+    later = (await ask(viewer, start=95, end=120)).json()
+    assert (later["reason"], later["stretches"][0]["source"]) == ("level_not_reached", "file")
+
+
+async def test_each_part_of_a_period_is_judged_by_its_own_version_and_a_part_without_one_is_told(edge, viewer):
+    number = await save_lower(edge)
+    await put(edge, 20, State.OFF)
+    await put(edge, 40, State.VERSION, number)
+    await record(edge, *(crowd(minute, 1.95 if minute < 43 else 0.5) for minute in range(60)))
+    found = (await ask(viewer)).json()
+    assert found["is_explained"]
+    assert [(item["stretch"], item["reason"]) for item in found["findings"]] == [
+        (2, "pending"), (0, "level_not_reached"), (1, "not_in_force"),
+    ]  # fmt: skip
+    assert [(item["source"], item["from"], item["to"]) for item in found["stretches"]] == [
+        (source, round(at(start).timestamp() * 1000), round(at(end).timestamp() * 1000))
+        for source, start, end in (("file", 0, 20), ("retired", 20, 40), ("version", 40, 60))
+    ]
+    assert "retired (lan: lễ hội)" in found["findings"][2]["text_en"]
+
+
+async def test_a_rule_that_is_retired_now_is_judged_where_it_was_in_force(edge, viewer):
+    await put(edge, 90, State.OFF)
+    await edge.api.rules.rules.refresh()
+    await record(edge, *(crowd(minute, 1.5) for minute in range(60)))
+    assert (await ask(viewer)).json()["reason"] == "level_not_reached"
+    gone = (await ask(viewer, start=95, end=120)).json()
+    assert (gone["reason"], gone["is_explained"], gone["version"]) == ("not_in_force", True, None)
+
+
+async def test_an_alert_of_another_version_shows_that_the_file_has_changed(edge, viewer):
+    readings = [crowd(minute, 4.6) for minute in range(30)]
+    [rule] = [rule for rule in edge.api.rulebook.rules if rule.rule_id == RULE]
+    changes = Engine(Rulebook([replace(rule, version="a file of then")]), load_world()).step("p", readings).changes
+    await record(edge, *readings, changes=changes)
+    found = (await ask(viewer)).json()
+    assert [item["reason"] for item in found["findings"]] == ["fired", "changed_file"]
+    assert found["findings"][1]["facts"]["versions"] == ["a file of then"]
+
+
+async def test_the_command_line_shows_each_stretch_with_its_version(edge, address, tmp_path, monkeypatch):
+    await put(edge, 30, State.VERSION, await save_lower(edge))
+    await record(edge, *(crowd(minute, 1.0) for minute in range(60)))
+    for name, value in {"DATA_DIR": str(tmp_path), "STORE__URL": address, "STORE__SCHEMA_NAME": SCHEMA}.items():
+        monkeypatch.setenv(f"IOC_{name}", value)
+    monkeypatch.setenv("COLUMNS", "200")
+    wanted = ["rules", "why-not", RULE, "--asset", SITE, "--from", "2026-11-23T09:00", "--to", "2026-11-23T03:00Z"]
+    shown = await asyncio.to_thread(CliRunner().invoke, make_app("rules"), wanted)
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    first = next(place for place, line in enumerate(lines) if "the rule of the files, as it is now" in line)
+    second = next(place for place, line in enumerate(lines) if "version 1 (" in line and "by lan: lễ hội" in line)
+    assert first < second
+    assert ["level_not_reached" in lines[place + 1] for place in (first, second)] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("wanted", "code"),
     [
@@ -183,7 +271,8 @@ def make_inquirer(edge, **others) -> Inquirer:
     database = edge.base.database
     return Inquirer(
         open_events=lambda: StoredEvents(database), alerts=RuleAlerts(database), world=load_world(),
-        notifications=NotificationStore(database), rules=lambda: edge.api.rulebook.rules, clock=edge.clock, **others,
+        notifications=NotificationStore(database), rules=lambda: edge.api.rulebook.rules, clock=edge.clock,
+        tenures=RuleTenures(RuleStore(database), lambda: edge.api.rules.rules.files).of, **others,
     )  # fmt: skip
 
 

@@ -38,8 +38,9 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     ) -> dict[str, Any]:
         """Why a rule told nobody of an asset in a period of at most 31 days, by the source's own time.
 
-        Computed: the rule as it is now runs alone over what came then. The first of ``findings`` leads; those that are
-        decisive explain the silence alone. ``course`` has [at, value, limit] of the value that came nearest.
+        Computed: the rule runs alone over what came then, as it was in force then; ``stretches`` says by which version
+        each part of the period was judged. The first of ``findings`` leads; those that are decisive explain the silence
+        of their stretch alone. ``course`` has [at, value, limit] of the value that came nearest.
         """
         question = Question(rule_id=rule_id, asset_id=asset, start=check_instant(start), end=check_instant(end))
         return to_answer(await api.inquirer.ask(question))

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from importlib import resources
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
 from alerts.inquiry import Answer, Inquiry, Question, Reason
-from alerts.inquiry_findings import MOST_POINTS, answer, thin_out
-from alerts.rulebook import Rulebook
-from ioc.bootstrap.knowledge import load_world
+from alerts.inquiry_course import MOST_POINTS, thin_out
 from ioc.domain.kinds import AirReading, Crowd, LaneStatus, Rain, VesselPosition, WeatherObservation
 from ioc.domain.quantities import Quality
 from tests.support.engine_runs import make_event
+from tests.support.inquiries import START, WORLD, Asker, at, facts_of, leading, read_rule
 
-START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 SITE = "site.bai-chay-beach"
-WORLD = load_world()
-TEXTS = """
-title: {vi: "a {asset}", en: "a {asset}"}
-detail: {vi: b, en: b}
-runbook: {vi: c, en: c}
-"""
 CROWD = """
 rule: test.crowd
 condition: threshold
@@ -36,50 +26,16 @@ lateness: 10m
 """
 
 
-def at(minute: float) -> datetime:
-    return START + timedelta(minutes=minute)
-
-
 def crowd(minute: float, density: float | None, *, delay: float = 0.0, asset_id: str = SITE):
     return make_event(asset_id, Crowd(density_p_m2=density, people_count=9), at(minute), delay_s=60 * delay)
 
 
-SHIPPED = {rule.rule_id: rule for rule in Rulebook.load([Path(str(resources.files("alerts").joinpath("rules")))]).rules}
-
-
-def read_rule(folder, text: str):
-    path = folder / "rule.yaml"
-    path.write_text(text.strip() + TEXTS, encoding="utf-8")
-    [rule] = Rulebook.load([path]).rules
-    return rule
-
-
-class Asker:
-    """Asks why one rule, written out or shipped, told nobody in an hour."""
-
-    def __init__(self, folder) -> None:
-        self._folder = folder
-
-    def ask(self, rule: str, events, *, asset_id: str | None = SITE, until: float = 60.0) -> Answer:
-        found = SHIPPED.get(rule) or read_rule(self._folder, rule)
-        question = Question(rule_id=found.rule_id, asset_id=asset_id, start=START, end=at(until))
-        inquiry = Inquiry(found, question, WORLD)
-        inquiry.take(sorted(events, key=lambda event: event.received_at))
-        inquiry.finish()
-        return answer(inquiry)
-
-
 @pytest.fixture
 def why(tmp_path):
-    return Asker(tmp_path).ask
+    def ask(rule: str, events, *, asset_id: str | None = SITE, until: float = 60.0) -> Answer:
+        return Asker(tmp_path).ask(rule, events, asset_id=asset_id, until=until)
 
-
-def leading(found: Answer) -> tuple[Reason, bool]:
-    return found.findings[0].reason, found.findings[0].is_decisive
-
-
-def facts_of(found: Answer, reason: Reason):
-    return next(item.facts for item in found.findings if item.reason is reason)
+    return ask
 
 
 def test_nothing_came(why):
@@ -169,6 +125,14 @@ def test_the_rule_fires_on_what_came_as_it_is_now(why):
     assert leading(found) == (Reason.FIRES_NOW, True)
     assert facts_of(found, Reason.FIRES_NOW)["at"] == at(5)
     assert {item.reason for item in found.findings} == {Reason.FIRES_NOW}
+
+
+def test_what_fired_before_the_period_and_goes_on_in_it_is_no_silence(why):
+    found = why(CROWD, [crowd(minute, 3.0) for minute in range(-20, 60)])
+    assert leading(found) == (Reason.FIRES_NOW, True)
+    assert facts_of(found, Reason.FIRES_NOW)["at"] == at(-15)
+    over = why(CROWD, [crowd(minute, 3.0 if minute < -5 else 0.5) for minute in range(-20, 60)])
+    assert leading(over) == (Reason.LEVEL_NOT_REACHED, True)
 
 
 def test_a_rule_in_shadow_tells_nobody(why):
