@@ -34,6 +34,21 @@ def reading_key(event: Event) -> str:
     return event.asset_id
 
 
+def _tell_apart(subject: Subject) -> Subject:
+    """Give the subject of a rule about one asset with what tells its readings apart, as ``reading_key`` does.
+
+    Two alerts of the same labels would be one for the store, and each would end the other.
+    """
+    event, data = subject.event, subject.event.data
+    if subject.labels != (("asset", event.asset_id),):
+        return subject
+    if isinstance(data, Observation):
+        return replace(subject, labels=(*subject.labels, ("quantity", data.quantity)))
+    if isinstance(data, WeatherWarning):
+        return replace(subject, labels=(*subject.labels, ("warning", data.warning_key)))
+    return subject
+
+
 class LeveledEvaluator:
     """Base of the evaluators whose alerts follow levels: threshold, index, growth, zone."""
 
@@ -54,6 +69,8 @@ class LeveledEvaluator:
         at: datetime,
     ) -> None:
         """Evaluate a series at ``at``, announce what follows, and keep or drop its state."""
+        if type(subject.event.data) in COMPOUND_KINDS:
+            subject = _tell_apart(subject)
         mine = memory.series[self.index]
         series = mine.get(key)
         if series is None:
