@@ -49,6 +49,12 @@ HOSTILE = [
     "9" * 400 + " > density",
     "\x00 closed",
     "-" * (MOST_CHARACTERS + 1) + "density > 1",
+    "-" * 100 + "density > 1",
+    "! " * 100 + "closed",
+    ".density > 1",
+    "closed || (\n.density > 1)",
+    "double('inf') > density",
+    "density < double ( 'Infinity' )",
 ]
 """Each is refused by its text or by CEL's own parser: none is ever evaluated."""
 
