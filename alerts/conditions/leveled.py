@@ -12,7 +12,7 @@ from alerts.memory import PartitionMemory
 from alerts.rule import NoDataPolicy, Rule
 from alerts.series import Policy, Series, Verdict, evaluate
 from alerts.world import World
-from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, Severity
+from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveReason, Severity
 from ioc.domain.events import Event
 from ioc.domain.ids import alert_id
 from ioc.domain.kinds import Observation, WeatherWarning
@@ -84,7 +84,7 @@ class LeveledEvaluator:
             self._announcer.announce(memory, key, decision, subject)
         memory.dirty.add((self.index, key))
         if series.is_open and not was_open:
-            memory.wake_at(subject.event.received_at + self.rule.no_data.after, self.index, key)
+            memory.wake_at(subject.event.received_at + self.rule.silence, self.index, key)
         self.drop_if_idle(memory, key, series)
 
     def new_series(self) -> Series:
@@ -104,7 +104,7 @@ class LeveledEvaluator:
         """Set the timers of restored series again."""
         for key, series in memory.series[self.index].items():
             if series.is_open and not series.silent and series.heard_at is not None and not key.endswith(_SILENCE):
-                memory.wake_at(series.heard_at + self.rule.no_data.after, self.index, key)
+                memory.wake_at(series.heard_at + self.rule.silence, self.index, key)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Apply the rule's policy to an alert that has had no data for the time that the rule gives."""
@@ -112,7 +112,7 @@ class LeveledEvaluator:
         if series is None or series.last is None or series.silent or series.heard_at is None:
             return
         heard_at = series.heard_at if memory.resumed_from is None else max(series.heard_at, memory.resumed_from)
-        really_due = heard_at + self.rule.no_data.after
+        really_due = heard_at + self.rule.silence
         if really_due > due:
             memory.wake_at(really_due, self.index, key)
             return
@@ -120,8 +120,10 @@ class LeveledEvaluator:
         memory.dirty.add((self.index, key))
         memory.changes.extend(end_flapping(series, memory.clock))
         last = series.last
-        if self.rule.no_data.policy is NoDataPolicy.RESOLVE:
-            memory.changes.append(resolve_silent(series, last, memory.clock))
+        is_quiet = self.rule.clear_if_quiet_for is not None
+        if is_quiet or self.rule.no_data.policy is NoDataPolicy.RESOLVE:
+            reason = ResolveReason.CONDITION if is_quiet else ResolveReason.NO_DATA
+            memory.changes.append(resolve_silent(series, last, memory.clock, reason))
             self.drop_if_idle(memory, key, series)
             return
         series.last = mark_no_data(last, memory.clock)
