@@ -94,7 +94,10 @@ class Expression:
             if value is None:
                 return None
             known[name] = _to_cel(value)
-        result = self._program.eval(data=known)
+        try:
+            result = self._program.eval(data=known)
+        except RuntimeError as error:
+            raise ExpressionError(f"{self.text!r}: {_first_line(error)}") from error
         if result.type() != cel.Type.BOOL:
             raise ExpressionError(f"{self.text!r} gave {result.type().name()}: {result.plain_value()}")
         return result.plain_value() is True

@@ -133,6 +133,11 @@ def test_an_error_is_raised_and_never_true():
         expression.holds({"status": "no instant", "at": datetime(2026, 1, 1, tzinfo=UTC)})
 
 
+def test_a_value_that_the_library_cannot_take_is_an_error_as_any_other():
+    with pytest.raises(ExpressionError, match="status"):
+        Expression("status == 'x'", VARIABLES).holds({"status": "\ud800"})
+
+
 def test_every_field_of_every_kind_can_be_named():
     for kind in KINDS.values():
         for name, type_ in variables_of(kind).items():
