@@ -215,7 +215,7 @@ def mark_no_data(last: AlertChange, at: datetime) -> AlertChange:
     return replace(last, type=ChangeType.NO_DATA, decided_at=at)
 
 
-def resolve_silent(series: Series, last: AlertChange, at: datetime) -> AlertChange:
+def resolve_silent(series: Series, last: AlertChange, at: datetime, reason: ResolveReason) -> AlertChange:
     """End an alert whose rule says that this much silence ends it; the reason says so."""
     end(series)
     series.last = None
@@ -223,7 +223,7 @@ def resolve_silent(series: Series, last: AlertChange, at: datetime) -> AlertChan
         last,
         type=ChangeType.RESOLVED,
         condition=ConditionState.INACTIVE,
-        reason=ResolveReason.NO_DATA,
+        reason=reason,
         decided_at=at,
     )
 

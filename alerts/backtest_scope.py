@@ -32,7 +32,7 @@ def find_warm_up(rules: Iterable[Rule]) -> timedelta:
 def _spans_of(rule: Rule) -> Iterator[timedelta]:
     yield from _spans_in(rule.condition)
     yield rule.keep_firing_for + rule.gap
-    yield rule.no_data.after
+    yield rule.silence
     if (own := _OWN_MEMORY.get(rule.condition_name)) is not None:
         yield own
 

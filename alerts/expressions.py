@@ -40,6 +40,10 @@ _FUNCTIONS = frozenset(
 _CALL = re.compile(r"([A-Za-z_]\w*)\s*\(")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _MACRO = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
+_SIGNS = re.compile(rf"(?:[!-]\s*){{{MOST_DEPTH + 1},}}")
+_ROOTED = re.compile(r"(?<![\w)\]\s])\s*\.\s*[A-Za-z_]")
+"""A name behind a dot that has nothing before it: CEL looks it up elsewhere than we do."""
+_NUMBER_IN_TEXT = re.compile(r"\bdouble\s*\(\s*_\s*\)")
 _WHOLE = re.compile(r"(?<![\w.])(\d+)(?![\w.])")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
 _MOST = 1e12
@@ -90,7 +94,10 @@ class Expression:
             if value is None:
                 return None
             known[name] = _to_cel(value)
-        result = self._program.eval(data=known)
+        try:
+            result = self._program.eval(data=known)
+        except RuntimeError as error:
+            raise ExpressionError(f"{self.text!r}: {_first_line(error)}") from error
         if result.type() != cel.Type.BOOL:
             raise ExpressionError(f"{self.text!r} gave {result.type().name()}: {result.plain_value()}")
         return result.plain_value() is True
@@ -123,6 +130,13 @@ def _refuse_hostile(bare: str) -> None:
         depth += (sign in "([{?") - (sign in ")]}")
         if depth > MOST_DEPTH:
             raise ExpressionError(f"nested deeper than {MOST_DEPTH}")
+    if _SIGNS.search(bare) is not None:
+        raise ExpressionError(f"more than {MOST_DEPTH} signs in a row")
+    if _ROOTED.search(bare) is not None:
+        raise ExpressionError("write names without a dot before them")
+    if _NUMBER_IN_TEXT.search(bare) is not None:
+        # double('inf') is over every limit.
+        raise ExpressionError("write numbers as numbers, not as texts")
     if (macro := _MACRO.search(bare)) is not None:
         raise ExpressionError(f"{macro[1]}() runs over lists; a rule has single values")
     if "{" in bare:

@@ -131,7 +131,8 @@ class Rule:
     """One rule, checked and ready.
 
     ``version`` is a hash of what the rule means: editing its texts or comments does not change it. ``lateness`` is
-    the age at which a reading no longer notifies, ``gap`` the pause after which a ``for`` starts again.
+    the age at which a reading no longer notifies, ``gap`` the pause after which a ``for`` starts again. Where something
+    reports only while it is amiss, so much silence as ``clear_if_quiet_for`` says that it is over.
     """
 
     rule_id: str
@@ -144,6 +145,12 @@ class Rule:
     gap: timedelta = timedelta(minutes=15)
     keep_firing_for: timedelta = timedelta(0)
     no_data: NoData = field(default_factory=NoData)
+    clear_if_quiet_for: timedelta | None = None
     shadow: bool = False
     file: str = ""
     line: int = 0
+
+    @property
+    def silence(self) -> timedelta:
+        """How long an open alert is heard nothing of before the rule says something of that."""
+        return self.no_data.after if self.clear_if_quiet_for is None else self.clear_if_quiet_for

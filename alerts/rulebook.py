@@ -71,6 +71,9 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
 """Every kind of condition: the one place to add one."""
 
 
+EVENT_STYLE = ("threshold", "asset_limits", "window", "expression")
+"""Conditions that are judged by readings alone, which silence may end."""
+
 MARK = "~"
 """What stands between a rule's name and the number of a version that runs beside it."""
 
@@ -178,6 +181,7 @@ def read_rule(table: Table) -> tuple[Rule, list[Table]] | None:
         gap=table.duration("gap", timedelta(minutes=15)),
         keep_firing_for=table.duration("keep", timedelta(0)),
         no_data=no_data,
+        clear_if_quiet_for=_read_quiet(table, name),
         shadow=table.flag("shadow", default=False),
         file=table.file,
         line=table.line,
@@ -185,9 +189,11 @@ def read_rule(table: Table) -> tuple[Rule, list[Table]] | None:
     table.value("basis", "")
     tests = table.tables("tests", optional=True)
     table.finish()
-    meaning = (
+    meaning: tuple[object, ...] = (
         rule.condition_name, rule.condition, rule.lateness, rule.gap, rule.keep_firing_for, rule.no_data, rule.shadow,
     )  # fmt: skip
+    if rule.clear_if_quiet_for is not None:  # a rule without it keeps its version
+        meaning += (rule.clear_if_quiet_for,)
     version = hashlib.sha256(_to_canonical(meaning).encode()).hexdigest()[:12]
     return replace(rule, version=version), tests
 
@@ -251,6 +257,19 @@ def _check_template(table: Table, where: str, text: str, allowed: set[str]) -> N
         table.fault(f"{where}: a name alone between the braces, without : or !")
     for name in sorted({str(name) for _, name, _, _ in parts} - allowed):
         table.fault(f"{where}: no {{{name}}}; there are {', '.join(sorted(allowed))}")
+
+
+def _read_quiet(table: Table, condition: str) -> timedelta | None:
+    if not table.has("clear_if_quiet_for"):
+        return None
+    quiet, node = table.duration("clear_if_quiet_for"), table.node_of("clear_if_quiet_for")
+    if quiet <= timedelta(0):
+        table.fault("clear_if_quiet_for: longer than nothing", node)
+    if condition not in EVENT_STYLE:
+        table.fault(f"clear_if_quiet_for: only with {', '.join(EVENT_STYLE)}", node)
+    if table.has("no_data"):
+        table.fault("clear_if_quiet_for: silence ends the alert, so there is no `no_data`", node)
+    return quiet
 
 
 def _read_no_data(table: Table) -> NoData:

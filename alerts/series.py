@@ -103,15 +103,18 @@ def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: da
             _hold(series, index, levels[index], at, after_gap=after_gap)
         elif verdict.clears or not fired[index]:
             active_at[index], fired[index] = None, False
+    is_true = is_true or True in fired  # between limit and clearance what has fired still holds
     has_turned = is_true is not series.was_true
     series.flips = ((series.flips << 1) | has_turned) & _FLAP_MASK
     series.flip_count += has_turned and series.is_open
     series.was_true = is_true
     top = _top_level(series, levels) if True in fired else None
     series.flapping = (top is not None or series.is_open) and is_flapping(series)
-    if top is None:
-        return _not_firing(series, policy, verdicts, at, after_gap=after_gap)
-    return _firing(series, levels[top].severity, verdicts[top], top)
+    if top is not None:
+        return _firing(series, levels[top].severity, verdicts[top], top)
+    if is_true and series.last is not None:  # so some level holds
+        return _go_on(series, levels, verdicts, series.last.severity)
+    return _not_firing(series, policy, verdicts, at, after_gap=after_gap)
 
 
 def _fit_to(series: Series, levels: Sequence[Level]) -> None:
@@ -169,6 +172,20 @@ def _firing(series: Series, severity: Severity, verdict: Verdict, top: int) -> D
     series.condition, series.keep_since, series.top = ConditionState.FIRING, None, top
     value, limit = verdict.value, verdict.limit
     return Decision(kind, ConditionState.FIRING, severity, value, limit)
+
+
+def _go_on(series: Series, levels: Sequence[Level], verdicts: Sequence[Verdict], was: Severity) -> Decision:
+    """Keep an alert open while any level holds, though none has held for its own ``for``: that asks of what begins.
+
+    It falls to the least of what holds. A level above what it was still waits for its time.
+    """
+    held = [index for index, verdict in enumerate(verdicts) if verdict.holds]
+    least = min(held, key=lambda index: levels[index].severity.rank)
+    if levels[least].severity.rank <= was.rank:
+        series.fired[least] = True
+        return _firing(series, levels[least].severity, verdicts[least], least)
+    series.condition, series.keep_since = ConditionState.FIRING, None
+    return Decision(ChangeType.UPDATED, ConditionState.FIRING, was, verdicts[least].value, verdicts[least].limit)
 
 
 def _not_firing(

@@ -12,7 +12,7 @@ from alerts.memory import PartitionMemory
 from alerts.rule import NoDataPolicy, Rule
 from alerts.series import Policy, Series, Verdict, evaluate
 from alerts.world import World
-from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, Severity
+from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveReason, Severity
 from ioc.domain.events import Event
 from ioc.domain.ids import alert_id
 from ioc.domain.kinds import Observation, WeatherWarning
@@ -32,6 +32,21 @@ def reading_key(event: Event) -> str:
     if isinstance(data, WeatherWarning):
         return f"{event.asset_id}\x1f{data.warning_key}"
     return event.asset_id
+
+
+def _tell_apart(subject: Subject) -> Subject:
+    """Give the subject of a rule about one asset with what tells its readings apart, as ``reading_key`` does.
+
+    Two alerts of the same labels would be one for the store, and each would end the other.
+    """
+    event, data = subject.event, subject.event.data
+    if subject.labels != (("asset", event.asset_id),):
+        return subject
+    if isinstance(data, Observation):
+        return replace(subject, labels=(*subject.labels, ("quantity", data.quantity)))
+    if isinstance(data, WeatherWarning):
+        return replace(subject, labels=(*subject.labels, ("warning", data.warning_key)))
+    return subject
 
 
 class LeveledEvaluator:
@@ -54,6 +69,8 @@ class LeveledEvaluator:
         at: datetime,
     ) -> None:
         """Evaluate a series at ``at``, announce what follows, and keep or drop its state."""
+        if type(subject.event.data) in COMPOUND_KINDS:
+            subject = _tell_apart(subject)
         mine = memory.series[self.index]
         series = mine.get(key)
         if series is None:
@@ -67,7 +84,7 @@ class LeveledEvaluator:
             self._announcer.announce(memory, key, decision, subject)
         memory.dirty.add((self.index, key))
         if series.is_open and not was_open:
-            memory.wake_at(subject.event.received_at + self.rule.no_data.after, self.index, key)
+            memory.wake_at(subject.event.received_at + self.rule.silence, self.index, key)
         self.drop_if_idle(memory, key, series)
 
     def new_series(self) -> Series:
@@ -87,7 +104,7 @@ class LeveledEvaluator:
         """Set the timers of restored series again."""
         for key, series in memory.series[self.index].items():
             if series.is_open and not series.silent and series.heard_at is not None and not key.endswith(_SILENCE):
-                memory.wake_at(series.heard_at + self.rule.no_data.after, self.index, key)
+                memory.wake_at(series.heard_at + self.rule.silence, self.index, key)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Apply the rule's policy to an alert that has had no data for the time that the rule gives."""
@@ -95,7 +112,7 @@ class LeveledEvaluator:
         if series is None or series.last is None or series.silent or series.heard_at is None:
             return
         heard_at = series.heard_at if memory.resumed_from is None else max(series.heard_at, memory.resumed_from)
-        really_due = heard_at + self.rule.no_data.after
+        really_due = heard_at + self.rule.silence
         if really_due > due:
             memory.wake_at(really_due, self.index, key)
             return
@@ -103,8 +120,10 @@ class LeveledEvaluator:
         memory.dirty.add((self.index, key))
         memory.changes.extend(end_flapping(series, memory.clock))
         last = series.last
-        if self.rule.no_data.policy is NoDataPolicy.RESOLVE:
-            memory.changes.append(resolve_silent(series, last, memory.clock))
+        is_quiet = self.rule.clear_if_quiet_for is not None
+        if is_quiet or self.rule.no_data.policy is NoDataPolicy.RESOLVE:
+            reason = ResolveReason.CONDITION if is_quiet else ResolveReason.NO_DATA
+            memory.changes.append(resolve_silent(series, last, memory.clock, reason))
             self.drop_if_idle(memory, key, series)
             return
         series.last = mark_no_data(last, memory.clock)

@@ -30,6 +30,9 @@ from ioc.domain.quantities import Quality
 
 _asset_of: Callable[[Event], str] = attrgetter("asset_id")
 
+MOST_FORMULAS = 12
+"""Levels of one rule: compiling the longest formula takes some 20 ms, and nobody has so many severities."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
@@ -70,7 +73,10 @@ def read_expression(table: Table) -> Measured:
     windows = read_windows(table, kind, optional=True)
     variables = variables_of(KINDS[kind.KIND], [window.name for window in windows])
     levels, formulas = [], []
-    for part in table.tables("levels"):
+    parts = table.tables("levels")
+    if len(parts) > MOST_FORMULAS:
+        table.fault(f"levels: at most {MOST_FORMULAS} with formulas", table.node_of("levels"))
+    for part in parts[:MOST_FORMULAS]:
         when, clear = part.text("when"), part.text("clear", "")
         for name, text in (("when", when), ("clear", clear)):
             _check(part, name, text, variables)

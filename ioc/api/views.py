@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from alerts.fingerprints import fnv1a_fingerprint
 from ioc.domain.alerts import Alert, AlertEvent
 from ioc.domain.ids import format_event_id
 from ioc.ports import Clock
@@ -30,7 +31,16 @@ def now_ms(clock: Clock) -> int:
 
 
 def to_alert(alert: Alert) -> dict[str, Any]:
-    """Give an alert with every field of its row, and what only REST shows."""
+    """Give an alert as REST shows it: with its fingerprint, and that as Alertmanager would write it."""
+    return {
+        **_show(alert),
+        "fingerprint": alert.fingerprint.hex(),
+        "fingerprint_fnv1a": f"{fnv1a_fingerprint(alert.labels):016x}",
+    }
+
+
+def _show(alert: Alert) -> dict[str, Any]:
+    """Give an alert with every field of its row, and more that the journal keeps."""
     return {
         "id": str(alert.alert_id),
         "rev": alert.revision,
@@ -76,7 +86,7 @@ def to_alert(alert: Alert) -> dict[str, Any]:
 
 def to_alert_row(alert: Alert) -> list[Any]:
     """Give an alert's row on the channel ``alerts``."""
-    shown = to_alert(alert)
+    shown = _show(alert)
     return [shown[name] for name in ALERT_FIELDS]
 
 
@@ -88,7 +98,7 @@ def to_alert_event(event: AlertEvent) -> dict[str, Any]:
         "at": to_ms(event.at),
         "actor": event.actor,
         "reason": event.reason,
-        "alert": to_alert(event.alert),
+        "alert": _show(event.alert),
     }
 
 

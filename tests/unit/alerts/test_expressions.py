@@ -49,6 +49,12 @@ HOSTILE = [
     "9" * 400 + " > density",
     "\x00 closed",
     "-" * (MOST_CHARACTERS + 1) + "density > 1",
+    "-" * 100 + "density > 1",
+    "! " * 100 + "closed",
+    ".density > 1",
+    "closed || (\n.density > 1)",
+    "double('inf') > density",
+    "density < double ( 'Infinity' )",
 ]
 """Each is refused by its text or by CEL's own parser: none is ever evaluated."""
 
@@ -125,6 +131,11 @@ def test_an_error_is_raised_and_never_true():
     expression = Expression("timestamp(status) > at", VARIABLES)
     with pytest.raises(ExpressionError, match="ERROR"):
         expression.holds({"status": "no instant", "at": datetime(2026, 1, 1, tzinfo=UTC)})
+
+
+def test_a_value_that_the_library_cannot_take_is_an_error_as_any_other():
+    with pytest.raises(ExpressionError, match="status"):
+        Expression("status == 'x'", VARIABLES).holds({"status": "\ud800"})
 
 
 def test_every_field_of_every_kind_can_be_named():

@@ -74,6 +74,13 @@ def test_a_hostile_file_is_refused_with_a_clear_fault(tmp_path, content, says):
     assert all(fault.line >= 1 and len(fault.what) < 2_000 for fault in found)
 
 
+def test_a_rule_of_very_many_formulas_is_refused_and_they_are_not_compiled(tmp_path):
+    level = SOUND[SOUND.index("  - severity") : SOUND.index("title")]
+    sound, broken = level * 12, level.replace("density_p_m2", "densty") * 80
+    (fault,) = faults(tmp_path, SOUND.replace(level, sound + broken))
+    assert (fault.line, fault.what) == (5, "levels: at most 12 with formulas")
+
+
 @pytest.mark.parametrize(
     ("change", "line", "says"),
     [

@@ -45,6 +45,8 @@ def test_a_sound_rule_has_no_fault(tmp_path):
         (("runbook: {vi: c, en: c}", "runbook: {vi: c}"), 9, "'en' is missing"),
         (("rule: test.rule", "rule: test.rule\nkeeep: 5m"), 2, "unknown key 'keeep'"),
         (("rule: test.rule", "rule: test.rule\nkeep: five"), 2, "must be a duration"),
+        (("rule: test.rule", "rule: test.rule\nclear_if_quiet_for: 0s"), 2, "longer than nothing"),
+        (("rule: test.rule", "no_data: {policy: alert}\nclear_if_quiet_for: 5m\nrule: test.rule"), 2, "no `no_data`"),
         (("rule: test.rule", "rule: test.rule\nrule: again"), 2, "stands twice"),
         (("levels:", "levels: ["), 5, "not YAML"),
     ],
