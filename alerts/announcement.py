@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from alerts.fingerprints import Labels, sha256_fingerprint
-from alerts.memory import PartitionMemory
-from alerts.rule import Rule
-from alerts.series import Decision, Series, end, rest
+from alerts.language.rule import Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Decision, Series, end, rest
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveReason, Severity
 from ioc.domain.events import Event

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from alerts.rule import OPERATORS, PROVINCE_TIME, Level
+from alerts.language.rule import OPERATORS, PROVINCE_TIME, Level
 
 
 class Part(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from alerts.rule import PROVINCE_TIME
+from alerts.language.rule import PROVINCE_TIME
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType, OperatorState, Severity
 
 SHIFT = timedelta(hours=12)

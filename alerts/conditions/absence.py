@@ -14,10 +14,10 @@ import msgspec
 
 from alerts.announcement import Announcer, Subject, plain_decision
 from alerts.approaches import Approach, compare
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule, Texts
-from alerts.rule_files import Table
-from alerts.series import Series
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule, Texts
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series
 from alerts.world import World
 from ioc.domain.alerts import ChangeType, ConditionState, Severity
 from ioc.domain.events import Event, Signal

@@ -21,9 +21,9 @@ from alerts.conditions.sea_state import (
     vessels_of,
     zones_of,
 )
-from alerts.memory import PartitionMemory
-from alerts.rule import Rule
-from alerts.series import Policy, Verdict, evaluate
+from alerts.language.rule import Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Policy, Verdict, evaluate
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselPosition

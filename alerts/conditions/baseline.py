@@ -18,11 +18,11 @@ import msgspec
 from alerts.announcement import asset_subject
 from alerts.approaches import Approach, Part, compare
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
-from alerts.hours import DAY_HOURS, HOUR_S, Hours, HourValue
-from alerts.memory import PartitionMemory
-from alerts.rule import PROVINCE_TIME, Comparison, Level, Limit, Rule
-from alerts.rule_files import Table
-from alerts.series import Series, Verdict
+from alerts.language.files import Table
+from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Limit, Rule
+from alerts.memory.hours import DAY_HOURS, HOUR_S, Hours, HourValue
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload

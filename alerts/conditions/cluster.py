@@ -14,10 +14,10 @@ from alerts.approaches import Approach, Part, compare
 from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.winds import Sent, is_news, nearest_wind, send_wind, wind_of
-from alerts.memory import PartitionMemory
-from alerts.rule import OPERATORS, PROVINCE_TIME, Comparison, Level, Limit, Rule
-from alerts.rule_files import Table
-from alerts.series import Series, Verdict
+from alerts.language.files import Table
+from alerts.language.rule import OPERATORS, PROVINCE_TIME, Comparison, Level, Limit, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from geo.distance import distance_m
 from ioc.domain.events import Event, Signal

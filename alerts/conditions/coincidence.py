@@ -18,10 +18,10 @@ from alerts.approaches import Approach, compare
 from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.hazards import IN, LADDER, Hazard, HazardFinder, Told, read_hazard
 from alerts.conditions.leveled import LeveledEvaluator
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Series, Verdict
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from geo.distance import distance_m
 from ioc.domain.alerts import Severity

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from alerts.memory import PartitionMemory
-from alerts.rule import Rule
-from alerts.series import Series
+from alerts.language.rule import Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series
 
 _AGAIN = timedelta(minutes=5)
 

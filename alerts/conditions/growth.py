@@ -12,10 +12,10 @@ import msgspec
 from alerts.announcement import asset_subject
 from alerts.approaches import Approach, compare
 from alerts.conditions.leveled import LeveledEvaluator
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Series, Verdict
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from ioc.domain.alerts import Severity
 from ioc.domain.events import Event

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from alerts.conditions.window import compare_levels
-from alerts.memory import PartitionMemory
-from alerts.readings import Readings
-from alerts.rule import PROVINCE_TIME, Level, Rule, gained
-from alerts.rule_files import Table
-from alerts.series import Series
-from alerts.windowing import Windows
-from alerts.windows import Window, read_windows
+from alerts.language.files import Table
+from alerts.language.rule import PROVINCE_TIME, Level, Rule, gained
+from alerts.language.windows import Window, read_windows
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.readings import Readings
+from alerts.memory.series import Series
+from alerts.memory.windowing import Windows
 from ioc.domain.alerts import Severity
 from ioc.domain.events import Event, Signal
 from ioc.domain.kinds import KINDS, Observation, Payload

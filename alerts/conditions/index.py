@@ -10,10 +10,10 @@ import msgspec
 
 from alerts.announcement import asset_subject
 from alerts.conditions.leveled import LeveledEvaluator
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Series, Verdict
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series, Verdict
 from alerts.vn_aqi import (
     HOURLY,
     HOURS,

@@ -9,10 +9,10 @@ import msgspec
 
 from alerts.approaches import Approach, compare
 from alerts.conditions.watched import Watched, values_of
-from alerts.memory import PartitionMemory
-from alerts.readings import Readings
-from alerts.rule import Rule
-from alerts.series import Series
+from alerts.language.rule import Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.readings import Readings
+from alerts.memory.series import Series
 from ioc.domain.events import Event, Signal
 from ioc.domain.kinds import KINDS
 from ioc.domain.quantities import Quality

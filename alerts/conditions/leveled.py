@@ -8,9 +8,9 @@ from datetime import datetime
 
 from alerts.announcement import Announcer, Subject, end_flapping, mark_no_data, plain_decision, resolve_silent
 from alerts.fingerprints import Labels, sha256_fingerprint
-from alerts.memory import PartitionMemory
-from alerts.rule import NoDataPolicy, Rule
-from alerts.series import Policy, Series, Verdict, evaluate
+from alerts.language.rule import NoDataPolicy, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Policy, Series, Verdict, evaluate
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveReason, Severity
 from ioc.domain.events import Event

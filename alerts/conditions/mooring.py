@@ -18,10 +18,10 @@ from alerts.approaches import Approach, Part, compare
 from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.sea_state import IN
 from alerts.conditions.winds import Sent, nearest_wind, send_wind, wind_of
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Policy, Series, Verdict, evaluate
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Policy, Series, Verdict, evaluate
 from alerts.world import World
 from geo.distance import distance_m
 from geo.plane import EARTH_RADIUS_M

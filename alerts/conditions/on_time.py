@@ -13,11 +13,11 @@ from alerts.announcement import asset_subject
 from alerts.approaches import Approach, compare, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.window import compare_levels
-from alerts.memory import PartitionMemory
-from alerts.readings import MOST_READINGS, Readings
-from alerts.rule import PROVINCE_TIME, Level, Rule
-from alerts.rule_files import Table
-from alerts.windows import LONGEST
+from alerts.language.files import Table
+from alerts.language.rule import PROVINCE_TIME, Level, Rule
+from alerts.language.windows import LONGEST
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.readings import MOST_READINGS, Readings
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload

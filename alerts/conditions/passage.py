@@ -17,10 +17,10 @@ from alerts.announcement import asset_subject
 from alerts.approaches import Approach, compare, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.window import compare_levels
-from alerts.memory import PartitionMemory
-from alerts.rule import PROVINCE_TIME, Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Series
+from alerts.language.files import Table
+from alerts.language.rule import PROVINCE_TIME, Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series
 from alerts.world import World
 from ioc.domain.events import Event, Signal
 from ioc.domain.kinds import KINDS, Observation, Payload

@@ -13,9 +13,9 @@ from operator import itemgetter
 
 import msgspec
 
-from alerts.memory import PartitionMemory
-from alerts.rule import Rule
-from alerts.series import Series
+from alerts.language.rule import Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series
 from alerts.world import HARBOUR_KINDS, SEA_KINDS, World
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, WeatherWarning

@@ -15,10 +15,10 @@ from alerts.announcement import Announcer, asset_subject, plain_decision
 from alerts.approaches import Approach, Part
 from alerts.conditions.leaps import IN, LeapFinder, Leaping, read_scope
 from alerts.conditions.watched import Watched, kinds_of, names_of, read_watched
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Series
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series
 from alerts.world import World
 from geo.distance import distance_m
 from ioc.domain.alerts import ChangeType, ConditionState

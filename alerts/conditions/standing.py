@@ -13,10 +13,10 @@ from functools import lru_cache
 
 from alerts.announcement import Subject, asset_subject
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
-from alerts.memory import PartitionMemory
-from alerts.rule import PROVINCE_TIME, Level, Rule, gained
-from alerts.rule_files import Table
-from alerts.series import Series, Verdict, rest
+from alerts.language.files import Table
+from alerts.language.rule import PROVINCE_TIME, Level, Rule, gained
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series, Verdict, rest
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload

@@ -11,10 +11,10 @@ import msgspec
 from alerts.announcement import asset_subject
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.watched import Watched, kinds_of, names_of, read_watched, values_of
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Series, Verdict
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload

@@ -9,10 +9,10 @@ from datetime import date
 
 from alerts.announcement import asset_subject
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
-from alerts.memory import PartitionMemory
-from alerts.rule import PROVINCE_TIME, Comparison, Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Verdict
+from alerts.language.files import Table
+from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Verdict
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload

@@ -9,10 +9,10 @@ from datetime import timedelta
 from alerts.announcement import Subject
 from alerts.approaches import Approach, Part, compare
 from alerts.conditions.trips import FACTS, IN, TripEvaluator, TripState
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Verdict
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Verdict
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselArrival, VesselDeparture, VesselManifest

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from alerts.approaches import Approach, Part, compare
 from alerts.conditions.trips import FACTS, LONGEST_TRIP, TripEvaluator, TripState
-from alerts.memory import BEGINNING, PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Verdict
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import BEGINNING, PartitionMemory
+from alerts.memory.series import Verdict
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselArrival, VesselDeparture, VesselPosition

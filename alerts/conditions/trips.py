@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from alerts.announcement import Subject, asset_subject
 from alerts.conditions.leveled import LeveledEvaluator
-from alerts.memory import PartitionMemory
-from alerts.rule import Rule
-from alerts.series import Series, Verdict
+from alerts.language.rule import Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import VesselDeparture, VesselManifest

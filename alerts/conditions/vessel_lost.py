@@ -27,9 +27,9 @@ from alerts.conditions.sea_state import (
     zones_of,
 )
 from alerts.conditions.squalls import MOST_CELLS, is_live, sweeps
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import PartitionMemory
 from alerts.world import SEA_KINDS, World
 from ioc.domain.alerts import ChangeType, ConditionState, Severity
 from ioc.domain.events import Event, Signal

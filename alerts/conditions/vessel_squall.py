@@ -14,9 +14,9 @@ from shapely.geometry.base import BaseGeometry
 from alerts.approaches import Part, compare
 from alerts.conditions.afloat import AfloatEvaluator, Danger
 from alerts.conditions.sea_state import OPEN_SEA, SEA_FORWARDS, SquallCells, VesselState
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import PartitionMemory
 from alerts.world import SEA_KINDS, World
 from geo.plane import PROVINCE_PLANE
 from geo.tracks import METRES_PER_NAUTICAL_MILE

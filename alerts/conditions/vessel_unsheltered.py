@@ -16,9 +16,9 @@ from alerts.conditions.sea_state import (
     weather_of,
     weather_scopes,
 )
-from alerts.memory import PartitionMemory
-from alerts.rule import PROVINCE_TIME, Level, Rule
-from alerts.rule_files import Table
+from alerts.language.files import Table
+from alerts.language.rule import PROVINCE_TIME, Level, Rule
+from alerts.memory.partition import PartitionMemory
 from alerts.world import HARBOUR_KINDS, World
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselPosition, WeatherWarning

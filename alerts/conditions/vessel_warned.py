@@ -24,10 +24,10 @@ from alerts.conditions.sea_state import (
     weather_scopes,
     zones_of,
 )
-from alerts.memory import PartitionMemory
-from alerts.rule import Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Policy, Verdict, evaluate
+from alerts.language.files import Table
+from alerts.language.rule import Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Policy, Verdict, evaluate
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, WeatherWarning

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import TypeVar
 
-from alerts.rule_files import Table
+from alerts.language.files import Table
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload
 

@@ -12,17 +12,17 @@ from typing import Any
 import msgspec
 
 from alerts.announcement import asset_subject
-from alerts.arithmetic import PlainFormula
 from alerts.conditions.leveled import COMPOUND_KINDS, LeveledEvaluator, reading_key
-from alerts.expressions import Expression, ExpressionError, variables_of
-from alerts.loudness import Loudness
-from alerts.memory import PartitionMemory
-from alerts.readings import Readings
-from alerts.rule import PROVINCE_TIME, Comparison, Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Verdict
-from alerts.windowing import Windows
-from alerts.windows import Window, read_windows
+from alerts.language.arithmetic import PlainFormula
+from alerts.language.expressions import Expression, ExpressionError, variables_of
+from alerts.language.files import Table
+from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Rule
+from alerts.language.windows import Window, read_windows
+from alerts.memory.loudness import Loudness
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.readings import Readings
+from alerts.memory.series import Verdict
+from alerts.memory.windowing import Windows
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload

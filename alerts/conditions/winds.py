@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from alerts.memory import PartitionMemory
-from alerts.rule import Rule
-from alerts.series import Series
+from alerts.language.rule import Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series
 from geo.distance import distance_m
 from geo.position import Position
 from ioc.domain.events import Event, Signal

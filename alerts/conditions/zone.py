@@ -20,10 +20,10 @@ from alerts.approaches import Approach, Part, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.sea_state import zones_of
 from alerts.conditions.window import compare_levels
-from alerts.memory import PartitionMemory
-from alerts.rule import PROVINCE_TIME, Level, Rule
-from alerts.rule_files import Table
-from alerts.series import Series, Verdict
+from alerts.language.files import Table
+from alerts.language.rule import PROVINCE_TIME, Level, Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from geo.plane import PROVINCE_PLANE
 from geo.zones import ZoneKind

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from alerts.language.files import Fault, Table, read_tables
 from alerts.notification.escalation import Ladder, Level
 from alerts.notification.flood import FloodLimits
 from alerts.notification.grouping import Timing
@@ -16,7 +17,6 @@ from alerts.notification.inhibition import Inhibition
 from alerts.notification.labels import NAMES
 from alerts.notification.matchers import Matchers
 from alerts.notification.policy import Expectation, Policy, Route, walk
-from alerts.rule_files import Fault, Table, read_tables
 from ioc.domain.alerts import Severity
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,47}")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from alerts.announcement import format_number
-from alerts.rule import PROVINCE_TIME
+from alerts.language.rule import PROVINCE_TIME
 
 Both = tuple[str, str]
 """Vietnamese, English."""

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from functools import partial
 
-from alerts.inquiry import MOST_BEFORE, Answer, Fact, Finding, Question, Reason
-from alerts.inquiry_answers import answer_all
-from alerts.inquiry_succession import Succession
-from alerts.rule import Rule
-from alerts.tenures import Source, Tenure
+from alerts.inquiry.answers import answer_all
+from alerts.inquiry.asking import MOST_BEFORE, Answer, Fact, Finding, Question, Reason
+from alerts.inquiry.succession import Succession
+from alerts.inquiry.tenures import Source, Tenure
+from alerts.language.rule import Rule
 from alerts.world import World
 from ioc.domain.alerts import Alert
 from ioc.domain.events import Event

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.announcement import format_number
-from alerts.inquiry import Finding, Reason
-from alerts.rule import PROVINCE_TIME
-from alerts.tenures import Source, Tenure
+from alerts.inquiry.asking import Finding, Reason
+from alerts.inquiry.tenures import Source, Tenure
+from alerts.language.rule import PROVINCE_TIME
 from ioc.api.approach_texts import Both, say_nearest
 
 _WHY_NOT_IN_FORCE: Mapping[str, Both] = {

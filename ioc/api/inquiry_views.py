@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from alerts.inquiry import Answer, Finding, Stretch
+from alerts.inquiry.asking import Answer, Finding, Stretch
 from ioc.api.inquiry_texts import say
 from ioc.api.views import to_ms
 

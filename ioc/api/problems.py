@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from alerts.rule_versions import FailedTestsError
+from alerts.lifecycle.versions import FailedTestsError
 from connectors.transports.http_push import TooLargeError, UnsupportedContentError
 from ioc.api.views import to_alert
 from ioc.domain.alerts import Alert

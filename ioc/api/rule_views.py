@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from alerts.memory import RuleFault
-from alerts.rule import Rule
+from alerts.language.rule import Rule
+from alerts.memory.partition import RuleFault
 from ioc.api.views import to_ms
 from ioc.storage.rule_health import ProcessReport, RuleReport
 

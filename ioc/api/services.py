@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alerts.notification.policy import Policy
-from alerts.rulebook import Rulebook
+from alerts.rulebook.book import Rulebook
 from connectors.feed import Feed
 from connectors.transports.http_push import HttpPush
 from ioc.api.inquiries import Inquirer

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from alerts.backtest import Occurrence
-from alerts.comparison import Comparison, Line
+from alerts.backtest.comparison import Comparison, Line
+from alerts.backtest.trial import Occurrence
 from ioc.bootstrap.backtests import Account
 
 FIRST = 100

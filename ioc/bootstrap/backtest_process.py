@@ -18,7 +18,7 @@ from uuid import UUID
 
 import uvloop
 
-from alerts.rulebook import Rulebook
+from alerts.rulebook.book import Rulebook
 from ioc import cancellation, logs
 from ioc.bootstrap.backtest_accounts import to_summary
 from ioc.bootstrap.backtests import Account, Period, Progress, backtest_stored

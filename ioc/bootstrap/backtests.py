@@ -11,10 +11,10 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alerts.backtest import Trial
-from alerts.comparison import Comparison, compare
-from alerts.engine import JUMP
-from alerts.rulebook import Rulebook
+from alerts.backtest.comparison import Comparison, compare
+from alerts.backtest.trial import Trial
+from alerts.engine.stepping import JUMP
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.bootstrap.rulebooks import load_rules_in_force
 from ioc.domain.events import Event

@@ -10,7 +10,7 @@ import yaml
 
 from alerts.notification.policy import Policy
 from alerts.notification.policy_files import read_policy
-from alerts.rulebook import Rulebook
+from alerts.rulebook.book import Rulebook
 from alerts.world import World
 from connectors.definition import FeedDefinition
 from connectors.feed import Feed, FeedConfig

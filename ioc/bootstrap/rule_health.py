@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from alerts.memory import RuleFault
-from alerts.rule import Rule
+from alerts.language.rule import Rule
+from alerts.memory.partition import RuleFault
 from alerts.world import World
 from ioc.api.inquiries import Inquirer
 from ioc.bootstrap.foundations import Foundations, open_store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from alerts.rulebook import Rulebook
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.foundations import open_store
 from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.clocks import SystemClock

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
 
-from alerts.backtest import Occurrence
+from alerts.backtest.trial import Occurrence
 
 _WIDTH, _LEFT, _ROW, _TOP = 1_200, 260, 34, 46
 _DRAFT, _ACTIVE = "#d9480f", "#868e96"

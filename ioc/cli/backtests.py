@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from alerts.backtest import Trial
-from alerts.comparison import compare
-from alerts.rulebook import Rulebook
+from alerts.backtest.comparison import compare
+from alerts.backtest.trial import Trial
+from alerts.rulebook.book import Rulebook
 from connectors.feed import Form
 from ioc.bootstrap.backtest_accounts import describe, to_occurrences
 from ioc.bootstrap.backtests import Account, Period, backtest_stored

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from html import escape
 from itertools import groupby
 
-from alerts.inquiry import Answer, Point
-from alerts.rule import PROVINCE_TIME
+from alerts.inquiry.asking import Answer, Point
+from alerts.language.rule import PROVINCE_TIME
 
 _WIDTH, _HEIGHT = 1_200, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 30, 56, 46

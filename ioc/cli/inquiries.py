@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from alerts.inquiry import Answer, Finding, Question
-from alerts.rule import PROVINCE_TIME
+from alerts.inquiry.asking import Answer, Finding, Question
+from alerts.language.rule import PROVINCE_TIME
 from ioc.api.inquiry_texts import say, say_source
 from ioc.api.inquiry_views import to_answer
 from ioc.bootstrap.rule_health import open_inquirer

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from alerts.rule import PROVINCE_TIME
+from alerts.language.rule import PROVINCE_TIME
 from alerts.shift import ShiftName, find_shift
 from ioc import bootstrap
 from ioc.api.performance_page import write_performance_page

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from alerts.backtest import Occurrence
+from alerts.backtest.trial import Occurrence
 from ioc.bootstrap.rulebooks import open_desk
 from ioc.cli.running import run
 from ioc.errors import ConfigurationError

@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from alerts import rule_tests
-from alerts.rule_listing import list_rules
-from alerts.rulebook import Rulebook
+from alerts.lifecycle import rule_tests
+from alerts.rulebook.book import Rulebook
+from alerts.rulebook.listing import list_rules
 from ioc import settings
 from ioc.bootstrap.knowledge import load_world
 from ioc.cli import rule_versions

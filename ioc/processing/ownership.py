@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-from alerts.engine import Engine
-from alerts.health import RuleHealth
+from alerts.engine.health import RuleHealth
+from alerts.engine.stepping import Engine
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.errors import StoreUnavailableError

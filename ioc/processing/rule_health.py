@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from alerts.health import RuleHealth
-from alerts.memory import RuleFault
+from alerts.engine.health import RuleHealth
+from alerts.memory.partition import RuleFault
 from ioc import telemetry
 from ioc.errors import StoreUnavailableError
 from ioc.logs import logger

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from alerts.engine import Step
+from alerts.engine.stepping import Step
 from ioc import telemetry
 from ioc.domain.events import DeadLetter, Event, Signal
 from ioc.errors import IocError, PositionConflictError

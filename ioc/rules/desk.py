@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from alerts.backtest import Occurrence
-from alerts.comparison import Comparison, compare
-from alerts.rule import Rule
-from alerts.rule_versions import Draft, candidate_id, check_version, read_version, split_id
-from alerts.rulebook import RulebookError
+from alerts.backtest.comparison import Comparison, compare
+from alerts.backtest.trial import Occurrence
+from alerts.language.rule import Rule
+from alerts.lifecycle.versions import Draft, candidate_id, check_version, read_version, split_id
+from alerts.rulebook.book import RulebookError
 from alerts.world import World
 from ioc.errors import ConfigurationError, InvalidRequestError, NotFoundError, RefusedActionError
 from ioc.ports import Clock

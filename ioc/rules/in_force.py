@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from alerts.rule import Rule
-from alerts.rule_versions import InForce, candidate_id, overlay, read_version
-from alerts.rulebook import Rulebook, RulebookError
+from alerts.language.rule import Rule
+from alerts.lifecycle.versions import InForce, candidate_id, overlay, read_version
+from alerts.rulebook.book import Rulebook, RulebookError
 from ioc.errors import StoreUnavailableError
 from ioc.logs import logger
 from ioc.ports import Clock

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from alerts.backtest import Occurrence
-from alerts.comparison import Line
-from alerts.rule import Rule
-from alerts.rule_versions import candidate_id, split_id
+from alerts.backtest.comparison import Line
+from alerts.backtest.trial import Occurrence
+from alerts.language.rule import Rule
+from alerts.lifecycle.versions import candidate_id, split_id
 from ioc.rules.desk import ShadowReport
 from ioc.rules.in_force import RulesInForce, name_of
 from ioc.storage.rule_activations import Activation, Lane, State

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from alerts.rule import Rule
-from alerts.rule_versions import read_version, split_id
-from alerts.rulebook import RulebookError
-from alerts.tenures import Source, Tenure, within
+from alerts.inquiry.tenures import Source, Tenure, within
+from alerts.language.rule import Rule
+from alerts.lifecycle.versions import read_version, split_id
+from alerts.rulebook.book import RulebookError
 from ioc.storage.rule_activations import Activation, Lane, State
 from ioc.storage.rule_versions import RuleVersion
 from ioc.storage.rules import RuleStore

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from alerts.backtest import Occurrence
+from alerts.backtest.trial import Occurrence
 from alerts.fingerprints import sha256_fingerprint
-from alerts.rule_versions import split_id
+from alerts.lifecycle.versions import split_id
 from ioc.domain.alerts import Alert, Severity
 from ioc.storage.alert_rows import to_alert
 from ioc.storage.pool import Database

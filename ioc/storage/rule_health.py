@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from alerts.memory import RuleFault
+from alerts.memory.partition import RuleFault
 from ioc.ports import Clock
 from ioc.storage.pool import Database
 from ioc.storage.statements import load_statements

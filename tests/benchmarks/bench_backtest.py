@@ -23,8 +23,8 @@ from typing import Any
 import uvloop
 from psycopg import AsyncConnection
 
-from alerts.backtest import Trial
-from alerts.rulebook import Rulebook
+from alerts.backtest.trial import Trial
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.backtests import Period, backtest_stored
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import AlertChange

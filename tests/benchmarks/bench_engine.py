@@ -15,8 +15,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alerts.backtest import Run
-from alerts.rulebook import Rulebook
+from alerts.backtest.trial import Run
+from alerts.rulebook.book import Rulebook
 from alerts.world import World
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from alerts.rule_versions import read_version
-from alerts.rulebook import Rulebook
-from alerts.tenures import Source, Tenure
+from alerts.inquiry.tenures import Source, Tenure
+from alerts.lifecycle.versions import read_version
+from alerts.rulebook.book import Rulebook
 from ioc.rules.tenures import RuleTenures
 from ioc.storage.migrate import migrate_database
 from ioc.storage.pool import Database

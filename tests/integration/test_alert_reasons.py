@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from alerts.engine import Engine
-from alerts.rulebook import Rulebook
+from alerts.engine.stepping import Engine
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id

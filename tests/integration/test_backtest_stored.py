@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from alerts.rulebook import Rulebook
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap import Foundations, scratch
 from ioc.bootstrap.backtests import Account, Period, Progress, backtest_stored
 from ioc.bootstrap.foundations import open_store

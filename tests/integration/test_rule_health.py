@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from alerts.memory import RuleFault
+from alerts.memory.partition import RuleFault
 from ioc.api.app import create_app
 from ioc.api.services import Services
 from ioc.bootstrap.processing import make_worker

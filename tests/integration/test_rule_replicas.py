@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.rule_versions import read_version
+from alerts.lifecycle.versions import read_version
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.kinds import Crowd
 from ioc.ports import Checkpoint, Topic, TopicPartition

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from alerts.engine import Engine
+from alerts.engine.stepping import Engine
 from ioc.bootstrap.knowledge import load_world
 from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore

@@ -12,9 +12,9 @@ from random import Random
 import pytest
 from typer.testing import CliRunner
 
-from alerts.engine import Engine
-from alerts.inquiry import Question, Reason
-from alerts.rulebook import Rulebook
+from alerts.engine.stepping import Engine
+from alerts.inquiry.asking import Question, Reason
+from alerts.rulebook.book import Rulebook
 from ioc.api.inquiries import Inquirer, merge
 from ioc.bootstrap.knowledge import load_world
 from ioc.cli import make_app

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from alerts.backtest import Occurrence, Run
-from alerts.rulebook import Rulebook
+from alerts.backtest.trial import Occurrence, Run
+from alerts.rulebook.book import Rulebook
 from connectors.inventory import load_inventory
 from connectors.registry import open_feed
 from ioc.bootstrap.knowledge import load_world

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from alerts.rule import Level
-from alerts.series import Policy, Series, Verdict, evaluate
+from alerts.language.rule import Level
+from alerts.memory.series import Policy, Series, Verdict, evaluate
 from ioc.domain.alerts import ChangeType, Severity
 
 START = datetime(2026, 11, 23, tzinfo=UTC)

@@ -14,8 +14,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.engine import Engine, Step
-from alerts.rulebook import Rulebook
+from alerts.engine.stepping import Engine, Step
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event
 from ioc.domain.kinds import (

@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.engine import Engine
-from alerts.rulebook import Rulebook
+from alerts.engine.stepping import Engine
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import ChangeType
 from ioc.domain.events import Event, Signal

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.hours import HOUR_S, PIECE_S, Hours, HourValue
+from alerts.memory.hours import HOUR_S, PIECE_S, Hours, HourValue
 
 OPEN_S, DAYS = 2 * HOUR_S, 3
 EPOCH_HOUR = 480_000

@@ -9,11 +9,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from alerts.conditions.leaps import Recent
-from alerts.loudness import Loudness
-from alerts.rule import Comparison, Level, Limit
+from alerts.language.rule import Comparison, Level, Limit
+from alerts.language.windows import Aggregate, Window
+from alerts.memory.loudness import Loudness
+from alerts.memory.windowing import Windows
 from alerts.vn_aqi import HOURS, HourlyWindow, Pollutant, combine, concentration_at, concentrations_of, sub_index
-from alerts.windowing import Windows
-from alerts.windows import Aggregate, Window
 from ioc.domain.alerts import Severity
 from ioc.domain.kinds import AirReading, Rain
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.readings import Readings
-from alerts.windowing import Windows
-from alerts.windows import Aggregate, Window
+from alerts.language.windows import Aggregate, Window
+from alerts.memory.readings import Readings
+from alerts.memory.windowing import Windows
 from ioc.domain.kinds import Rain
 
 BEGIN = datetime(2026, 11, 23, tzinfo=UTC)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from alerts.engine import Engine, Step
-from alerts.rulebook import Rulebook
+from alerts.engine.stepping import Engine, Step
+from alerts.rulebook.book import Rulebook
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, StateKey
 from ioc.domain.events import Event

@@ -8,10 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from alerts.inquiry import Answer, Inquiry, Question, Reason
-from alerts.inquiry_findings import answer
-from alerts.rule import Rule
-from alerts.rulebook import Rulebook
+from alerts.inquiry.asking import Answer, Inquiry, Question, Reason
+from alerts.inquiry.findings import answer
+from alerts.language.rule import Rule
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.backtest import Occurrence
+from alerts.backtest.trial import Occurrence
 from ioc.rules.desk import Caller, RuleDesk
 from ioc.storage.rule_versions import RuleVersion
 

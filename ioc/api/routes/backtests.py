@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from alerts.rulebook import Rulebook, RulebookError
+from alerts.rulebook.book import Rulebook, RulebookError
 from geo.catalogue import load_units
 from ioc.api.auth import OPERATORS, SUPERVISORS, signed_in
 from ioc.api.paging import check_instant, read_cursor, write_cursor

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from alerts.rule import PROVINCE_TIME, Comparison, Rule
+from alerts.language.rule import PROVINCE_TIME, Comparison, Rule
 from ioc.api.auth import VIEWERS, signed_in
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms, to_reading

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, Field
 
-from alerts.inquiry import Question
+from alerts.inquiry.asking import Question
 from ioc.api.auth import VIEWERS, signed_in
 from ioc.api.inquiry_views import to_answer
 from ioc.api.paging import check_instant

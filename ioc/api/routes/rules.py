@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from alerts.rule_versions import MOST_CHARACTERS
+from alerts.lifecycle.versions import MOST_CHARACTERS
 from ioc.api.auth import SUPERVISORS, VIEWERS, signed_in
 from ioc.api.paging import check_instant
 from ioc.api.people import Person, person_with

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts.arithmetic import PlainFormula
 from alerts.conditions.window import Measured
-from alerts.expressions import Expression, ExpressionError
-from alerts.rulebook import Rulebook
+from alerts.language.arithmetic import PlainFormula
+from alerts.language.expressions import Expression, ExpressionError
+from alerts.rulebook.book import Rulebook
 
 NAMES = ("a", "b", "c")
 RULES = Rulebook.load([Path(str(resources.files("alerts").joinpath("rules")))])

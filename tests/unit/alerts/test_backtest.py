@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from alerts.backtest import Run
-from alerts.comparison import compare
-from alerts.rulebook import Rulebook
+from alerts.backtest.comparison import compare
+from alerts.backtest.trial import Run
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.cli import make_app
 from ioc.domain.events import Event

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts import rule_tests
-from alerts.rulebook import Rulebook
+from alerts.lifecycle import rule_tests
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import ChangeType
 from ioc.domain.kinds import Crowd, PassengerCount

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 from alerts.fingerprints import fnv1a_fingerprint, sha256_fingerprint
-from alerts.rule import Level
-from alerts.rulebook import Rulebook
-from alerts.series import Policy, Series, Verdict, evaluate
+from alerts.language.rule import Level
+from alerts.memory.series import Policy, Series, Verdict, evaluate
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import ChangeType, ConditionState, ResolveReason, Severity
 from ioc.domain.kinds import Observation

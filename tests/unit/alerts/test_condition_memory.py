@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
-from alerts.rulebook import Rulebook
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.kinds import AirReading, NowcastCell, TruckStep, VesselArrival, VesselDeparture, VesselManifest
 from tests.support.engine_runs import EVENTS, SIGNALS, Lives, make_event

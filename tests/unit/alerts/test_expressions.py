@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.expressions import MOST_CHARACTERS, Expression, ExpressionError, variables_of
+from alerts.language.expressions import MOST_CHARACTERS, Expression, ExpressionError, variables_of
 from ioc.domain.kinds import KINDS
 
 VARIABLES = {"people": int, "density": float, "status": str, "on": date, "at": datetime, "closed": bool}

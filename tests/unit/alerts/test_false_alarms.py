@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from pyais import encode_dict
 
-from alerts.engine import Engine
-from alerts.expressions import Expression, ExpressionError
+from alerts.engine.stepping import Engine
+from alerts.language.expressions import Expression, ExpressionError
+from alerts.language.rule import Comparison, Limit
 from alerts.notification.inhibition import Inhibitors
 from alerts.notification.suppression import Holds, Why, why_suppressed
-from alerts.rule import Comparison, Limit
-from alerts.rulebook import Rulebook
+from alerts.rulebook.book import Rulebook
 from connectors.feed import Form
 from connectors.inventory import load_inventory
 from connectors.registry import open_feed

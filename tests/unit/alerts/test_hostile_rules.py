@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from alerts import rule_tests
-from alerts.rule_documents import MOST_BYTES
+from alerts.language.documents import MOST_BYTES
+from alerts.lifecycle import rule_tests
 
 SHIPPED = sorted(Path(str(resources.files("alerts").joinpath("rules"))).glob("*.yaml"))
 SOUND = """\

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.inquiry import Answer, Inquiry, Question, Reason
-from alerts.inquiry_course import MOST_POINTS, thin_out
+from alerts.inquiry.asking import Answer, Inquiry, Question, Reason
+from alerts.inquiry.course import MOST_POINTS, thin_out
 from ioc.domain.kinds import AirReading, Crowd, LaneStatus, Rain, VesselPosition, WeatherObservation
 from ioc.domain.quantities import Quality
 from tests.support.engine_runs import make_event

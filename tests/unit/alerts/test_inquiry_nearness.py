@@ -8,7 +8,7 @@ import pytest
 
 import alerts
 from alerts.approaches import Approach, Part, compare
-from alerts.inquiry import Answer, Inquiry, Question, Reason
+from alerts.inquiry.asking import Answer, Inquiry, Question, Reason
 from ioc.domain.kinds import (
     AirReading,
     BorderQueue,

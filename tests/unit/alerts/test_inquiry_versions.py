@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from alerts.inquiry import Answer, Question, Reason
-from alerts.inquiry_answers import answer_all
-from alerts.inquiry_succession import Succession
-from alerts.tenures import Source, Tenure
+from alerts.inquiry.answers import answer_all
+from alerts.inquiry.asking import Answer, Question, Reason
+from alerts.inquiry.succession import Succession
+from alerts.inquiry.tenures import Source, Tenure
 from ioc.domain.kinds import Crowd, Rain
 from tests.support.engine_runs import make_event
 from tests.support.inquiries import WORLD, at, facts_of, read_rule

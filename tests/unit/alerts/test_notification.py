@@ -23,7 +23,7 @@ from alerts.notification.matchers import Matchers
 from alerts.notification.policy_files import read_policy
 from alerts.notification.suppression import Holds
 from alerts.notification.telling import Member, plan
-from alerts.rulebook import Rulebook
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain import alert_machines
 from ioc.domain.alerts import ChangeType, Severity

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts import rule_tests
-from alerts.rulebook import Rulebook, RulebookError
+from alerts.lifecycle import rule_tests
+from alerts.rulebook.book import Rulebook, RulebookError
 
 SOUND = """\
 rule: test.rule

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from alerts.engine import Engine
-from alerts.health import TIMED_EVERY, RuleHealth
-from alerts.rulebook import Rulebook
+from alerts.engine.health import TIMED_EVERY, RuleHealth
+from alerts.engine.stepping import Engine
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.kinds import BorderQueue, Crowd, PassengerCount, Rain, WeatherObservation
 from tests.support.engine_runs import make_event

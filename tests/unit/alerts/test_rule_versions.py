@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts.engine import Engine
-from alerts.rule_versions import (
+from alerts.engine.stepping import Engine
+from alerts.lifecycle.versions import (
     MOST_CHARACTERS,
     FailedTestsError,
     InForce,
@@ -20,7 +20,7 @@ from alerts.rule_versions import (
     read_version,
     split_id,
 )
-from alerts.rulebook import Rulebook, RulebookError
+from alerts.rulebook.book import Rulebook, RulebookError
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import ChangeType, ResolveReason
 from ioc.domain.kinds import Crowd

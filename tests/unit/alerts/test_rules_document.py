@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from alerts.rule_listing import list_rules
-from alerts.rule_tests import find_tests
-from alerts.rulebook import Rulebook
+from alerts.lifecycle.rule_tests import find_tests
+from alerts.rulebook.book import Rulebook
+from alerts.rulebook.listing import list_rules
 
 ROOT = Path(__file__).parents[3]
 RULES = Path(str(resources.files("alerts").joinpath("rules")))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts import rule_tests
-from alerts.rulebook import Rulebook, read_rules
+from alerts.lifecycle import rule_tests
+from alerts.rulebook.book import Rulebook, read_rules
 from ioc.bootstrap.knowledge import load_world
 
 RULES = Path(str(resources.files("alerts").joinpath("rules")))

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts import vn_aqi
+from alerts.language.windows import Aggregate, Window
+from alerts.memory.windowing import Windows
 from alerts.vn_aqi import BREAKPOINTS_UG_M3, INDEX, HourlyWindow, Pollutant, concentrations_of
-from alerts.windowing import Windows
-from alerts.windows import Aggregate, Window
 from ioc.domain.kinds import AirReading
 from tests.support.servers import data_file
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from shapely import Point
 
-from alerts import rule_tests
-from alerts.rulebook import Rulebook
+from alerts.lifecycle import rule_tests
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import ChangeType
 from ioc.domain.kinds import VesselPosition

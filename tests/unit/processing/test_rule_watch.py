@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from alerts.health import RuleHealth
-from alerts.memory import RuleFault
+from alerts.engine.health import RuleHealth
+from alerts.memory.partition import RuleFault
 from ioc.errors import StoreUnavailableError
 from ioc.processing.rule_health import RECOVERED_AFTER, RuleReporter, RuleWatch
 

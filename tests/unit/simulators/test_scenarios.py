@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts.engine import Engine
-from alerts.rulebook import Rulebook
+from alerts.engine.stepping import Engine
+from alerts.rulebook.book import Rulebook
 from connectors.feed import Form
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import AlertChange, ChangeType

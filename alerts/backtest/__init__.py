@@ -1,0 +1,1 @@
+"""Draft rules over what was, beside the rules in force."""

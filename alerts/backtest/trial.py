@@ -1,0 +1,173 @@
+"""Backtest: draft rules over what was, with the engine that runs live, beside what the active rules give.
+
+Time is the events' own arrival, so a month takes seconds. Nothing is stored and nobody is told.
+
+One partition stands for all of the log's. Decisions follow log time and the order of arrival of each asset and scope,
+so they are the same, but for timers that ran on the machine's clock while the log was read to its end: those fire
+with the arrival of the next event, or with ``pass_time``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from alerts.backtest.scope import find_kinds, find_warm_up
+from alerts.engine.stepping import JUMP, Engine, Step
+from alerts.memory.partition import RuleFault
+from alerts.rulebook.book import Rulebook
+from alerts.world import World
+from ioc.domain.alerts import AlertChange, ChangeType, Severity
+from ioc.domain.events import Event
+
+EVENTS, SIGNALS = "backtest/events", "backtest/signals"
+MOST_FAULTS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """One alert from its firing to its end; ``severity`` is the highest that it reached. None: still open.
+
+    ``observed_at`` is the time of the reading that tipped it, ``started_at`` when it was decided.
+    """
+
+    rule_id: str
+    fingerprint: bytes
+    asset_id: str | None
+    unit_code: str | None
+    title_vi: str
+    title_en: str
+    severity: Severity
+    observed_at: datetime
+    started_at: datetime
+    ended_at: datetime | None = None
+
+    def lasted(self, until: datetime) -> timedelta:
+        """Give how long it was in alarm, up to an instant if it still is."""
+        return (self.ended_at or until) - self.started_at
+
+
+class Run:
+    """One rulebook over a stream of events in the order of their arrival."""
+
+    def __init__(self, rulebook: Rulebook, world: World) -> None:
+        self._engine = Engine(rulebook, world, keeps_state=False)
+        self._open: dict[bytes, Occurrence] = {}
+        self._ended: list[Occurrence] = []
+        self.faults: list[RuleFault] = []
+        self.faults_count = 0
+        self.reached_at: datetime | None = None
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Step over the next events."""
+        if not events:
+            return
+        self.reached_at = events[-1].received_at
+        self._pass_on(self._engine.step(EVENTS, events))
+
+    def pass_time(self, to: datetime) -> None:
+        """Let time go by although nothing came that these rules look at: others spoke, so the log was not silent."""
+        at = self.reached_at
+        while at is not None and at < to:
+            at = self.reached_at = min(at + JUMP, to)
+            self._pass_on(self._engine.advance(EVENTS, at))
+
+    def jump(self, to: datetime) -> None:
+        """Let time jump: nothing at all came, so the silence was ours and no asset is called silent for it."""
+        if self.reached_at is not None and to > self.reached_at:
+            self.reached_at = to
+            self._pass_on(self._engine.advance(EVENTS, to))
+
+    def finish(self) -> list[Occurrence]:
+        """Let timers run up to the last event and give every occurrence, in the order of their beginnings."""
+        if self.reached_at is not None:
+            self._pass_on(self._engine.advance(EVENTS, self.reached_at))
+        found = [*self._ended, *self._open.values()]
+        return sorted(found, key=lambda item: (item.started_at, item.rule_id, item.fingerprint))
+
+    def _pass_on(self, step: Step) -> None:
+        """Note what a step over the events made, and put its signals to the rules that look past one asset."""
+        self._note(step.changes, step.rule_errors)
+        if step.signals:
+            signals = sorted(step.signals, key=lambda signal: (signal.event.received_at, signal.scope))
+            beyond = self._engine.step(SIGNALS, signals)
+            self._note(beyond.changes, beyond.rule_errors)
+        if self.reached_at is not None:
+            later = self._engine.advance(SIGNALS, self.reached_at)
+            self._note(later.changes, later.rule_errors)
+
+    def _note(self, changes: Iterable[AlertChange], faults: Sequence[RuleFault]) -> None:
+        self.faults_count += len(faults)
+        self.faults += faults[: max(0, MOST_FAULTS - len(self.faults))]
+        for change in changes:
+            if not change.shadow:
+                self._follow(change)
+
+    def _follow(self, change: AlertChange) -> None:
+        known = self._open.get(change.fingerprint)
+        if change.type is ChangeType.RESOLVED:
+            if known is not None:
+                self._ended.append(replace(known, ended_at=change.decided_at))
+                del self._open[change.fingerprint]
+            return
+        if known is None:
+            self._open[change.fingerprint] = Occurrence(
+                rule_id=change.rule_id, fingerprint=change.fingerprint, asset_id=change.asset_id,
+                unit_code=change.unit_code, title_vi=change.title_vi, title_en=change.title_en,
+                severity=change.severity, observed_at=change.observed_at, started_at=change.decided_at,
+            )  # fmt: skip
+        elif change.severity.rank > known.severity.rank:
+            self._open[change.fingerprint] = replace(known, severity=change.severity)
+
+
+class Trial:
+    """Draft rules beside those in force, over one stream. A rule that means the same in both runs once.
+
+    Args:
+        drafts: the rules to be tried.
+        in_force: the rules in force; those without a draft of the same name are left aside.
+        world: zones and names.
+    """
+
+    def __init__(self, drafts: Rulebook, in_force: Rulebook, world: World) -> None:
+        versions = {rule.rule_id: rule.version for rule in drafts.rules}
+        named = [rule for rule in in_force.rules if rule.rule_id in versions]
+        other = [rule for rule in named if rule.version != versions[rule.rule_id]]
+        self._shared = {rule.rule_id for rule in named} - {rule.rule_id for rule in other}
+        self.draft = Run(drafts, world)
+        self._runs = [self.draft]
+        self._active: Run | None = None
+        if other:
+            self._active = Run(Rulebook(other), world)
+            self._runs.append(self._active)
+        self.kinds = find_kinds([*drafts.rules, *other])
+        self.warm_up = find_warm_up([*drafts.rules, *other])
+
+    @property
+    def reached_at(self) -> datetime | None:
+        """Arrival of the last event."""
+        return self.draft.reached_at
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Step over the next events."""
+        for run in self._runs:
+            run.take(events)
+
+    def pass_time(self, to: datetime) -> None:
+        """Let time go by, see ``Run.pass_time``."""
+        for run in self._runs:
+            run.pass_time(to)
+
+    def jump(self, to: datetime) -> None:
+        """Let time jump, see ``Run.jump``."""
+        for run in self._runs:
+            run.jump(to)
+
+    def finish(self) -> tuple[list[Occurrence], list[Occurrence]]:
+        """Give the occurrences of the drafts, and of the rules in force."""
+        mine = self.draft.finish()
+        theirs = [item for item in mine if item.rule_id in self._shared]
+        if self._active is not None:
+            theirs += self._active.finish()
+        return mine, sorted(theirs, key=lambda item: (item.started_at, item.rule_id, item.fingerprint))

@@ -1,0 +1,114 @@
+"""Keeping a partition's state and taking it over: rules get back what was kept, alerts of rules that are gone end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from alerts.announcement import close_deleted
+from alerts.language.rule import Rule
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.readings import read_part_key, to_part_key
+from alerts.memory.series import Series, carry_over
+from ioc.domain.alerts import StateKey
+
+CLOCK = StateKey("", "clock")
+"""Where a partition's log time is kept: with it, a restart is no different from none."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Handover:
+    """Restores memories for the rules of one engine.
+
+    Args:
+        rules: in the order of the rulebook.
+        evaluators: theirs, in the same order.
+        is_behind: the rules are known not to be the newest; what is kept of others is left for those who have them.
+    """
+
+    def __init__(self, rules: Sequence[Rule], evaluators: Sequence[Any], *, is_behind: bool) -> None:
+        self._rules, self._evaluators, self._is_behind = rules, evaluators, is_behind
+        self._index_of = {rule.rule_id: index for index, rule in enumerate(rules)}
+
+    def keep(self, memory: PartitionMemory) -> dict[StateKey, bytes | None]:
+        """Give what a step changed as it must be kept; None is to be deleted."""
+        state: dict[StateKey, bytes | None] = {StateKey(*key): kept for key, kept in memory.kept.items()}
+        for index, key in memory.dirty:
+            series = memory.series[index].get(key)
+            state[StateKey(self._rules[index].rule_id, key)] = None if series is None else _encode(series)
+        for index, key, part in memory.dirty_parts:
+            readings = memory.windows[index].get(key)
+            kept = None if readings is None else readings.pack(part)
+            state[StateKey(self._rules[index].rule_id, to_part_key(key, part))] = kept
+        return state
+
+    def restore(self, memory: PartitionMemory, state: Mapping[StateKey, bytes]) -> None:
+        """Give every rule what was kept of it."""
+        for key, kept in state.items():
+            if (part := read_part_key(key.key)) is not None:
+                self._restore_part(memory, key, part, kept)
+            elif key != CLOCK:
+                self._restore_series(memory, key, kept)
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Let the rules set their timers again, now that everything is there."""
+        for evaluator, held in zip(self._evaluators, memory.windows, strict=True):
+            held.recount()
+            evaluator.resume(memory)
+
+    def carry_sent_over(self, memory: PartitionMemory, old: PartitionMemory, before: Sequence[Rule]) -> None:
+        """Let what a rule has sent stay sent where the rule means the same; another one sends what it must anew.
+
+        What one rule sends for several (at places below 0) stays sent while all of them have heard it.
+        """
+        same = {
+            old_index: index
+            for old_index, rule in enumerate(before)
+            if (index := self._index_of.get(rule.rule_id)) is not None and self._rules[index].version == rule.version
+        }
+        senders = {index for index, evaluator in enumerate(self._evaluators) if hasattr(evaluator, "forwards")}
+        if senders <= set(same.values()):
+            same |= {index: index for index, _ in old.forwarded if index < 0}
+        memory.forwarded = {(same[index], key): sent for (index, key), sent in old.forwarded.items() if index in same}
+
+    def carry_levels_over(self, memory: PartitionMemory, before: Sequence[Rule]) -> None:
+        """Let what a severity has reached go on where a rule has other levels now."""
+        for rule in before:
+            index = self._index_of.get(rule.rule_id)
+            if index is None or self._rules[index].condition_name != rule.condition_name:
+                continue
+            old, new = rule.condition.levels, self._rules[index].condition.levels
+            if [level.severity for level in old] != [level.severity for level in new]:
+                for key, series in memory.series[index].items():
+                    carry_over(series, old, new)
+                    memory.dirty.add((index, key))
+
+    def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes) -> None:
+        index = self._index_of.get(key.rule_id)
+        if index is not None:
+            evaluator = self._evaluators[index]
+            try:
+                series = msgspec.msgpack.decode(kept, type=evaluator.state_type)
+            except msgspec.ValidationError:
+                series = None
+            if series is not None and series.shape == self._rules[index].condition_name:
+                memory.series[index][key.key] = series
+                memory.clock = max(memory.clock, series.heard_at or memory.clock)
+                return
+        if self._is_behind:
+            return
+        memory.kept[key.rule_id, key.key] = None
+        old = msgspec.msgpack.decode(kept, type=Series)
+        if old.last is not None:
+            memory.changes.append(close_deleted(old.last, max(memory.clock, old.last.decided_at)))
+
+    def _restore_part(self, memory: PartitionMemory, key: StateKey, part: tuple[str, int], kept: bytes) -> None:
+        """Give a rule its part of what it looked back on; a rule that does not look back any more has it deleted."""
+        index = self._index_of.get(key.rule_id)
+        restore = None if index is None else getattr(self._evaluators[index], "restore_part", None)
+        is_kept = restore is not None and restore(memory, *part, kept)
+        if not is_kept and not self._is_behind:
+            memory.kept[key.rule_id, key.key] = None

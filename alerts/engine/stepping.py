@@ -1,0 +1,265 @@
+"""The engine: steps over the log's slices in order and says what changed. Pure: no I/O, no clock of its own.
+
+Its time is log time: before an event is looked at, timers that fell due up to its arrival are fired. So decisions of a
+partition are a function of that partition's items, however they were cut into batches and whenever the process was
+restarted in between.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from alerts.conditions.leveled import reading_key
+from alerts.engine.dispatch import Lane
+from alerts.engine.handover import CLOCK, Handover
+from alerts.engine.health import Meter, RuleHealth
+from alerts.engine.placing import Placing
+from alerts.memory.lookback import MOST_OF_RULE
+from alerts.memory.partition import PartitionMemory, RuleFault
+from alerts.rulebook.book import Rulebook
+from alerts.world import World
+from ioc.domain.alerts import AlertChange, StateKey
+from ioc.domain.events import Event, Signal
+
+JUMP = timedelta(minutes=2)
+"""Nothing at all on a partition for longer, then something: the silence was ours, not the sensors'."""
+
+RULE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a rule may trip over; it becomes a fault of that rule and harms no other."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_data_of = attrgetter("data")
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """What a step made: changes to announce, signals to send, state to keep (None deletes), rules that failed."""
+
+    changes: list[AlertChange] = field(default_factory=list)
+    signals: list[Signal] = field(default_factory=list)
+    state: dict[StateKey, bytes | None] = field(default_factory=dict)
+    rule_errors: list[RuleFault] = field(default_factory=list)
+
+    def merge(self, later: Step) -> Step:
+        """Give both steps as one; of state the later counts."""
+        return Step(
+            changes=self.changes + later.changes,
+            signals=self.signals + later.signals,
+            state={**self.state, **later.state},
+            rule_errors=self.rule_errors + later.rule_errors,
+        )
+
+
+class Engine:
+    """Runs a rulebook over partitions. Partitions of ``events`` run rules about single assets and make signals; those
+    of ``signals`` run rules that look past one asset.
+
+    Args:
+        rulebook: the rules.
+        world: zones, names, and which station stands for which zone.
+        clock: a clock in seconds, of any beginning, to tell what rules cost; without it they seem to cost nothing.
+        readings_limit: the most readings that a rule looks back on, of all things on one partition.
+        keeps_state: steps say what must be kept to go on after a restart; a backtest keeps nothing.
+        is_behind: these are known not to be the newest rules. What is kept of rules that are not among them is then
+            left for those who have them: it ends no alert.
+    """
+
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        world: World,
+        *,
+        clock: Callable[[], float] | None = None,
+        readings_limit: int = MOST_OF_RULE,
+        keeps_state: bool = True,
+        is_behind: bool = False,
+    ) -> None:
+        self._readings_limit, self._keeps_state = readings_limit, keeps_state
+        self._rules = rulebook.rules
+        self._evaluators: list[Any] = [
+            rule.condition.bind(rule, index, world) for index, rule in enumerate(self._rules)
+        ]
+        self._handover = Handover(self._rules, self._evaluators, is_behind=is_behind)
+        self._meter = Meter(self._rules, self._evaluators, clock)
+        self._placing = Placing(world, self._evaluators)
+        self._memories: dict[object, PartitionMemory] = {}
+
+    def restore(self, partition: object, state: Mapping[StateKey, bytes], last_seen: Iterable[Event]) -> None:
+        """Take a partition over with the state that was kept of it and the newest reading of each of its assets."""
+        memory = self._memories[partition] = PartitionMemory(len(self._rules), self._readings_limit)
+        for event in last_seen:
+            if type(event.data) in self._meter.plain.kinds:
+                memory.readings("", type(event.data))[reading_key(event)] = event
+            memory.clock = max(memory.clock, event.received_at)
+        self._handover.restore(memory, state)
+        if (kept_clock := state.get(CLOCK)) is not None:
+            memory.clock, memory.resumed_from = msgspec.msgpack.decode(
+                kept_clock, type=tuple[datetime, datetime | None]
+            )
+        self._handover.resume(memory)
+
+    def inherit(self, partition: object, state: Mapping[StateKey, bytes], before: Engine) -> None:
+        """Take a partition over from an engine of this process that had other rules, between two steps.
+
+        What no rule owns (newest readings, log time) goes on as it is, so that nothing looks like a silence. What a
+        rule sent goes on where the rule means the same; another one sends what it must anew.
+        """
+        old = before._memory(partition)
+        memory = self._memories[partition] = PartitionMemory(len(self._rules), self._readings_limit)
+        memory.seen, memory.clock = old.seen, old.clock
+        self._handover.restore(memory, state)
+        memory.clock, memory.resumed_from = old.clock, old.resumed_from
+        self._handover.carry_sent_over(memory, old, before._rules)
+        self._handover.carry_levels_over(memory, before._rules)
+        self._handover.resume(memory)
+
+    def forget(self, partition: object) -> None:
+        """Give a partition up."""
+        self._memories.pop(partition, None)
+
+    def step(self, partition: object, items: Sequence[Event | Signal]) -> Step:
+        """Look at items in the order of their offsets."""
+        memory = self._begin(partition)
+        events = [item for item in items if isinstance(item, Event)]
+        if events:
+            self._take_events(memory, events)
+        signals = [item for item in items if isinstance(item, Signal)]
+        if signals:
+            self._take_signals(memory, signals)
+        if items:
+            memory.kept[CLOCK] = _encode((memory.clock, memory.resumed_from))
+        return self._finish(memory)
+
+    def advance(self, partition: object, now: datetime) -> Step:
+        """Let log time reach ``now`` on a partition that is read to its end."""
+        memory = self._begin(partition)
+        if now > memory.clock:
+            self._pass_time(memory, now)
+        return self._finish(memory)
+
+    def health(self) -> tuple[RuleHealth, ...]:
+        """Say what each rule has cost since the engine was made, and what it holds now; in the rulebook's order."""
+        return self._meter.report(self._memories.values(), self._readings_limit)
+
+    def _begin(self, partition: object) -> PartitionMemory:
+        """Give a partition's memory for a step."""
+        memory = self._memory(partition)
+        self._meter.begin(memory)
+        return memory
+
+    def _memory(self, partition: object) -> PartitionMemory:
+        memory = self._memories.get(partition)
+        if memory is None:
+            memory = self._memories[partition] = PartitionMemory(len(self._rules), self._readings_limit)
+        return memory
+
+    def _take_events(self, memory: PartitionMemory, events: Sequence[Event]) -> None:
+        """Put events to the rules, each when log time has reached it.
+
+        What no rule looks at only moves log time on, and that is made up for when something is looked at: until then
+        nobody could tell the difference. A long silence is noticed at once.
+        """
+        kinds = list(map(type, map(_data_of, events)))
+        calls = self._meter.calls
+        self._meter.count(Counter(kinds), calls.on_event, calls.forward)
+        lanes = {
+            kind: calls.lane_of(kind, memory.readings("", kind)) if kind in calls.kinds else None for kind in set(kinds)
+        }
+        reached = memory.clock
+        for event, kind, zones in zip(events, kinds, self._placing.find(events, kinds), strict=True):
+            now = event.received_at
+            if now > reached:
+                if now - reached > JUMP:
+                    self._fire_timers(memory, reached)
+                    memory.resumed_from = now
+                reached = now
+            lane = lanes[kind]
+            if lane is not None:
+                if reached > memory.clock:
+                    if reached >= memory.next_due:
+                        self._fire_timers(memory, reached)
+                    memory.clock = reached
+                self._take_event(memory, event, lane, zones)
+        if reached > memory.clock:
+            self._fire_timers(memory, reached)
+
+    def _take_event(self, memory: PartitionMemory, event: Event, lane: Lane, zones: tuple[str, ...]) -> None:
+        newest, key_of, on_events, on_lates, forwards = lane
+        key = key_of(event)
+        known = newest.get(key)
+        if known is not None and event.observed_at <= known.observed_at:
+            for index, on_late in on_lates:
+                try:
+                    on_late(memory, event)
+                except RULE_ERRORS as error:
+                    self._note_fault(memory, index, event.asset_id, error)
+            return
+        newest[key] = event
+        for index, on_event in on_events:
+            try:
+                on_event(memory, event, zones)
+            except RULE_ERRORS as error:
+                self._note_fault(memory, index, event.asset_id, error)
+        scopes: Sequence[str] = ()
+        for _, forward in forwards:
+            wanted = forward(memory, event, zones)
+            if wanted:
+                scopes = (*scopes, *wanted)
+        if scopes:
+            # Two rules may want the same event in the same scope: it is sent once.
+            memory.signals.extend(Signal(scope=scope, event=event) for scope in sorted(set(scopes)))
+
+    def _take_signals(self, memory: PartitionMemory, signals: Sequence[Signal]) -> None:
+        events = [signal.event for signal in signals]
+        kinds = list(map(type, map(_data_of, events)))
+        on_signals = self._meter.calls.on_signal
+        self._meter.count(Counter(kinds), on_signals)
+        memory.located = {
+            id(event): zones
+            for event, kind, zones in zip(events, kinds, self._placing.find(events, kinds), strict=True)
+            if kind in self._placing.kinds
+        }
+        for signal, event, kind in zip(signals, events, kinds, strict=True):
+            if event.received_at > memory.clock:
+                self._pass_time(memory, event.received_at)
+            for index, on_signal in on_signals.get(kind, ()):
+                try:
+                    on_signal(memory, signal.scope, event)
+                except RULE_ERRORS as error:
+                    self._note_fault(memory, index, event.asset_id, error)
+        memory.located = {}
+
+    def _pass_time(self, memory: PartitionMemory, now: datetime) -> None:
+        """Let log time reach the next arrival."""
+        if now - memory.clock > JUMP:
+            memory.resumed_from = now
+        self._fire_timers(memory, now)
+
+    def _fire_timers(self, memory: PartitionMemory, now: datetime) -> None:
+        """Let log time reach an instant up to which something arrived all the while."""
+        while now >= memory.next_due and (timer := memory.take_due(now)) is not None:
+            due, index, key = timer
+            self._meter.count_timer(index)
+            try:
+                self._meter.calls.on_timer[index](memory, key, due)
+            except RULE_ERRORS as error:
+                self._note_fault(memory, index, key, error)
+        memory.clock = now
+
+    def _note_fault(self, memory: PartitionMemory, index: int, key: str, error: Exception) -> None:
+        memory.add_fault(self._rules[index].rule_id, key, f"{type(error).__name__}: {error}")
+
+    def _finish(self, memory: PartitionMemory) -> Step:
+        state = self._handover.keep(memory) if self._keeps_state else {}
+        self._meter.note(memory.faults)
+        step = Step(changes=memory.changes, signals=memory.signals, state=state, rule_errors=memory.faults)
+        memory.changes, memory.signals, memory.faults = [], [], []
+        memory.dirty, memory.dirty_parts, memory.kept = set(), set(), {}
+        return step

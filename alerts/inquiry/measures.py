@@ -1,0 +1,232 @@
+"""What a rule measures of one asset, how near each value came to its limit, and what could not be measured."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from alerts.approaches import Approach, compare
+from alerts.conditions.asset_limits import AssetLimits
+from alerts.conditions.window import Measured
+from alerts.language.arithmetic import read_ways
+from alerts.language.expressions import Expression, ExpressionError, variables_of
+from alerts.language.rule import PROVINCE_TIME, Comparison, Limit, Rule
+from alerts.language.windows import Window
+from alerts.memory.readings import Readings
+from alerts.memory.windowing import Windows
+from ioc.domain.alerts import Severity
+from ioc.domain.events import Event
+from ioc.domain.kinds import KINDS
+
+_TENTHS = 10
+
+
+@dataclass(slots=True)
+class Nearest:
+    """The value that came nearest to a limit without passing it; ``lacking`` is what it lacked, in its unit.
+
+    ``place`` is the unit, zone or thing of whose values it is one, where a rule looks past one asset.
+    """
+
+    severity: Severity
+    comparison: Comparison
+    value: float = math.nan
+    limit: float = math.nan
+    lacking: float = math.inf
+    at: datetime | None = None
+    place: str = ""
+
+    @property
+    def share(self) -> float:
+        """What it lacked as a share of the limit: limits of different units are compared by it."""
+        return self.lacking / abs(self.limit) if self.limit else self.lacking
+
+
+@dataclass(slots=True)
+class Filling:
+    """How well a window was filled at best: ``best_ratio`` of its tenths had a value in them."""
+
+    window: Window
+    best_ratio: float = -1.0
+    best_at: datetime | None = None
+
+
+class Yardstick:
+    """The limits of one rule for one asset, and what was measured against them.
+
+    Values are fields of a reading or windows over them; where a rule makes its value itself (an index, a share), it
+    comes from what the rule judged.
+
+    Args:
+        rule: the rule.
+        asset_id: whose own limits count, where a rule has limits by asset.
+    """
+
+    def __init__(self, rule: Rule, asset_id: str | None) -> None:
+        condition = rule.condition
+        kind = KINDS[condition.kinds[0].KIND]
+        self._fields = frozenset(item.name for item in kind.fields)
+        windows: tuple[Window, ...] = condition.windows if isinstance(condition, Measured) else ()
+        self._windows = Windows(windows) if windows else None
+        names = self._fields | {window.name for window in windows}
+        variables = variables_of(kind, [window.name for window in windows])
+        formulas = condition.formulas if isinstance(condition, Measured) else ()
+        self._formulas = [Expression(when, variables) for when, _ in formulas]
+        numbers = frozenset(name for name, kind in variables.items() if kind in (float, int))
+        self._ways = [way for when, _ in formulas for way in read_ways(when, numbers)]
+        self.nearest_way: Approach | None = None
+        self._least_shortfall = math.inf
+        self._shown = condition.shown if isinstance(condition, Measured) else ""
+        self._nearest = [Nearest(level, item) for level, item in _comparisons_of(rule, asset_id)]
+        self.is_judged_by_rule = any(item.comparison.quantity not in names for item in self._nearest)
+        self.fillings = {window.name: Filling(window) for window in windows}
+        self.samples: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
+        self.missing: Counter[str] = Counter()
+        self.measured_count = self.held_count = self.unlimited_count = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the rule compares values; others look at states, places or times."""
+        return bool(self._nearest or self._formulas)
+
+    @property
+    def nearest(self) -> list[Nearest]:
+        """Where each comparison came nearest, the nearest of all first; without those that had no value."""
+        return sorted((item for item in self._nearest if item.at is not None), key=lambda item: item.share)
+
+    @property
+    def comparisons(self) -> list[tuple[Severity, Comparison]]:
+        """Every comparison with the severity that it gives."""
+        return [(item.severity, item.comparison) for item in self._nearest]
+
+    @property
+    def judged_quantities(self) -> frozenset[str]:
+        """The values that the rule makes itself and compares."""
+        return frozenset(item.comparison.quantity for item in self._nearest if self.is_judged_by_rule)
+
+    @property
+    def formulas(self) -> list[str]:
+        """The formulas, where the rule has them in place of comparisons."""
+        return [formula.text for formula in self._formulas]
+
+    def holds(self, event: Event, readings: Readings | None) -> bool:
+        """Say whether a reading passes any limit, and note nothing."""
+        values, day = self._values(event, readings), event.observed_at.astimezone(PROVINCE_TIME).date()
+        passed = (_lacking(item.comparison, values, item.comparison.limit.on(day)) < 0 for item in self._nearest)
+        return any(passed) or any(_holds(formula, values) for formula in self._formulas)
+
+    def measure(self, event: Event, readings: Readings | None) -> None:
+        """Take a reading's values against the limits of its day."""
+        if not self.is_judged_by_rule:
+            values = self._values(event, readings)
+            self._note_missing(event, readings, values)
+            self._take(values, event.observed_at)
+
+    def take_judged(self, value: float, at: datetime, place: str = "") -> None:
+        """Take the value that the rule made itself, of one unit, zone or thing."""
+        if self.is_judged_by_rule:
+            self._take(dict.fromkeys((item.comparison.quantity for item in self._nearest), value), at, place)
+
+    def _take(self, values: Mapping[str, object], at: datetime, place: str = "") -> None:
+        day = at.astimezone(PROVINCE_TIME).date()
+        is_measured = is_limited = is_over = False
+        for item in self._nearest:
+            value, limit = _number(values.get(item.comparison.quantity)), item.comparison.limit.on(day)
+            if value is None:
+                continue
+            is_measured = True
+            if limit is None:
+                continue
+            is_limited = True
+            lacking = _lacking(item.comparison, values, limit)
+            is_over = is_over or lacking < 0
+            if 0 <= lacking < item.lacking:
+                item.value, item.limit, item.lacking, item.at, item.place = value, limit, lacking, at, place
+        outcomes = [_holds(formula, values) for formula in self._formulas]
+        is_measured = is_measured or any(outcome is not None for outcome in outcomes)
+        self._note_ways(values, at)
+        self.measured_count += is_measured
+        self.held_count += is_over or any(outcome is True for outcome in outcomes)
+        self.unlimited_count += is_measured and not is_limited and not self._formulas
+        for name in {item.comparison.quantity for item in self._nearest} | ({self._shown} if self._shown else set()):
+            if (value := _number(values.get(name))) is not None:
+                self.samples.setdefault((name, place), []).append((at, value))
+
+    def _note_ways(self, values: Mapping[str, object], at: datetime) -> None:
+        """Keep the way in which a formula lacked least to hold."""
+        for way in self._ways:
+            sides = [comparison.sides(values) for comparison in way]
+            parts = tuple(
+                compare(comparison.text, found[0], comparison.operator, found[1])
+                for comparison, found in zip(way, sides, strict=True)
+                if found is not None and all(map(math.isfinite, found))
+            )
+            approach = Approach(at, parts)
+            weight = approach.weigh()
+            if len(parts) == len(way) and not weight.is_all and weight.shortfall < self._least_shortfall:
+                self.nearest_way, self._least_shortfall = approach, weight.shortfall
+
+    def _note_missing(self, event: Event, readings: Readings | None, values: Mapping[str, object]) -> None:
+        asked = {item.comparison.quantity for item in self._nearest}
+        for formula in self._formulas:
+            asked |= set(formula.names)
+        for name in asked:
+            if name in values:
+                continue
+            self.missing[name] += 1
+            if (filling := self.fillings.get(name)) is not None and readings is not None:
+                self._note_filling(filling, readings, event.observed_at)
+
+    def _note_filling(self, filling: Filling, readings: Readings, at: datetime) -> None:
+        if self._windows is None:
+            return
+        window, moment = filling.window, at.timestamp()
+        places = readings.cut(moment - window.span.total_seconds(), moment, _TENTHS)
+        number = self._windows.quantities.index(window.quantity)
+        ratio = sum(readings.count(number, first, last) > 0 for first, last in pairwise(places)) / _TENTHS
+        if ratio > filling.best_ratio:
+            filling.best_ratio, filling.best_at = ratio, at
+
+    def _values(self, event: Event, readings: Readings | None) -> dict[str, object]:
+        values = {name: value for name in self._fields if (value := getattr(event.data, name, None)) is not None}
+        if self._windows is not None and readings is not None and len(readings.times):
+            values |= self._windows.measure(readings, event.observed_at)
+        return values
+
+
+def _comparisons_of(rule: Rule, asset_id: str | None) -> list[tuple[Severity, Comparison]]:
+    condition = rule.condition
+    if isinstance(condition, AssetLimits):
+        own = condition.limits.get(asset_id or "", {})
+        return [
+            (severity, Comparison(quantity=condition.quantity, operator=">=", limit=Limit(values=(limit,))))
+            for severity, limit in own.items()
+        ]
+    return [(level.severity, item) for level in condition.levels for item in level.when]
+
+
+def _lacking(item: Comparison, values: Mapping[str, object], limit: float | None) -> float:
+    """Give what a value lacks to pass a limit: below zero where it passes, infinite where nothing is known."""
+    value = _number(values.get(item.quantity))
+    if value is None or limit is None:
+        return math.inf
+    if item.is_over(value, limit):
+        return -1.0
+    return limit - value if item.operator.startswith(">") else value - limit
+
+
+def _holds(formula: Expression, values: Mapping[str, object]) -> bool | None:
+    """Say whether a formula holds; None where a value is missing, or where it fails, which the engine tells."""
+    try:
+        return formula.holds(values)
+    except ExpressionError:
+        return None
+
+
+def _number(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number else None  # type: ignore[arg-type]

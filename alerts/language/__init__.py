@@ -1,0 +1,1 @@
+"""What a rule says: read from files with every fault named, its conditions' words, windows and formulas."""

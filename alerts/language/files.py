@@ -1,0 +1,302 @@
+"""Reading rule files: every fault is named with file and line, all at once.
+
+A file may come from anybody who may propose a rule: a number or a duration that no rule could mean is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import yaml
+
+from alerts.language.documents import Fault as Fault
+from alerts.language.documents import clip, construct, parse_documents, read_documents
+from alerts.language.rule import OPERATORS, Comparison, Level, Limit
+from ioc.domain.alerts import Severity
+from ioc.domain.kinds import KINDS, Payload
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_COMPARISON = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
+_REQUIRED: Any = object()
+
+LONGEST = timedelta(days=400)
+MOST = 1e12
+"""No limit and no count of a rule is larger; a longer row of digits is a slip of the hand."""
+_MOST_CHARACTERS = 4_000
+
+
+class Table:
+    """A mapping of a rule file. What is read wrongly is noted in ``faults`` and replaced by something harmless.
+
+    ``names`` are quantities that a condition makes itself, beside those of the kind.
+    """
+
+    def __init__(self, node: yaml.Node, file: str, faults: list[Fault], *, where: str = "") -> None:
+        self.node, self.file, self.faults, self._where = node, file, faults, where
+        self._entries: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        self._read: set[str] = set()
+        if not isinstance(node, yaml.MappingNode):
+            self.fault(f"{where or 'the file'} must be a mapping")
+            return
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.fault("a key must be one word", key)
+                continue
+            if key.value in self._entries:
+                self.fault(f"{key.value!r} stands twice", key)
+            self._entries[key.value] = (key, value)
+
+    @property
+    def line(self) -> int:
+        """Line that the mapping begins on."""
+        return int(self.node.start_mark.line) + 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys, in the order of the file."""
+        return tuple(self._entries)
+
+    def fault(self, what: str, node: yaml.Node | None = None) -> None:
+        """Note a mistake."""
+        mark = (node or self.node).start_mark
+        self.faults.append(Fault(file=self.file, line=int(mark.line) + 1, what=what))
+
+    def node_of(self, key: str) -> yaml.Node | None:
+        """Give where a key's value stands."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry[1]
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there."""
+        return key in self._entries
+
+    def finish(self) -> None:
+        """Note every key that nobody asked for."""
+        for key, (node, _) in self._entries.items():
+            if key not in self._read:
+                self.fault(f"unknown key {key!r}", node)
+
+    def value(self, key: str, default: Any = _REQUIRED) -> Any:
+        """Give a value as YAML has it."""
+        entry = self._take(key, default)
+        if entry is None:
+            return default
+        try:
+            return construct(entry)
+        except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
+            reason = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error)
+            self.fault(f"{key}: cannot be read: {clip(str(reason))}", entry)
+            return default
+
+    def text(self, key: str, default: str = _REQUIRED) -> str:
+        """Give a text."""
+        found = self.value(key, default)
+        if found is default or (isinstance(found, str) and len(found) <= _MOST_CHARACTERS):
+            return "" if found is _REQUIRED else found
+        if isinstance(found, str):
+            self.fault(f"{key}: longer than {_MOST_CHARACTERS} characters", self._entries[key][1])
+            return ""
+        self.fault(f"{key}: must be a text", self._entries[key][1])
+        return ""
+
+    def words(self, key: str, default: Sequence[str] = _REQUIRED) -> tuple[str, ...]:
+        """Give a list of words; one word may stand alone."""
+        found = self.value(key, default)
+        if found is _REQUIRED:
+            return ()
+        items = [found] if isinstance(found, str) else found
+        if isinstance(items, list | tuple) and all(isinstance(item, str) for item in items):
+            return tuple(items)
+        self.fault(f"{key}: must be a list of words", self._entries[key][1])
+        return ()
+
+    def number(self, key: str, default: float = _REQUIRED) -> float:
+        """Give a number; infinity and NaN are none."""
+        found = self.value(key, default)
+        if is_number(found):
+            return float(found)
+        if found is not _REQUIRED:
+            self.fault(f"{key}: must be a number of ordinary size", self._entries[key][1])
+        return 0.0
+
+    def share(self, key: str, default: float = _REQUIRED) -> float:
+        """Give a number from 0 to 1."""
+        found = self.number(key, default)
+        if not 0 <= found <= 1:
+            self.fault(f"{key}: from 0 to 1", self._entries[key][1])
+            return 0.0
+        return found
+
+    def whole(self, key: str, default: int = _REQUIRED, *, least: int, most: int) -> int:
+        """Give a whole number between two, both included."""
+        found = self.number(key, default)
+        if self.has(key) and not (found == int(found) and least <= found <= most):
+            self.fault(f"{key}: a whole number from {least} to {most}", self._entries[key][1])
+            return least
+        return int(found)
+
+    def choice(self, key: str, words: Sequence[str], default: str = _REQUIRED) -> str:
+        """Give one of some words; the first where none of them stands."""
+        found = self.text(key, default)
+        if found in words:
+            return found
+        if self.has(key):
+            self.fault(f"{key}: one of {', '.join(words)}", self._entries[key][1])
+        return words[0]
+
+    def flag(self, key: str, default: bool) -> bool:
+        """Give a yes or no."""
+        found = self.value(key, default)
+        if isinstance(found, bool):
+            return found
+        self.fault(f"{key}: must be true or false", self._entries[key][1])
+        return default
+
+    def duration(self, key: str, default: timedelta = _REQUIRED) -> timedelta:
+        """Give a duration such as ``90s``, ``15m``, ``6h``, ``1d``."""
+        found = self.value(key, default)
+        if isinstance(found, timedelta):
+            return found
+        if (parsed := parse_duration(found)) is not None:
+            return parsed
+        if found is not _REQUIRED:
+            what = f"must be a duration such as 90s, 15m, 6h, 1d, of {LONGEST.days} days at most"
+            self.fault(f"{key}: {what}", self._entries[key][1])
+        return timedelta(0)
+
+    def table(self, key: str, *, optional: bool = False) -> Table | None:
+        """Give a mapping under a key."""
+        entry = self._take(key, None if optional else _REQUIRED)
+        return None if entry is None else Table(entry, self.file, self.faults, where=key)
+
+    def tables(self, key: str, *, optional: bool = False) -> list[Table]:
+        """Give a list of mappings under a key."""
+        entry = self._take(key, None if optional else _REQUIRED)
+        if entry is None:
+            return []
+        if not isinstance(entry, yaml.SequenceNode):
+            self.fault(f"{key}: must be a list", entry)
+            return []
+        return [Table(node, self.file, self.faults, where=key) for node in entry.value]
+
+    def kind(self, key: str) -> type[Payload]:
+        """Give the kind of event that a word names."""
+        name = self.text(key)
+        if name in KINDS:
+            return KINDS[name].payload
+        if self.has(key):
+            self.fault(f"{key}: no kind {name!r}; there are {', '.join(KINDS)}", self._entries[key][1])
+        return next(iter(KINDS.values())).payload
+
+    def levels(self, key: str, kind: type[Payload], names: Iterable[str] = ()) -> tuple[Level, ...]:
+        """Give the levels of a rule, in the order of the file."""
+        known = {*names, *KINDS[kind.KIND].quantities}
+        found = []
+        for table in self.tables(key):
+            found.append(
+                Level(
+                    severity=table.severity("severity"),
+                    when=table.comparisons("when", known),
+                    clear=table.comparisons("clear", known, optional=True),
+                    hold_for=table.duration("for", timedelta(0)),
+                )
+            )
+            table.finish()
+        if self.has(key) and not found:
+            self.fault(f"{key}: at least one level", self._entries[key][1])
+        return tuple(found)
+
+    def severity(self, key: str) -> Severity:
+        """Give a severity."""
+        word = self.text(key)
+        if word in [severity.value for severity in Severity]:
+            return Severity(word)
+        if self.has(key):
+            self.fault(f"{key}: one of {', '.join(Severity)}", self._entries[key][1])
+        return Severity.INFO
+
+    def comparisons(self, key: str, known: Iterable[str], *, optional: bool = False) -> tuple[Comparison, ...]:
+        """Give comparisons such as ``wind_m_s >= 10.8``, or mappings with limits by date; any of a list counts."""
+        entry = self._take(key, None if optional else _REQUIRED)
+        if entry is None:
+            return ()
+        nodes = entry.value if isinstance(entry, yaml.SequenceNode) else [entry]
+        found = [self._comparison(key, node, set(known)) for node in nodes]
+        return tuple(comparison for comparison in found if comparison is not None)
+
+    def _comparison(self, key: str, node: yaml.Node, known: set[str]) -> Comparison | None:
+        if isinstance(node, yaml.MappingNode):
+            return self._dated(Table(node, self.file, self.faults, where=key), known)
+        parts = _COMPARISON.fullmatch(str(node.value)) if isinstance(node, yaml.ScalarNode) else None
+        if parts is None:
+            self.fault(f"{key}: must read like `wind_m_s >= 10.8`", node)
+            return None
+        if not self._knows(parts[1], known, node):
+            return None
+        if not is_number(float(parts[3])):
+            self.fault(f"{key}: must be a number of ordinary size", node)
+            return None
+        return Comparison(quantity=parts[1], operator=parts[2], limit=Limit(values=(float(parts[3]),)))
+
+    def _dated(self, table: Table, known: set[str]) -> Comparison | None:
+        quantity, operator = table.text("quantity"), table.text("operator")
+        limits = table.value("limits")
+        table.finish()
+        if operator not in OPERATORS:
+            table.fault(f"operator: one of {' '.join(OPERATORS)}")
+            return None
+        sound = isinstance(limits, dict) and all(
+            isinstance(day, date) and not isinstance(day, datetime) and is_number(value)
+            for day, value in limits.items()
+        )
+        if not sound or not limits:
+            table.fault("limits: a mapping from the first day in force to the value")
+            return None
+        if not self._knows(quantity, known, table.node):
+            return None
+        days = sorted(limits)
+        limit = Limit(values=tuple(float(limits[day]) for day in days), from_on=tuple(days))
+        return Comparison(quantity=quantity, operator=operator, limit=limit)
+
+    def _knows(self, quantity: str, known: set[str], node: yaml.Node) -> bool:
+        if quantity in known:
+            return True
+        self.fault(f"no quantity {quantity!r}; there are {', '.join(sorted(known))}", node)
+        return False
+
+    def _take(self, key: str, default: Any) -> yaml.Node | None:
+        self._read.add(key)
+        entry = self._entries.get(key)
+        if entry is None:
+            if default is _REQUIRED:
+                self.fault(f"{key!r} is missing")
+            return None
+        return entry[1]
+
+
+def is_number(found: object) -> TypeGuard[float]:
+    """Say whether it is a number that a rule can mean: finite, and no larger than anything that is measured."""
+    return isinstance(found, int | float) and not isinstance(found, bool) and abs(found) <= MOST
+
+
+def parse_duration(found: object) -> timedelta | None:
+    """Read ``1h30m`` and the like; None when it is no duration, or longer than any rule asks for."""
+    if not isinstance(found, str) or not re.fullmatch(rf"(?:{_DURATION.pattern}\s*)+", found.strip()):
+        return None
+    seconds = sum(float(amount) * _UNITS[unit].total_seconds() for amount, unit in _DURATION.findall(found))
+    return timedelta(seconds=seconds) if seconds <= LONGEST.total_seconds() else None
+
+
+def read_tables(path: Path, faults: list[Fault]) -> list[Table]:
+    """Give the rules of a file: one document each."""
+    return [Table(node, str(path), faults) for node in read_documents(path, faults)]
+
+
+def parse_tables(text: str, name: str, faults: list[Fault]) -> list[Table]:
+    """Give the rules of a text: one document each; ``name`` stands for the file in faults."""
+    return [Table(node, name, faults) for node in parse_documents(text, name, faults)]

@@ -1,0 +1,82 @@
+"""Aggregates over event time, as rules name them: the sum of twelve hours of rain, the mean of a day."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import timedelta
+
+from alerts.language.files import Table
+from alerts.language.rule import gained
+from ioc.domain.kinds import KINDS, Payload
+
+LONGEST = timedelta(days=8)
+
+
+class Aggregate(enum.StrEnum):
+    """How a window's readings become one value; ``RISE`` is the newest minus the oldest."""
+
+    SUM = "sum"
+    MEAN = "mean"
+    MIN = "min"
+    MAX = "max"
+    COUNT = "count"
+    RISE = "rise"
+    P90 = "p90"
+
+
+_NEEDS_COVER = {Aggregate.MEAN: 0.7, Aggregate.RISE: 0.9, Aggregate.P90: 0.7}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One named value: an aggregate of ``quantity`` over ``span``.
+
+    ``covers`` is the share of the window's tenths in which a reading must lie for it to have a value. A tumbling window
+    is the last whole span of the province's clock: the hour before the full hour, yesterday.
+    """
+
+    name: str
+    quantity: str
+    aggregate: Aggregate
+    span: timedelta
+    covers: float
+    tumbling: bool = gained(False)
+
+
+def read_windows(table: Table, kind: type[Payload], *, optional: bool = False) -> tuple[Window, ...]:
+    """Read the table ``windows`` of a rule: ``rain_12h: {of: rain_mm, sum: 12h}``."""
+    part = table.table("windows", optional=optional)
+    if part is None:
+        return ()
+    known = KINDS[kind.KIND].quantities
+    found = []
+    for name in part.names:
+        entry = part.table(name)
+        if entry is None:
+            continue
+        if name in known or not name.isidentifier():
+            entry.fault(f"window {name!r}: needs a name of its own, in letters, digits and _")
+        window = _read_window(entry, name)
+        if window.quantity not in known:
+            entry.fault(f"of: no quantity {window.quantity!r}; there are {', '.join(known)}")
+        if not timedelta(0) < window.span <= LONGEST:
+            entry.fault(f"window {name!r}: between 1s and {LONGEST.days}d long")
+        found.append(window)
+    part.finish()
+    return tuple(found)
+
+
+def _read_window(entry: Table, name: str) -> Window:
+    quantity = entry.text("of")
+    chosen = [aggregate for aggregate in Aggregate if entry.has(aggregate.value)]
+    if len(chosen) != 1:
+        entry.fault(f"window {name!r}: exactly one of {', '.join(Aggregate)} with its span")
+    aggregate = chosen[0] if chosen else Aggregate.SUM
+    span = entry.duration(aggregate.value, timedelta(hours=1))
+    covers = entry.number("covers", _NEEDS_COVER.get(aggregate, 0.0))
+    tumbling = entry.flag("tumbling", default=False)
+    if tumbling and timedelta(days=1) % span if span else False:
+        entry.fault(f"window {name!r}: a day must be whole times a span that tumbles")
+    entry.finish()
+    return Window(name=name, quantity=quantity, aggregate=aggregate, span=span, covers=covers, tumbling=tumbling)

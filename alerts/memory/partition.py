@@ -1,0 +1,112 @@
+"""What the engine remembers of one partition: readings, series, timers, and what the running step has made so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from heapq import heappop, heappush
+from typing import Any
+
+from alerts.memory.lookback import MOST_OF_RULE, Lookback
+from alerts.memory.readings import Readings
+from alerts.memory.series import Series
+from ioc.domain.alerts import AlertChange
+from ioc.domain.events import Event, Signal
+
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFault:
+    """A rule that could not be evaluated: never an alert, always visible in the rule's health."""
+
+    rule_id: str
+    asset_id: str
+    reason: str
+    at: datetime
+
+
+class PartitionMemory:
+    """Everything of one partition. ``clock`` is its log time; ``series[i]`` and ``windows[i]``, the readings
+    that it looks back on, belong to the rule at place i.
+
+    ``seen`` holds the newest reading per scope (empty for the events' own partition), kind and reading key: it tells
+    a repetition from news, and silence from speech. ``outbox`` lists fill up during a step. ``located`` has the zones
+    of the events that the running step looks at, by their identity.
+    """
+
+    def __init__(self, rule_count: int, readings_limit: int = MOST_OF_RULE) -> None:
+        self.clock = BEGINNING
+        self.next_due = NEVER
+        self.timers: list[tuple[datetime, int, str]] = []
+        self.series: list[dict[str, Series]] = [{} for _ in range(rule_count)]
+        self.windows = [Lookback(readings_limit) for _ in range(rule_count)]
+        self.armed: list[set[str]] = [set() for _ in range(rule_count)]
+        self.seen: dict[str, dict[type[Any], dict[str, Event]]] = {}
+        self.forwarded: dict[tuple[int, str], Any] = {}
+        self.changes: list[AlertChange] = []
+        self.signals: list[Signal] = []
+        self.faults: list[RuleFault] = []
+        self.dirty: set[tuple[int, str]] = set()
+        self.dirty_parts: set[tuple[int, str, int]] = set()
+        self.kept: dict[tuple[str, str], bytes | None] = {}
+        self.resumed_from: datetime | None = None
+        self.steps_count = 0
+        self.located: dict[int, tuple[str, ...]] = {}
+
+    def wake_at(self, due: datetime, index: int, key: str) -> None:
+        """Have the rule at place ``index`` called for ``key`` when log time reaches ``due``."""
+        heappush(self.timers, (due, index, key))
+        self.next_due = min(self.next_due, due)
+
+    def take_due(self, now: datetime) -> tuple[datetime, int, str] | None:
+        """Give the earliest timer that is due, and move log time to it; None when none is due any more."""
+        if not self.timers or self.timers[0][0] > now:
+            self.next_due = self.timers[0][0] if self.timers else NEVER
+            return None
+        timer = heappop(self.timers)
+        self.clock = max(self.clock, timer[0])
+        return timer
+
+    def readings(self, scope: str, kind: type[Any]) -> dict[str, Event]:
+        """Give the newest readings of a kind in a scope, by reading key."""
+        try:
+            return self.seen[scope][kind]
+        except KeyError:
+            return self.seen.setdefault(scope, {}).setdefault(kind, {})
+
+    def look_back(
+        self, rule_id: str, index: int, key: str, readings: Readings, moment: float, values: Sequence[float | None],
+        *, span_s: float, most: int, is_loss: bool = True,
+    ) -> None:  # fmt: skip
+        """Take a reading in, forget what is too old, and note what must be kept anew.
+
+        ``is_loss`` says whether readings beyond ``most`` are missed; who looks at the last few only misses none.
+        """
+        times = readings.times
+        count, was_short = len(times), readings.is_short
+        changed = readings.add(moment, values)
+        if was_short or times[0] <= times[-1] - span_s or len(times) > most:
+            changed = changed | readings.forget(span_s, most)
+        self.hold(rule_id, index, key, changed, len(times) - count)
+        if readings.is_short and not was_short and is_loss:
+            self.add_fault(rule_id, key, f"more than {most} readings within a window: the oldest are let go")
+
+    def hold(self, rule_id: str, index: int, key: str, changed: Iterable[int], grown_by: int) -> None:
+        """Note which parts of what a rule holds must be kept anew, and let things go when it holds too much."""
+        for part in changed:
+            self.dirty_parts.add((index, key, part))
+        held = self.windows[index]
+        held.readings_count += grown_by
+        if held.readings_count > held.limit:
+            gone = held.shed(spared=key)
+            for gone_key, lost in gone:
+                self.dirty_parts.update((index, gone_key, part) for part in lost.parts)
+            reason = f"more than {held.limit} readings to look back on: those of {len(gone)} things are let go"
+            self.add_fault(rule_id, key, reason)
+
+    def add_fault(self, rule_id: str, asset_id: str, reason: str) -> None:
+        """Note that a rule could not be evaluated."""
+        self.faults.append(RuleFault(rule_id=rule_id, asset_id=asset_id, reason=reason, at=self.clock))

@@ -1,0 +1,131 @@
+"""What windows hold at an instant: readings taken in, cut into spans and made one value each.
+
+A window ends at the reading that is judged and reaches back its span. Late readings enter it in their place, repeated
+ones once. A window that has not filled yet has no value: it is not zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence, Set
+from datetime import datetime
+from itertools import pairwise
+
+from alerts.language.windows import Aggregate, Window
+from alerts.memory.loudness import Loudness
+from alerts.memory.partition import PartitionMemory
+from alerts.memory.readings import MOST_READINGS, Readings
+from ioc.domain.kinds import Payload
+
+_TENTHS = 10
+_OFFSET_S = 7 * 3_600.0
+"""Province time is UTC+7 the whole year: its days begin at 17:00 UTC."""
+
+
+class Windows:
+    """The windows of one rule: takes readings in and says what the windows hold at an instant."""
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        self.quantities = tuple(dict.fromkeys(window.quantity for window in windows))
+        self._by_span: dict[tuple[float, bool], list[tuple[Window, int]]] = {}
+        for window in windows:
+            numbered = self._by_span.setdefault((window.span.total_seconds(), window.tumbling), [])
+            numbered.append((window, self.quantities.index(window.quantity)))
+        # While a span runs, the whole one before it is looked at: that takes two.
+        reaches = (span_s * (2 if tumbles else 1) for span_s, tumbles in self._by_span)
+        self._longest_s = max(reaches, default=0.0)
+
+    def begin(self) -> Readings:
+        """Make room for the readings of an asset that nothing is known of."""
+        return Readings(self.quantities)
+
+    def add(self, readings: Readings, payload: Payload, at: datetime) -> Set[int]:
+        """Take a reading in, one of the same instant in place of the one before; give the parts it changed."""
+        changed = readings.add(at.timestamp(), [getattr(payload, quantity) for quantity in self.quantities])
+        return changed | readings.forget(self._longest_s, MOST_READINGS)
+
+    def take(
+        self, memory: PartitionMemory, rule_id: str, index: int, key: str, payload: Payload, at: datetime,
+        loudness: Loudness | None = None,
+    ) -> Readings:  # fmt: skip
+        """Take a reading in among all that the rule looks back on; give those of its thing.
+
+        With ``loudness`` it is noted until when they may be over a limit.
+        """
+        held = memory.windows[index]
+        readings = held.get(key)
+        if readings is None:
+            readings = held[key] = self.begin()
+        values = [getattr(payload, quantity) for quantity in self.quantities]
+        moment = at.timestamp()
+        memory.look_back(rule_id, index, key, readings, moment, values, span_s=self._longest_s, most=MOST_READINGS)
+        if loudness is not None:
+            readings.loud_until = max(readings.loud_until, loudness.until(moment, values))
+        return readings
+
+    def measure(self, readings: Readings, at: datetime) -> dict[str, float]:
+        """Give the value of every window that has one at an instant."""
+        moment, found = at.timestamp(), {}
+        for (span_s, tumbles), numbered in self._by_span.items():
+            stretch = _Stretch(readings, _last_full(moment, span_s) if tumbles else moment, span_s)
+            if stretch.first == stretch.last:
+                continue  # of a whole span in which nothing was heard there is nothing to say, not even a count
+            for window, number in numbered:
+                value = _measure(stretch, window, number)
+                if value is not None and math.isfinite(value):
+                    found[window.name] = value
+        return found
+
+
+def _last_full(moment: float, span_s: float) -> float:
+    """Give the end of the last whole span; its first instant is not in it, so that midnight is the old day's."""
+    return (moment + _OFFSET_S) // span_s * span_s - _OFFSET_S
+
+
+class _Stretch:
+    """The readings of one span before an instant, which several windows may ask for."""
+
+    def __init__(self, readings: Readings, moment: float, span_s: float) -> None:
+        self.readings, self._moment, self._span_s = readings, moment, span_s
+        self.first, self.last = readings.find(moment - span_s, moment)
+        self._places: list[int] = []
+
+    def covers(self, number: int, share: float) -> bool:
+        """Say whether values lie in that share of the span's tenths."""
+        needed = math.ceil(share * _TENTHS)
+        # Windows that have only begun are the many: what lies within too few tenths of now cannot fill enough of them.
+        oldest = self.readings.times[self.first]
+        if oldest > self._moment - self._span_s * (needed - 1) / _TENTHS:
+            return False
+        if not self._places:
+            self._places = self.readings.cut(self._moment - self._span_s, self._moment, _TENTHS)
+        count = self.readings.count
+        return sum(count(number, first, last) > 0 for first, last in pairwise(self._places)) >= needed
+
+
+def _measure(stretch: _Stretch, window: Window, number: int) -> float | None:
+    readings, first, last = stretch.readings, stretch.first, stretch.last
+    count = readings.count(number, first, last)
+    match window.aggregate:
+        case Aggregate.COUNT:
+            return float(count)
+        case _ if count == 0 or (window.covers > 0 and not stretch.covers(number, window.covers)):
+            return None
+        case Aggregate.SUM:
+            return readings.total(number, first, last)
+        case Aggregate.MEAN:
+            return readings.total(number, first, last) / count
+        case _:
+            return _aggregate(window.aggregate, readings.values(number, first, last))
+
+
+def _aggregate(aggregate: Aggregate, values: Sequence[float]) -> float:
+    match aggregate:
+        case Aggregate.MIN:
+            return min(values)
+        case Aggregate.MAX:
+            return max(values)
+        case Aggregate.RISE:
+            return values[-1] - values[0]
+        case _:
+            return sorted(values)[max(0, math.ceil(0.9 * len(values)) - 1)]

@@ -1,0 +1,1 @@
+"""The rules together, ready for an engine."""
