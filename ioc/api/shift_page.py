@@ -8,7 +8,15 @@ from datetime import timedelta
 from alerts.performance.targets import check
 from ioc.api.performance_page import format_figure, format_target
 from ioc.api.performance_texts import TEXTS as PERFORMANCE_TEXTS
-from ioc.api.report_page import Language, format_span, format_time, write_page, write_section, write_table
+from ioc.api.report_page import (
+    Language,
+    format_number,
+    format_span,
+    format_time,
+    write_page,
+    write_section,
+    write_table,
+)
 from ioc.domain.alerts import Alert, ChangeType, Severity
 from ioc.storage.reports import Shift
 
@@ -46,8 +54,8 @@ def write_shift_page(shift: Shift, language: Language, *, standalone: bool = Fal
     span = format_span(report.start, report.end)
     parts = [
         f"<h1>{text['title']}</h1><p>{span} (UTC+7)</p>",
-        f"<p>{text['mtta']}: {_minutes(report.mean_to_acknowledge, text)} · "
-        f"{text['mttr']}: {_minutes(report.mean_to_end, text)}</p>",
+        f"<p>{text['mtta']}: {_minutes(report.mean_to_acknowledge, language)} · "
+        f"{text['mttr']}: {_minutes(report.mean_to_end, language)}</p>",
         _table(
             text, f"{text['fired']} / {text['ended']}", ("level", "fired", "ended"),
             [(text[level.value], report.fired[level], report.ended[level]) for level in Severity],
@@ -102,5 +110,7 @@ def _title(alert: Alert, language: Language) -> str:
     return alert.title_vi if language == "vi" else alert.title_en
 
 
-def _minutes(span: timedelta | None, text: Mapping[str, str]) -> str:
-    return "–" if span is None else f"{span / timedelta(minutes=1):.1f} {text['minutes']}"
+def _minutes(span: timedelta | None, language: Language) -> str:
+    if span is None:
+        return "–"
+    return f"{format_number(span / timedelta(minutes=1), language)} {SHIFT_TEXTS[language]['minutes']}"
