@@ -8,7 +8,15 @@ from datetime import timedelta
 from alerts.performance.targets import check
 from ioc.api.performance_page import format_figure, format_target
 from ioc.api.performance_texts import TEXTS as PERFORMANCE_TEXTS
-from ioc.api.report_page import Language, format_span, format_time, write_page, write_section, write_table
+from ioc.api.report_page import (
+    Language,
+    format_number,
+    format_span,
+    format_time,
+    write_page,
+    write_section,
+    write_table,
+)
 from ioc.domain.alerts import Alert, ChangeType, Severity
 from ioc.storage.reports import Shift
 
@@ -17,11 +25,11 @@ SHIFT_TEXTS: Mapping[Language, Mapping[str, str]] = {
         "title": "Báo cáo ca trực", "fired": "Cảnh báo mới", "ended": "Đã kết thúc", "open": "Bàn giao: còn mở",
         "deeds": "Việc đã làm", "level": "Mức", "rule": "Quy tắc", "unit": "Xã, phường", "count": "Số",
         "when": "Lúc", "who": "Ai", "what": "Việc", "why": "Ghi chú", "alert": "Cảnh báo", "since": "Từ",
-        "state": "Trạng thái", "mtta": "Trung bình đến khi tiếp nhận", "mttr": "Trung bình đến khi kết thúc",
+        "state": "Trạng thái", "mtta": "Trung bình đến khi xác nhận", "mttr": "Trung bình đến khi kết thúc",
         "none": "Không có", "minutes": "phút", "critical": "Khẩn cấp", "major": "Nghiêm trọng", "minor": "Nhẹ",
-        "info": "Thông tin", "acknowledged": "tiếp nhận", "commented": "ghi chú", "shelved": "tạm gác",
-        "unshelved": "bỏ tạm gác", "resolved": "đóng", "unacknowledged": "chưa tiếp nhận",
-        "returned_unacknowledged": "đã hết, chưa tiếp nhận", "normal": "bình thường", "suppressed": "bị ẩn",
+        "info": "Thông tin", "acknowledged": "xác nhận", "commented": "ghi chú", "shelved": "tạm gác",
+        "unshelved": "bỏ tạm gác", "resolved": "đóng", "unacknowledged": "chưa xác nhận",
+        "returned_unacknowledged": "đã hết, chưa xác nhận", "normal": "bình thường", "suppressed": "bị ẩn",
         "out_of_service": "ngừng theo dõi", "assigned": "giao", "severity_set": "đổi mức",
         "returned": "đưa trở lại danh sách",
     },
@@ -46,8 +54,8 @@ def write_shift_page(shift: Shift, language: Language, *, standalone: bool = Fal
     span = format_span(report.start, report.end)
     parts = [
         f"<h1>{text['title']}</h1><p>{span} (UTC+7)</p>",
-        f"<p>{text['mtta']}: {_minutes(report.mean_to_acknowledge, text)} · "
-        f"{text['mttr']}: {_minutes(report.mean_to_end, text)}</p>",
+        f"<p>{text['mtta']}: {_minutes(report.mean_to_acknowledge, language)} · "
+        f"{text['mttr']}: {_minutes(report.mean_to_end, language)}</p>",
         _table(
             text, f"{text['fired']} / {text['ended']}", ("level", "fired", "ended"),
             [(text[level.value], report.fired[level], report.ended[level]) for level in Severity],
@@ -102,5 +110,7 @@ def _title(alert: Alert, language: Language) -> str:
     return alert.title_vi if language == "vi" else alert.title_en
 
 
-def _minutes(span: timedelta | None, text: Mapping[str, str]) -> str:
-    return "–" if span is None else f"{span / timedelta(minutes=1):.1f} {text['minutes']}"
+def _minutes(span: timedelta | None, language: Language) -> str:
+    if span is None:
+        return "–"
+    return f"{format_number(span / timedelta(minutes=1), language)} {SHIFT_TEXTS[language]['minutes']}"

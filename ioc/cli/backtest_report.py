@@ -7,7 +7,7 @@ from datetime import timedelta
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from ioc.bootstrap.backtests import Account
 from ioc.bootstrap.backtests import Progress as Reached
@@ -47,7 +47,10 @@ class EventBar:
 def print_account(account: Account) -> None:
     """Print the table per rule and unit, the first differences, and what could not be judged."""
     console, comparison = Console(), account.comparison
-    table = Table("Rule", "Unit", "Firings", "In alarm", "Now in force", "In alarm", "Difference", title="Backtest")
+    table = Table(
+        Column("Rule", overflow="fold"), "Unit", "Firings", "In alarm", "Now in force", "In alarm", "Difference",
+        title="Backtest",
+    )  # fmt: skip
     for line in comparison.lines:
         table.add_row(
             line.rule_id, line.unit_code or "", f"{line.firings_count:,}", _span(line.in_alarm),
@@ -58,8 +61,9 @@ def print_account(account: Account) -> None:
     for title, items in (("Only with the drafts", comparison.added), ("Only with the rules in force", comparison.gone)):
         if items:
             first = Table(
-                "Decided (UTC)", "Rule", "Asset", "Severity", "What", title=f"{title}: the first of {len(items):,}"
-            )
+                "Decided (UTC)", Column("Rule", overflow="fold"), Column("Asset", overflow="fold"), "Severity", "What",
+                title=f"{title}: the first of {len(items):,}",
+            )  # fmt: skip
             for item in items[:_FIRST]:
                 first.add_row(
                     f"{item.started_at:%Y-%m-%d %H:%M}", item.rule_id, item.asset_id or "", item.severity.value,

@@ -21,6 +21,7 @@ from ioc.bootstrap.rule_health import open_inquirer
 from ioc.cli.course_plot import draw_course
 from ioc.cli.rulebooks import rules_app
 from ioc.cli.running import run
+from ioc.clocks import SystemClock
 from ioc.settings import Settings
 
 
@@ -32,7 +33,9 @@ def register(app: typer.Typer) -> None:
 def why_not(
     rule: Annotated[str, typer.Argument(help="Id of the rule, such as crowd.density.")],
     start: Annotated[str, typer.Option("--from", help="ISO instant; without an offset in the province's time.")],
-    end: Annotated[str, typer.Option("--to", help="ISO instant, at most 31 days later.")],
+    end: Annotated[
+        str | None, typer.Option("--to", help="ISO instant, at most 31 days later.", show_default="now")
+    ] = None,
     asset: Annotated[
         str | None, typer.Option(help="The asset; unset only for rules over a unit, a zone or the province.")
     ] = None,
@@ -46,9 +49,10 @@ def why_not(
 
     Examples:
       ioc rules why-not crowd.density --asset site.bai-chay-beach --from 2026-11-23T08:00 --to 2026-11-23T11:00
-      ioc rules why-not rain.heavy --asset rain.ba-che --from 2026-11-23 --to 2026-11-24 --plot rain.svg
+      ioc rules why-not rain.sums --asset rain.ba-che --from 2026-11-23 --to 2026-11-24 --plot rain.svg
     """
-    question = Question(rule_id=rule, asset_id=asset, start=_to_instant(start), end=_to_instant(end))
+    until = SystemClock().now() if end is None else _to_instant(end)
+    question = Question(rule_id=rule, asset_id=asset, start=_to_instant(start), end=until)
     answer = run(lambda settings: _ask(settings, question))
     if plot is not None:
         title = f"{rule} · {asset or ''} · {_show(answer.question.start)} – {_show(answer.question.end)}"

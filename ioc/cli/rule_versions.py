@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from alerts.backtest.trial import Occurrence
 from ioc.bootstrap.rulebooks import open_desk
@@ -55,7 +56,11 @@ def list_rules(as_json: AsJson = False) -> None:
     if as_json:
         _print_json(items)
         return
-    table = Table("Rule", "From", "Meaning", "By", "Since (UTC)", "Beside it")
+    # Ids are copied into other commands: on 80 columns they must stand whole.
+    table = Table(
+        Column("Rule", no_wrap=True), "From", "Meaning", "By", "Since (UTC)", "Beside it",
+        box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
+    )  # fmt: skip
     for item in items:
         number, since = item.get("number"), item.get("since")
         table.add_row(

@@ -25,8 +25,8 @@ ALERTS_MAJOR = Definition(
     method_vi="Số cảnh báo mức cao còn mở.", method_en="Open alerts of the second level.",
 )  # fmt: skip
 ACKNOWLEDGED_AFTER = Definition(
-    indicator_id="kpi.mtta_min", place=19, name_vi="Thời gian tiếp nhận (MTTA)", name_en="Time to acknowledge (MTTA)",
-    unit="min", limit=10, method_vi="Trung bình từ lúc cảnh báo đến lúc tiếp nhận, các tiếp nhận trong 24 giờ.",
+    indicator_id="kpi.mtta_min", place=19, name_vi="Thời gian xác nhận (MTTA)", name_en="Time to acknowledge (MTTA)",
+    unit="min", limit=10, method_vi="Trung bình từ lúc cảnh báo đến lúc xác nhận, các lần xác nhận trong 24 giờ.",
     method_en="Mean time from the alert to its acknowledgement, of the acknowledgements within 24 hours.",
 )  # fmt: skip
 ENDED_AFTER = Definition(
