@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from ioc.errors import StoreUnavailableError
@@ -27,6 +28,9 @@ FreshDatabase = Callable[..., Awaitable[str]]
 
 def pytest_configure(config: pytest.Config) -> None:
     require_words(os.environ.get("IOC_TEST_REQUIRE", "").split(","))
+    # No test asserts a time: on a machine that others use an example may take any.
+    hypothesis.settings.register_profile("unhurried", deadline=None)
+    hypothesis.settings.load_profile("unhurried")
 
 
 LONGEST = ("test_killed_worker.py", "test_wall_page.py", "test_wall_live.py", "test_city_messages.py", "test_yagi.py")
