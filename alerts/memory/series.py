@@ -103,7 +103,6 @@ def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: da
             _hold(series, index, levels[index], at, after_gap=after_gap)
         elif verdict.clears or not fired[index]:
             active_at[index], fired[index] = None, False
-    is_true = is_true or True in fired  # between limit and clearance what has fired still holds
     has_turned = is_true is not series.was_true
     series.flips = ((series.flips << 1) | has_turned) & _FLAP_MASK
     series.flip_count += has_turned and series.is_open

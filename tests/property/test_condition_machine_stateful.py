@@ -59,7 +59,8 @@ class OneLevel(RuleBasedStateMachine):
             self.told.append(decision.type)
         # Between limit and clearance a condition stays what it was.
         is_true = outcome is OVER or (outcome is BETWEEN and self.state == "firing")
-        self.outcomes.append(is_true)
+        # What flaps is the value about its limit, also where a clearance keeps the condition true.
+        self.outcomes.append(outcome is OVER)
         turns = sum(before is not after for before, after in pairwise(self.outcomes[-21:]))
         self.flaps = turns >= (2 if self.flaps else 4)
         self._move(is_true, after_gap=passed > GAP)
