@@ -409,8 +409,10 @@ def test_the_drawer_tells_cause_procedure_and_journal_and_takes_a_comment(
     keep_screenshot(page, "drawer")
     panel.locator(".ack-form button").click()
     panel.locator(".journal").get_by_text("Xác nhận · operator · đã gọi trạm").wait_for()
+    assert page.evaluate("document.activeElement.id") == "panel-close"
     page.keyboard.press("Escape")
     panel.wait_for(state="hidden")
+    assert page.evaluate("document.activeElement.className") == "alert-title"
 
 
 def test_switching_the_language_leaves_no_word_of_the_other(server: WallServer, open_wall: OpenWall) -> None:
