@@ -66,6 +66,11 @@ SMALL_TEXTS = """() => {
   }
   return small;
 }"""
+CUT_NAMES = """() => [...document.querySelectorAll(".tile")].filter((tile) => {
+  const parts = [tile, ...tile.querySelectorAll(".tile-name, .tile-value")];
+  const [outer, name, value] = parts.map((part) => part.getBoundingClientRect());
+  return name.top < outer.top || value.bottom > outer.bottom;
+}).map((tile) => tile.dataset.kpi)"""
 CAPITAL_HEIGHT = """() => {
   const style = getComputedStyle(document.querySelector(".tile-value"));
   const context = document.createElement("canvas").getContext("2d");
@@ -404,8 +409,10 @@ def test_the_drawer_tells_cause_procedure_and_journal_and_takes_a_comment(
     keep_screenshot(page, "drawer")
     panel.locator(".ack-form button").click()
     panel.locator(".journal").get_by_text("Xác nhận · operator · đã gọi trạm").wait_for()
+    assert page.evaluate("document.activeElement.id") == "panel-close"
     page.keyboard.press("Escape")
     panel.wait_for(state="hidden")
+    assert page.evaluate("document.activeElement.className") == "alert-title"
 
 
 def test_switching_the_language_leaves_no_word_of_the_other(server: WallServer, open_wall: OpenWall) -> None:
@@ -485,6 +492,13 @@ def test_the_normal_state_is_grey_in_both_themes(context: BrowserContext, open_w
         share = saturated_share(context, keep_screenshot(page, f"normal-{theme}"))
         assert 0 < share < 0.01, f"{theme}: {share:.4%} of the pixels are saturated"
         page.close()
+
+
+def test_a_low_screen_makes_the_figures_smaller_and_cuts_no_name(server: WallServer, open_wall: OpenWall) -> None:
+    page = open_wall()
+    page.locator(".tile-name").first.wait_for()
+    page.set_viewport_size({"width": 1366, "height": 560})
+    assert page.evaluate(CUT_NAMES) == []
 
 
 def test_the_wall_is_readable_from_the_back_of_the_room(server: WallServer, open_wall: OpenWall) -> None:

@@ -30,6 +30,7 @@ function action(name, parts, alert, fields, read, verb = name) {
     const values = new FormData(form);
     const asked = read(values);
     details.open = false;
+    details.firstElementChild.focus();
     form.reset();
     requests.send(current, asked.verb ?? verb, asked.body);
   });

@@ -9,7 +9,7 @@ export class Panel {
   #chart;
   #returnFocus = null;
 
-  /** @param {{root, title, body, chartRoot, closeButton, session, store, clock, language, theme, geodata, requests, onClose}} parts */
+  /** @param {{root, title, body, chartRoot, closeButton, session, store, clock, language, theme, geodata, requests, onClose, fallbackFocus}} parts */
   constructor(parts) {
     this.parts = parts;
     this.#chart = new HistoryChart({ ...parts, root: parts.chartRoot });
@@ -65,8 +65,11 @@ export class Panel {
     }
     title.textContent = content.title;
     const drafts = this.#drafts();
+    const hadFocus = body.contains(document.activeElement);
     body.replaceChildren(...content.nodes);
     this.#keepDrafts(drafts);
+    // What had the focus may be gone, as a form that was sent: hands on the keyboard stay in the drawer.
+    if (hadFocus && !body.contains(document.activeElement)) this.parts.closeButton.focus();
     chartRoot.hidden = !content.history;
     if (withChart && content.history) this.#chart.show(content.history);
   }
@@ -101,6 +104,7 @@ export class Panel {
     this.#chart.close();
     this.parts.root.hidden = true;
     this.parts.onClose();
-    if (this.#returnFocus?.isConnected) this.#returnFocus.focus();
+    // The row may have gone meanwhile, as one that was shelved: then the list itself is where to go on.
+    (this.#returnFocus?.isConnected ? this.#returnFocus : this.parts.fallbackFocus())?.focus();
   }
 }

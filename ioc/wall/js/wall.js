@@ -114,7 +114,8 @@ async function start() {
   exposeWall({ store, connection, language, clock, getMap: () => views.map });
 
   const panel = new Panel({ ...parts, root: $("panel"), title: $("panel-title"), body: $("panel-body"), chartRoot: $("panel-chart"),
-    closeButton: $("panel-close"), onClose: () => views.map?.resize() });
+    closeButton: $("panel-close"), onClose: () => views.map?.resize(),
+    fallbackFocus: () => $("alerts").querySelector(".alert-title") });
   const lookAt = (row) => {
     if (Number.isFinite(row?.lon) && Number.isFinite(row?.lat)) views.map?.lookAt(row.lon, row.lat, Math.max(0, $("panel").getBoundingClientRect().right - $("map").getBoundingClientRect().left));
   };
