@@ -208,8 +208,12 @@ class Engine:
             except RULE_ERRORS as error:
                 self._note_fault(memory, index, event.asset_id, error)
         scopes: Sequence[str] = ()
-        for _, forward in forwards:
-            wanted = forward(memory, event, zones)
+        for index, forward in forwards:
+            try:
+                wanted = forward(memory, event, zones)
+            except RULE_ERRORS as error:
+                self._note_fault(memory, index, event.asset_id, error)
+                continue
             if wanted:
                 scopes = (*scopes, *wanted)
         if scopes:

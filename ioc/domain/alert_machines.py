@@ -31,11 +31,14 @@ def decide_condition(alert: Alert | None, change: AlertChange) -> tuple[Alert, .
     """Move an alert by one decision of the engine; gives the new state, or nothing when there is nothing to change.
 
     Nothing changes for a decision that was applied before, and for one about an occurrence that has ended: a
-    duplicate never reopens a closed alert and never takes an acknowledgement back.
+    duplicate never reopens a closed alert and never takes an acknowledgement back. What a person closed while its
+    condition held comes back when it gets worse than that person knew: nobody else would be told of it.
     """
     if alert is None:
         return () if change.type is ChangeType.RESOLVED else (_open(change),)
-    if alert.ended_at is not None or change.type is ChangeType.FIRED or change.decided_at < alert.decided_at:
+    if alert.ended_at is not None:
+        return (_reopen(alert, change),) if _is_worse_than_closed(alert, change) else ()
+    if change.type is ChangeType.FIRED or change.decided_at < alert.decided_at:
         return ()
     moved = replace(_take_over(alert, change), operator=_operator_after(alert, change))
     if moved.operator is OperatorState.UNACKNOWLEDGED is not alert.operator:
@@ -209,6 +212,25 @@ def acknowledge_returned(alert: Alert, *, at: datetime) -> Alert:
 def is_shelf_over(alert: Alert, at: datetime) -> bool:
     """Whether a shelved alert's time has come (the boundary counts)."""
     return alert.operator is OperatorState.SHELVED and alert.shelved_until is not None and alert.shelved_until <= at
+
+
+def _is_worse_than_closed(alert: Alert, change: AlertChange) -> bool:
+    """Say whether a condition that a person closed the alert of has risen since above what it was then."""
+    return (
+        alert.resolve_reason is ResolveReason.MANUAL
+        and change.type is ChangeType.SEVERITY
+        and alert.ended_at is not None
+        and change.decided_at > alert.ended_at
+        and hear_rule(alert, change.severity).severity.rank > alert.severity.rank
+    )
+
+
+def _reopen(alert: Alert, change: AlertChange) -> Alert:
+    return replace(
+        _take_over(alert, change),
+        operator=OperatorState.SUPPRESSED if change.shadow else OperatorState.UNACKNOWLEDGED,
+        ended_at=None, resolve_reason=None, acked_by=None, acked_at=None, revision=alert.revision + 1,
+    )  # fmt: skip
 
 
 def _operator_after(alert: Alert, change: AlertChange) -> OperatorState:

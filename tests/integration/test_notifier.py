@@ -160,6 +160,19 @@ async def test_a_rise_in_severity_is_news(office):
     assert await office.step(3, decide(ChangeType.SEVERITY, 3, severity=Severity.MAJOR)) == ["environment/new_firing"]
 
 
+async def test_what_a_person_closed_is_told_again_when_it_gets_worse(office):
+    mild, worse = decide(severity=Severity.MINOR), decide(ChangeType.SEVERITY, 20, severity=Severity.CRITICAL)
+    await office.step(0, mild)
+    await office.step(0.5)
+    await office.act(mild, ChangeType.RESOLVED, 1, reason="trạm đang bảo trì")
+    assert await office.step(2) == ["environment/all_resolved"]
+    assert await office.step(20, worse) == ["environment/first", "shift/first"]
+    reopened = await office.alerts.get(mild.alert_id)
+    assert (reopened.operator, reopened.severity) == (OperatorState.UNACKNOWLEDGED, Severity.CRITICAL)
+    await office.step(30, decide(ChangeType.RESOLVED, 30, severity=Severity.CRITICAL))
+    assert (await office.alerts.get(mild.alert_id)).operator is OperatorState.RETURNED_UNACKNOWLEDGED
+
+
 async def test_what_a_silence_held_is_told_when_the_silence_ends(office):
     silence = await office.notifications.add_silence(
         Matchers.parse("unit=06652"), starts_at=at(0), ends_at=at(30), author="lan", comment="bảo trì", now=at(0)

@@ -66,8 +66,37 @@ def test_the_world_moves_the_operators_state(before: OperatorState, change: Aler
 
 @pytest.mark.parametrize("before", [A, D])
 @pytest.mark.parametrize("kind", [ChangeType.FIRED, ChangeType.UPDATED, ChangeType.RESOLVED, ChangeType.SEVERITY])
-def test_a_closed_occurrence_is_never_opened_again(before: OperatorState, kind: ChangeType) -> None:
+def test_an_occurrence_that_is_over_is_never_opened_again(before: OperatorState, kind: ChangeType) -> None:
     assert alert_machines.decide_condition(_in(before), decide(kind, 9, **RISEN)) == ()
+
+
+CLOSED = alert_machines.act(_in(C), ChangeType.RESOLVED, actor="lan", at=at(5), reason="người của trạm báo")
+"""Closed by a person while its condition held."""
+
+
+@pytest.mark.parametrize("is_shadow", [False, True])
+def test_what_a_person_closed_comes_back_when_it_gets_worse_than_it_was(is_shadow: bool) -> None:
+    [moved] = alert_machines.decide_condition(CLOSED, decide(ChangeType.SEVERITY, 9, **RISEN, shadow=is_shadow))
+    assert moved.operator is (F if is_shadow else B)
+    assert (moved.alert_id, moved.severity, moved.revision) == (CLOSED.alert_id, Severity.CRITICAL, CLOSED.revision + 1)
+    assert (moved.ended_at, moved.resolve_reason, moved.acked_by, moved.acked_at) == (None, None, None, None)
+    [ended] = alert_machines.decide_condition(moved, decide(ChangeType.RESOLVED, 12, shadow=is_shadow))
+    assert ended.ended_at == at(12)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        decide(ChangeType.SEVERITY, 9),
+        decide(ChangeType.SEVERITY, 9, severity=Severity.MINOR),
+        decide(ChangeType.UPDATED, 9, **RISEN),
+        decide(ChangeType.FIRED, 9, **RISEN),
+        decide(ChangeType.RESOLVED, 9, **RISEN),
+        decide(ChangeType.SEVERITY, 4, **RISEN),
+    ],
+)
+def test_what_a_person_closed_stays_closed_otherwise(change: AlertChange) -> None:
+    assert alert_machines.decide_condition(CLOSED, change) == ()
 
 
 def test_an_older_decision_does_not_undo_a_newer_one() -> None:
