@@ -153,6 +153,10 @@ async def _demo(settings: Settings, city: list[str], *, cluster: bool) -> None:
     ):
         await _prepare_keys(settings, keys_file)
         passwords = await _prepare_people(settings)
+        if settings.http.port not in (0, port):
+            typer.echo(
+                f"Cổng {settings.http.port} đang bận · Port {settings.http.port} is taken, so it is {port}", err=True
+            )
         _greet(settings.http.host, port, passwords)
         await told.wait()
 
