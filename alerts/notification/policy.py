@@ -108,6 +108,12 @@ class Policy:
             return self.timing
         return {severity: replace(timing, send_resolved=False) for severity, timing in self.timing.items()}
 
+    @property
+    def departments(self) -> frozenset[str]:
+        """Everybody whom some route or ladder may tell."""
+        named = {name for route, _ in walk(self.root) for name in route.departments}
+        return frozenset(named.union(*(level.departments for ladder in self.ladders for level in ladder.levels)))
+
     def find_ladder(self, ladder_id: str | None) -> Ladder | None:
         """Give a ladder by its name."""
         return next((ladder for ladder in self.ladders if ladder.ladder_id == ladder_id), None)

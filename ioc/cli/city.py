@@ -7,7 +7,8 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -24,6 +25,7 @@ from ioc.cli.services import EMBEDDED_GROUPS, kept_up, told_to_stop
 from ioc.clocks import SystemClock
 from ioc.errors import ConfigurationError
 from ioc.launcher import Child, Launcher
+from ioc.messaging.embedded.lease import Lease
 from ioc.settings import Settings
 from simulators.city import PUSHED, Carrier, City, Reach
 from simulators.scenario import list_scenarios, load_scenario
@@ -65,9 +67,10 @@ def demo(
     load_scenario(scenario)
 
     async def play(settings: Settings) -> None:
-        await _demo(
-            settings, [scenario, "--speed", str(speed), "--scale", str(scale), "--seed", str(seed)], cluster=cluster
-        )
+        with _alone(settings.data_dir):
+            await _demo(
+                settings, [scenario, "--speed", str(speed), "--scale", str(scale), "--seed", str(seed)], cluster=cluster
+            )
 
     run(play)
 
@@ -113,6 +116,24 @@ def simulate(
             await carrier.run(show)
 
     run(play)
+
+
+@contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Keep a folder to one demo: two would write as two cities into one log.
+
+    Raises:
+        ConfigurationError: another one has it.
+    """
+    lease = Lease(data_dir, "demo")
+    if not lease.try_take():
+        raise ConfigurationError(
+            [f"another demo runs on {data_dir}: stop it (Ctrl-C), or name another folder with IOC_DATA_DIR"]
+        )
+    try:
+        yield
+    finally:
+        lease.release()
 
 
 async def _demo(settings: Settings, city: list[str], *, cluster: bool) -> None:

@@ -268,3 +268,14 @@ def _outcomes(found) -> list[list[str]]:
 
 def _all_delivered(found) -> bool:
     return bool(found) and all(item["state"] == "delivered" for item in found)
+
+
+async def test_who_wants_notifications_must_be_somebody_that_the_policy_tells(edge, pccc):
+    wanted = {"url": HOOK, "wants": "notifications"}
+    refused = await pccc.post(PATH, json=wanted)
+    assert (refused.status_code, refused.json()["code"]) == (422, "no_route")
+    assert "tourism" in refused.json()["detail"]
+    assert (await pccc.post(PATH, json={"url": HOOK})).status_code == 201, "changes need no route"
+    await edge.add_person("du-lich", "department", department="tourism")
+    async with edge.signed_in("du-lich") as client:
+        assert (await client.post(PATH, json=wanted)).status_code == 201

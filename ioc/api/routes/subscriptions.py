@@ -1,5 +1,6 @@
 """Departments' webhooks: who is subscribed to what, and where it goes."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -54,6 +55,8 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         _check_filters(wanted)
         api.destinations.check_url(wanted.url)
         owner = choose_department(by, wanted.department)
+        if wanted.wants is Wants.NOTIFICATIONS:
+            _check_routed(owner, api.policy.departments)
         if len(await store.page(department=owner)) >= _MOST_OF_A_DEPARTMENT:
             raise RefusedActionError("too_many", f"a department has at most {_MOST_OF_A_DEPARTMENT} subscriptions")
         made, secret = await store.add(_to_new(wanted, owner), created_by=by.name)
@@ -81,6 +84,15 @@ def _check_filters(wanted: SubscriptionRequest) -> None:
         raise InvalidRequestError(
             "filters_with_notifications",
             "what is told is chosen by the policy's routes; only min_severity fits beside them",
+        )
+
+
+def _check_routed(department: str, routed: Collection[str]) -> None:
+    """Refuse who would wait for ever: notifications go to departments that the policy names, to nobody else."""
+    if department not in routed:
+        raise InvalidRequestError(
+            "no_route",
+            f"no route or ladder of the policy tells {department!r}; they tell {', '.join(sorted(routed))}",
         )
 
 
