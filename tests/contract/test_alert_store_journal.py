@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from ioc.domain.alerts import ChangeType
@@ -184,6 +185,18 @@ async def test_an_alert_that_is_closed_by_hand_flaps_no_longer(store, actions):
 async def test_a_journal_from_before_alerts_could_flap_still_reads(store, alerts, database):
     await apply(store, decide())
     async with database.connection() as connection:
+        await connection.execute("ALTER TABLE alert_event DISABLE TRIGGER alert_event_append_only")
         await connection.execute("UPDATE alert_event SET alert = alert - 'flapping' - 'flip_count'")
     [entry] = await alerts.events(decide().alert_id)
     assert (entry.alert.flapping, entry.alert.flip_count) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE alert_event SET actor = 'x'", "DELETE FROM alert_event", "TRUNCATE alert_event"]
+)
+async def test_the_journal_cannot_be_changed_or_shortened(store, alerts, database, statement):
+    await apply(store, decide())
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+        async with database.connection() as connection:
+            await connection.execute(statement)
+    assert kinds(await alerts.events(decide().alert_id)) == ["fired"]
