@@ -77,9 +77,10 @@ def backtest(
 ) -> None:
     """Run draft rules over what was, with the engine that runs live, and say what would differ.
 
-    Over files it needs no service; over stored history it needs the store. It changes nothing. The rules in force with
-    the same names run beside the drafts; rules that are new have nothing to be compared with. Ctrl-C gives what was
-    found until then, and exits 130. Exits 1 if a draft rule failed on a reading.
+    Over files it needs no service and compares with the rule files; over stored history it needs the store and compares
+    with the rules in force. It changes nothing. Those of the same names run beside the drafts; rules that are new have
+    nothing to be compared with. Ctrl-C gives what was found until then, and exits 130. Exits 1 if a draft rule failed
+    on a reading.
 
     Examples:
       ioc backtest --rules my-rules/ --from 2026-11-01 --to 2026-11-08T12:00+07:00
