@@ -7,8 +7,9 @@ ones once. A window that has not filled yet has no value: it is not zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
-from datetime import datetime
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from alerts.language.windows import Aggregate, Window
@@ -20,6 +21,25 @@ from ioc.domain.kinds import Payload
 _TENTHS = 10
 _OFFSET_S = 7 * 3_600.0
 """Province time is UTC+7 the whole year: its days begin at 17:00 UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowState:
+    """What one window holds at an instant: readings after ``after``, up to and with ``until``, that have its quantity.
+
+    ``value`` is None where the engine has none: nothing was heard in the whole span, or values lie in fewer of the
+    span's tenths (``filled_tenths``) than the window asks for (``needed_tenths``).
+    """
+
+    window: Window
+    value: float | None
+    after: datetime
+    until: datetime
+    readings_count: int
+    first_at: datetime | None
+    last_at: datetime | None
+    filled_tenths: int
+    needed_tenths: int
 
 
 class Windows:
@@ -76,6 +96,20 @@ class Windows:
                     found[window.name] = value
         return found
 
+    @property
+    def reach(self) -> timedelta:
+        """How far before a reading the windows look back."""
+        return timedelta(seconds=self._longest_s)
+
+    def look(self, readings: Readings, at: datetime) -> list[WindowState]:
+        """Tell what every window holds at an instant, for people who ask; ``measure`` gives the values alone."""
+        values = self.measure(readings, at) if len(readings) else {}
+        return [
+            _look(readings, window, number, _last_full(at.timestamp(), span_s) if tumbles else at.timestamp(), values)
+            for (span_s, tumbles), numbered in self._by_span.items()
+            for window, number in numbered
+        ]
+
 
 def _last_full(moment: float, span_s: float) -> float:
     """Give the end of the last whole span; its first instant is not in it, so that midnight is the old day's."""
@@ -101,6 +135,24 @@ class _Stretch:
             self._places = self.readings.cut(self._moment - self._span_s, self._moment, _TENTHS)
         count = self.readings.count
         return sum(count(number, first, last) > 0 for first, last in pairwise(self._places)) >= needed
+
+
+def _look(readings: Readings, window: Window, number: int, until: float, values: Mapping[str, float]) -> WindowState:
+    after = until - window.span.total_seconds()
+    column = readings.columns[number]
+    places = readings.cut(after, until, _TENTHS)
+    held = [readings.times[place] for place in range(places[0], places[-1]) if not math.isnan(column[place])]
+    return WindowState(
+        window=window,
+        value=values.get(window.name),
+        after=datetime.fromtimestamp(after, UTC),
+        until=datetime.fromtimestamp(until, UTC),
+        readings_count=len(held),
+        first_at=datetime.fromtimestamp(held[0], UTC) if held else None,
+        last_at=datetime.fromtimestamp(held[-1], UTC) if held else None,
+        filled_tenths=sum(readings.count(number, first, last) > 0 for first, last in pairwise(places)),
+        needed_tenths=math.ceil(window.covers * _TENTHS),
+    )
 
 
 def _measure(stretch: _Stretch, window: Window, number: int) -> float | None:

@@ -21,6 +21,7 @@ from ioc.storage.alert_actions import AlertActions
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.audit import AuditLog
 from ioc.storage.backtest_runs import BacktestRunStore
+from ioc.storage.decision_inputs import DecisionInputs
 from ioc.storage.indicators import IndicatorStore
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
@@ -54,6 +55,7 @@ class ApiServices:
     alerts: PostgresAlertStore
     alert_actions: AlertActions
     history: HistoryStore
+    decision_inputs: DecisionInputs
     indicators: IndicatorStore
     twin: TwinStore
     letters: DeadLetterStore

@@ -39,6 +39,7 @@ from ioc.storage.archive_reads import ArchiveReader
 from ioc.storage.archived_history import ArchivedHistory
 from ioc.storage.audit import AuditLog
 from ioc.storage.backtest_runs import BacktestRunStore
+from ioc.storage.decision_inputs import DecisionInputs
 from ioc.storage.feed_status import FeedStatusStore
 from ioc.storage.indicators import IndicatorStore
 from ioc.storage.letters import DeadLetterStore
@@ -93,6 +94,7 @@ def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiService
         alerts=alerts,
         alert_actions=AlertActions(database, enqueue),
         history=history,
+        decision_inputs=DecisionInputs(database, clock, keep_readings=settings.store.retention),
         indicators=indicators,
         twin=TwinStore(database),
         letters=DeadLetterStore(database),

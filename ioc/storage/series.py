@@ -62,7 +62,7 @@ class HistoryStore:
         wanted = {"kinds": None if kinds is None else list(kinds), "unit_code": unit_code, "since": since}
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL["list_latest"], wanted)).fetchall()
-        return [_to_reading(row[0], row[1:10], row[10]) for row in rows]
+        return [to_reading(row[0], row[1:10], row[10]) for row in rows]
 
     async def latest_events(self, *, since: datetime | None = None) -> list[Event]:
         """Give the newest reading of every asset and kind as events, for an engine that takes a partition over."""
@@ -99,7 +99,7 @@ class HistoryStore:
         async with self._database.connection() as connection:
             cursor = await connection.execute(statement, (since,))
             while rows := await cursor.fetchmany(_PIECE_ROWS):
-                yield [_to_stored_event(table.kind, names, row) for row in rows]
+                yield [to_stored_event(table.kind, names, row) for row in rows]
                 await asyncio.sleep(0)
 
     async def series(
@@ -163,7 +163,7 @@ class HistoryStore:
                 assets = [row[0] for row in known]
             wanted = {"assets": list(assets), "at": at, "after": at - lookback}
             rows = await (await connection.execute(statement, wanted)).fetchall()
-        return [_to_reading(kind, row[:9], dict(zip(names, row[9:], strict=True))) for row in rows]
+        return [to_reading(kind, row[:9], dict(zip(names, row[9:], strict=True))) for row in rows]
 
 
 def _to_event(reading: Reading, kind: Kind) -> Event:
@@ -184,7 +184,7 @@ def _to_event(reading: Reading, kind: Kind) -> Event:
     )
 
 
-def _to_stored_event(kind: Kind, names: Sequence[str], row: Sequence[Any]) -> Event:
+def to_stored_event(kind: Kind, names: Sequence[str], row: Sequence[Any]) -> Event:
     """Make an event of a row of the kind's own table, whose columns have the types of the fields."""
     asset_id, observed_at, received_at, event_id, quality, feed_id, unit_code, lon_deg, lat_deg, *values = row
     # A field that is newer than the row has its default.
@@ -203,7 +203,8 @@ def _to_stored_event(kind: Kind, names: Sequence[str], row: Sequence[Any]) -> Ev
     )
 
 
-def _to_reading(kind: str, envelope: Sequence[Any], values: Mapping[str, Any]) -> Reading:
+def to_reading(kind: str, envelope: Sequence[Any], values: Mapping[str, Any]) -> Reading:
+    """Make a reading of the envelope's columns and the values of its fields by name."""
     asset_id, observed_at, received_at, event_id, quality, feed_id, unit_code, lon_deg, lat_deg = envelope
     return Reading(
         kind=kind,

@@ -160,3 +160,29 @@ def test_a_tumbling_day_is_the_provinces_and_its_midnight_belongs_to_the_day_tha
         if hours == 0:
             assert windows.measure(held, at) == {"w": 7.0}
     assert windows.measure(held, midnight + timedelta(hours=1)) == {"w": 7.0}
+
+
+@given(readings=readings, aggregate=st.sampled_from(list(Aggregate)), covers=st.sampled_from([0.0, 0.5, 0.9]))
+def test_what_people_are_told_of_a_window_is_what_it_holds(readings, aggregate, covers):
+    windows, known = window(aggregate, covers), {}
+    held_readings = windows.begin()
+    for minute, value in readings:
+        windows.add(held_readings, Rain(rain_mm=value), BEGIN + timedelta(minutes=minute))
+        known[minute] = value
+    newest = max(known)
+    now = BEGIN + timedelta(minutes=newest)
+    [state] = windows.look(held_readings, now)
+    held = [minute for minute in sorted(known) if newest - 60 < minute <= newest and known[minute] is not None]
+    assert state.value == windows.measure(held_readings, now).get("w")
+    assert (state.after, state.until, state.readings_count) == (now - SPAN, now, len(held))
+    assert (state.first_at, state.last_at) == (
+        (BEGIN + timedelta(minutes=held[0]), BEGIN + timedelta(minutes=held[-1])) if held else (None, None)
+    )
+    assert state.filled_tenths == len({(minute - newest + 59) // 6 for minute in held})
+    assert state.needed_tenths == round(covers * 10)
+
+
+def test_of_a_thing_that_nothing_is_known_of_a_window_holds_nothing():
+    windows = window(Aggregate.SUM)
+    [state] = windows.look(windows.begin(), BEGIN)
+    assert (state.value, state.readings_count, state.first_at, state.filled_tenths) == (None, 0, None, 0)

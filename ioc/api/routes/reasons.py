@@ -1,5 +1,6 @@
 """Why an alert: each decision with the rule, its limits of that day, and the readings that it rests on."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,10 +9,10 @@ from fastapi import APIRouter, Depends, Query
 
 from alerts.language.rule import PROVINCE_TIME, Comparison, Rule
 from ioc.api.auth import VIEWERS, signed_in
+from ioc.api.reasons import find_readings, find_window_state
 from ioc.api.services import ApiServices, Services
-from ioc.api.views import to_ms, to_reading
+from ioc.api.views import to_ms
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType
-from ioc.domain.kinds import KINDS
 from ioc.rules.desk import Decider
 
 _DECISIONS = frozenset(
@@ -38,7 +39,8 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     ) -> dict[str, Any]:
         """The decisions of the engine about an alert; for one of them what the rule saw then.
 
-        ``readings`` are the newest of the thing at that moment, ``is_tipping`` those that the decision names.
+        ``readings`` are the newest of the thing at that moment and all that the decision names (``is_tipping``).
+        ``window_state`` is what the rule's windows held then, worked out from the readings that are still stored.
         """
         journal = await api.alerts.events(alert_id)
         alert = await api.alerts.get(alert_id)
@@ -52,23 +54,21 @@ def router(services: Services, api: ApiServices) -> APIRouter:
             "alert_id": str(alert_id),
             "rule": _to_rule(rule, alert, chosen) | _to_decider(decider, version),
             "decisions": [_to_decision(entry, inputs.get(entry.revision, [])) for entry in decided],
-            "readings": [] if chosen is None else await _readings(api, rule, chosen, inputs.get(chosen.revision, [])),
+            **await _find_state(api, rule, chosen, inputs),
         }
 
     return routes
 
 
-async def _readings(api: ApiServices, rule: Rule | None, entry: AlertEvent, ids: list[str]) -> list[dict[str, Any]]:
-    """Give what was known of the alert's thing when the decision was made, by each kind that the rule looks at."""
-    asset_id = entry.alert.asset_id
-    if rule is None or asset_id is None:
-        return []
-    found = []
-    for kind in rule.condition.kinds:
-        for reading in await api.history.as_of(entry.alert.observed_at, kind=kind.KIND, assets=[asset_id]):
-            is_tipping = UUID(bytes=bytes(reading.event_id)).hex in ids
-            found.append({**to_reading(reading), "is_tipping": is_tipping, "name": KINDS[kind.KIND].name})
-    return found
+async def _find_state(
+    api: ApiServices, rule: Rule | None, entry: AlertEvent | None, inputs: Mapping[int, list[str]]
+) -> dict[str, Any]:
+    """Give what one decision saw: readings and windows."""
+    if entry is None:
+        return {"readings": [], "inputs_missing": [], "window_state": None}
+    ids = inputs.get(entry.revision, [])
+    found = await find_readings(api.history, api.decision_inputs, rule, entry.alert, ids)
+    return found | {"window_state": await find_window_state(api.decision_inputs, rule, entry.alert)}
 
 
 def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[str, Any]:
@@ -78,6 +78,8 @@ def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[
         return shown
     at = alert.started_at if entry is None else entry.alert.observed_at
     day = at.astimezone(PROVINCE_TIME).date()
+    levels = rule.condition.levels
+    formulas = getattr(rule.condition, "formulas", ()) or (("", ""),) * len(levels)
     return shown | {
         "condition": rule.condition_name,
         "keeps_firing_s": rule.keep_firing_for.total_seconds(),
@@ -87,9 +89,11 @@ def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[
                 "severity": level.severity.value,
                 "when": [_to_comparison(item, day) for item in level.when],
                 "clear": [_to_comparison(item, day) for item in level.clear],
+                "formula": formula or None,
+                "clear_formula": clear_formula or None,
                 "for_s": level.hold_for.total_seconds(),
             }
-            for level in rule.condition.levels
+            for level, (formula, clear_formula) in zip(levels, formulas, strict=True)
         ],
         "windows": [
             {
