@@ -262,6 +262,7 @@ def test_an_alert_is_acknowledged_only_when_the_log_says_so(server: WallServer, 
     server.held_acknowledgements.set()
     row.locator(".alert-ack").click()
     row.get_by_text("Đang chờ máy chủ").wait_for()
+    assert server.has_held_one.wait(60)
     assert server.alerts["a1"]["operator"] == "acknowledged"
     assert row.get_attribute("data-operator") == "unacknowledged"
     server.release_acknowledgements()

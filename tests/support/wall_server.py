@@ -103,6 +103,7 @@ class WallServer:
         self.requests: list[str] = []
         self.policy_reports: list[str] = []
         self.held_acknowledgements = threading.Event()
+        self.has_held_one = threading.Event()
         self._held_events: list[dict[str, Any]] = []
         self._sessions: dict[str, dict[str, Any]] = {}
         self._tickets: set[str] = set()
@@ -198,6 +199,7 @@ class WallServer:
         frame = {"t": "ev", "ch": "alerts", "epoch": "journal", "seq": self._event_id, "e": event | {"alert": alert}}
         if event_type == "acknowledged" and self.held_acknowledgements.is_set():
             self._held_events.append(frame)
+            self.has_held_one.set()
         else:
             await self._broadcast("alerts", frame)
 
