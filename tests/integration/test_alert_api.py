@@ -193,3 +193,9 @@ async def test_a_question_that_makes_no_sense_is_answered_with_422(truc):
     ):  # fmt: skip
         answer = await truc.get(PATH, params=wanted)
         assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), wanted
+
+
+async def test_a_filter_that_is_not_there_is_refused_instead_of_letting_all_through(truc):
+    refused = await truc.get(PATH, params={"rule_id": "crowd.density"})
+    assert refused.status_code == 422
+    assert "rule_id" in refused.json()["detail"]
