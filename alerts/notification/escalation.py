@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -52,6 +53,27 @@ class Climb:
     rung: Rung
     look_at: datetime | None = None
     is_over: bool = False
+
+
+class Waits(enum.StrEnum):
+    """Why an alert does not climb this moment."""
+
+    NEXT_LEVEL = "next_level"
+    ACKNOWLEDGED = "acknowledged"
+    SET_ASIDE = "set_aside"
+    HELD = "held"
+    AT_TOP = "at_top"
+
+
+def why_it_waits(alert: Alert, ladder: Ladder, rung: Rung, *, is_held: bool) -> Waits:
+    """Say why an alert on a ladder stands where it does, for people who ask; ``climb`` decides."""
+    if alert.operator in _SET_ASIDE:
+        return Waits.SET_ASIDE
+    if alert.operator is OperatorState.ACKNOWLEDGED and rung.is_paused:
+        return Waits.ACKNOWLEDGED
+    if is_held:
+        return Waits.HELD
+    return Waits.NEXT_LEVEL if rung.reached < len(ladder.levels) else Waits.AT_TOP
 
 
 def climb(alert: Alert, ladder: Ladder, rung: Rung, *, now: datetime, is_held: bool = False) -> Climb:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from alerts.notification.escalation import Ladder, Rung, Waits
 from alerts.notification.policy import Policy, Route
 from alerts.notification.suppression import Suppression
 from ioc.api.views import to_ms
@@ -44,6 +46,24 @@ def to_group(row: Mapping[str, Any]) -> dict[str, Any]:
 def to_held(held: Suppression | None) -> dict[str, Any] | None:
     """Give what keeps an alert quiet; None where nothing does."""
     return None if held is None else {"why": held.why.value, "by": held.by, "until": to_ms(held.until)}
+
+
+def to_climb(ladder: Ladder, rung: Rung, waits: Waits, look_at: datetime) -> dict[str, Any]:
+    """Give where an alert stands on its ladder, whom each level tells, and why it waits there."""
+    return {
+        "ladder": ladder.ladder_id,
+        "unacked_at": to_ms(rung.unacked_at),
+        "reached": rung.reached,
+        "waits": waits.value,
+        "looks_at": to_ms(look_at),
+        "levels": [
+            {
+                "level": number, "after_s": level.after.total_seconds(), "departments": list(level.departments),
+                "is_told": number <= rung.reached,
+            }
+            for number, level in enumerate(ladder.levels, 1)
+        ],
+    }  # fmt: skip
 
 
 def to_route(route: Route, depth: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from alerts.notification.escalation import Rung
 from alerts.notification.holds import Silence
 from alerts.notification.matchers import Matchers
 from ioc.domain.alerts import Alert
@@ -76,6 +77,13 @@ class NotificationStore:
     async def groups_of(self, alert_id: UUID) -> list[dict[str, Any]]:
         """Give the groups that an alert stands in, each with its last decision and its reason."""
         return await self._rows("groups_of_alert", {"alert_id": alert_id})
+
+    async def ladder_of(self, alert_id: UUID) -> tuple[str, Rung, datetime] | None:
+        """Give the ladder that an alert is on, where it stands there, and when it is looked at next; None without."""
+        for row in await self._rows("escalation_of_alert", {"alert_id": alert_id}):
+            rung = Rung(unacked_at=row["unacked_at"], reached=row["reached"], is_paused=row["is_paused"])
+            return row["ladder_id"], rung, row["look_at"]
+        return None
 
     async def firing_alerts(self) -> list[Alert]:
         """Give the alerts that hold now."""

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from ioc.domain.alerts import Severity
 from ioc.processing.notifier import Notifier
 from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
@@ -92,3 +93,24 @@ async def test_the_tree_and_the_way_of_an_alert_through_it_are_shown(boss):
     asked = await boss.get("/api/v1/routes/explain", params={"label": ["rule=vessel.squall", "severity=critical"]})
     assert [item["route"] for item in asked.json()["goes_to"]] == ["critical", "sea"]
     assert {"route": "sea", "depth": 1, "refused_by": None} in asked.json()["steps"]
+
+
+async def test_where_an_alert_stands_on_its_ladder_is_shown_with_what_it_waits_for(edge, boss):
+    await notify(edge, decide(severity=Severity.CRITICAL))
+    ladder = (await boss.get(ROUTING)).json()["ladder"]
+    assert (ladder["ladder"], ladder["reached"], ladder["waits"]) == ("critical", 0, "next_level")
+    assert [(level["after_s"], level["departments"]) for level in ladder["levels"]] == [
+        (300.0, ["ioc-lead"]), (900.0, ["provincial-office"]),
+    ]  # fmt: skip
+    edge.clock.step(seconds=300)
+    await notify(edge)
+    ladder = (await boss.get(ROUTING)).json()["ladder"]
+    assert (ladder["reached"], [level["is_told"] for level in ladder["levels"]]) == (1, [True, False])
+    edge.clock.step(seconds=600)
+    await notify(edge)
+    assert (await boss.get(ROUTING)).json()["ladder"]["waits"] == "at_top"
+
+
+async def test_an_alert_without_a_ladder_says_so(edge, boss):
+    await notify(edge, decide())
+    assert (await boss.get(ROUTING)).json()["ladder"] is None

@@ -6,12 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
+from alerts.notification.escalation import why_it_waits
 from alerts.notification.inhibition import Inhibitors
 from alerts.notification.labels import labels_of
 from alerts.notification.policy import walk
 from alerts.notification.suppression import Holds, why_suppressed
 from ioc.api.auth import VIEWERS, signed_in
-from ioc.api.notification_views import to_explanation, to_group, to_held, to_notification, to_route
+from ioc.api.notification_views import to_climb, to_explanation, to_group, to_held, to_notification, to_route
 from ioc.api.services import ApiServices, Services
 from ioc.domain.alerts import Alert
 from ioc.storage.notifications import to_silence
@@ -37,19 +38,30 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 
     @routes.get("/alerts/{alert_id}/routing")
     async def routing(alert_id: UUID) -> dict[str, Any]:
-        """Why an alert was told or was not: what holds it now, the groups it stands in, and what was told of it."""
+        """Why an alert was told or was not: what holds it, its groups and its ladder, and what was told of it."""
         alert = await api.alerts.get(alert_id)
         held = why_suppressed(alert, await _holds(services, api), services.clock.now())
         return {
             "alert_id": str(alert_id),
             "labels": labels_of(alert),
             "held": to_held(held),
+            "ladder": await _climb(api, alert, is_held=held is not None),
             "groups": [to_group(row) for row in await store.groups_of(alert_id)],
             "notifications": [to_notification(row) for row in await store.notifications(alert_id=alert_id)],
             **to_explanation(api.policy, labels_of(alert)),
         }
 
     return routes
+
+
+async def _climb(api: ApiServices, alert: Alert, *, is_held: bool) -> dict[str, Any] | None:
+    """Tell where an alert stands on its ladder; None when it is on none."""
+    found = await api.notifications.ladder_of(alert.alert_id)
+    ladder = None if found is None else api.policy.find_ladder(found[0])
+    if found is None or ladder is None:
+        return None
+    _, rung, look_at = found
+    return to_climb(ladder, rung, why_it_waits(alert, ladder, rung, is_held=is_held), look_at)
 
 
 async def _holds(services: Services, api: ApiServices) -> Holds:

@@ -154,5 +154,8 @@ SELECT g.group_id, g.group_key, g.route_id, g.departments, g.labels, g.opened_at
 FROM notification_member AS member JOIN notification_group AS g USING (group_id)
 WHERE member.alert_id = %(alert_id)s ORDER BY g.group_key
 
+-- name: escalation_of_alert
+SELECT ladder_id, unacked_at, reached, is_paused, look_at FROM escalation WHERE alert_id = %(alert_id)s
+
 -- name: forget_notifications
 DELETE FROM notification WHERE at < %(before)s
