@@ -18,6 +18,10 @@ SETTINGS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf
 NAMES = [contract["name"] for contract in SETTINGS["contracts"]]
 BREACHES = {
     "Layers": ("ioc/storage/pool.py", "import ioc.api"),
+    "Alerting reads from the language of rules up to what is asked of them": (
+        "alerts/memory/series.py",
+        "import alerts.engine.stepping",
+    ),
     "Decisions, domain and geometry do no I/O": ("geo/distance.py", "import asyncio"),
     "Kafka's client has one home": ("ioc/messaging/codec.py", "import aiokafka"),
     "The database driver has one home": ("ioc/delivery/policy.py", "import psycopg"),
