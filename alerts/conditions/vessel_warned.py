@@ -32,6 +32,8 @@ from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, WeatherWarning
 
+_MOORED = 5
+"""AIS navigational status: made fast at a berth, which we may not know as a harbour (ITU-R M.1371)."""
 _FRESH = timedelta(minutes=10)
 _WIND_GOOD_FOR = timedelta(minutes=30)
 _FAIR = (Verdict(False, True), Verdict(False, True))
@@ -138,8 +140,11 @@ class VesselWarnedEvaluator:
         state.event = event
         state.is_under_way = place.is_under_way and place.scope == scope
         state.is_sheltered = place.is_sheltered
-        if not state.is_under_way or state.is_sheltered:
-            state.out_since = None
+        is_moored = (
+            not place.is_under_way and isinstance(event.data, VesselPosition) and event.data.nav_status == _MOORED
+        )
+        if place.scope != scope or state.is_sheltered or is_moored:
+            state.out_since = None  # who lies at anchor out there is out: weighing it to go home is no departure
         elif state.out_since is None:
             state.out_since = event.observed_at
         self._judge(memory, scope, key, state, event.observed_at)
@@ -171,7 +176,7 @@ class VesselWarnedEvaluator:
         if hazard is not None:
             out_since, bad_since = state.out_since, weather.bad_since
             set_out = caught_out = False
-            if out_since is not None and bad_since is not None:
+            if state.is_under_way and out_since is not None and bad_since is not None:
                 set_out = out_since > bad_since
                 caught_out = not set_out and at - bad_since >= self._condition.grace
             verdicts = (Verdict(set_out, not set_out, value, limit), Verdict(caught_out, not caught_out, value, limit))
@@ -180,8 +185,8 @@ class VesselWarnedEvaluator:
         if decision is not None:
             names = hazard or ("–", "–")
             self._announcer.announce(memory, key, decision, self._subject(scope, event, names))
-        if state.last is None and not state.is_under_way:
-            # A vessel at rest is no longer watched here; it is sent again when it moves.
+        if state.last is None and state.out_since is None:
+            # A vessel that is not out is no longer watched here; it is sent again when it comes out.
             memory.series[self._index].pop(key, None)
 
     def _find_hazard(
@@ -212,7 +217,9 @@ class VesselWarnedEvaluator:
         for scope, vessel in vessels_near(memory, self._index, place, asset_id):
             if vessel.event is not None:
                 fit = [Part("under_way", vessel.is_under_way), Part("outside_harbour", not vessel.is_sheltered)]
-                fit += self._compare(memory, scope, vessel) if vessel.out_since is not None else []
+                fit += (
+                    self._compare(memory, scope, vessel) if vessel.is_under_way and vessel.out_since is not None else []
+                )
                 yield Approach(memory.clock, tuple(fit), scope.removeprefix("zone:"), vessel.event.asset_id)
 
     def _compare(self, memory: PartitionMemory, scope: str, vessel: VesselState) -> Iterator[Part]:
