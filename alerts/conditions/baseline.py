@@ -287,7 +287,7 @@ class BaselineEvaluator(LeveledEvaluator):
         if hours is None or not math.isfinite(hours.newest):
             return
         hour, known = int(hours.newest // HOUR_S), self._condition.enough
-        usual, value = hours.same(hour, self._step, self._times), hours.running(hour)
+        usual, value = hours.same(hour, self._step, self._times).values, hours.running(hour)
         found = self._measure(hours, hour, is_over=False)
         if value is None:
             return

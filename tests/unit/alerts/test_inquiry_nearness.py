@@ -387,7 +387,7 @@ def test_nothing_is_asked_of_conditions_while_the_engine_runs_live(tmp_path):
     root = Path(alerts.__file__).parent
     called = [path.name for path in root.rglob("*.py") if ".approaches(" in path.read_text("utf-8")]
     named = [path.name for path in root.rglob("*.py") if '"approaches"' in path.read_text("utf-8")]
-    assert (called, named) == ([], ["inquiry_spy.py"])
+    assert (called, named) == ([], ["spy.py"])
 
 
 # Rules 8, 26, 27
