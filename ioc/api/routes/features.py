@@ -31,15 +31,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     @routes.get("")
     async def landing() -> dict[str, Any]:
         """What there is to find here."""
-        return {
-            "title": "IOC Quảng Ninh",
-            "links": [
-                _link("self", BASE),
-                _link("service-desc", "/openapi.json", "application/vnd.oai.openapi+json;version=3.0"),
-                _link("conformance", f"{BASE}/conformance"),
-                _link("data", f"{BASE}/collections"),
-            ],
-        }
+        return _landing()
 
     @routes.get("/conformance")
     async def conformance() -> dict[str, Any]:
@@ -70,13 +62,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     ) -> Response:
         """The things of a collection as they stand; ``datetime`` asks for an instant or an interval (RFC 3339)."""
         _refuse_unknown(request)
-        box, (since, as_of) = read_box(bbox), read_datetime(when)
-        query = TwinQuery(
-            kinds=(_find(collection_id).name,),
-            box=None if box is None else Box(west=box[0], south=box[1], east=box[2], north=box[3]),
-            since=since, as_of=as_of,
-        )  # fmt: skip
-        page = await api.twin.page(query, after=read_cursor(cursor), limit=limit)
+        page = await api.twin.page(_to_query(_find(collection_id), bbox, when), after=read_cursor(cursor), limit=limit)
         return _answer(_to_collection(request, page, services.clock.now()))
 
     @routes.get("/collections/{collection_id}/items/{feature_id}")
@@ -125,6 +111,26 @@ def _refuse_unknown(request: Request) -> None:
     # The standard wants this: a parameter that is mistyped must not be answered as if it were not there.
     if unknown := sorted(set(request.query_params) - _PARAMETERS):
         raise InvalidRequestError("unknown_parameter", f"no parameter {unknown[0]!r}; there are {sorted(_PARAMETERS)}")
+
+
+def _to_query(kind: Kind, bbox: str | None, when: str | None) -> TwinQuery:
+    box, (since, as_of) = read_box(bbox), read_datetime(when)
+    return TwinQuery(
+        kinds=(kind.name,), since=since, as_of=as_of,
+        box=None if box is None else Box(west=box[0], south=box[1], east=box[2], north=box[3]),
+    )  # fmt: skip
+
+
+def _landing() -> dict[str, Any]:
+    return {
+        "title": "IOC Quảng Ninh",
+        "links": [
+            _link("self", BASE),
+            _link("service-desc", "/openapi.json", "application/vnd.oai.openapi+json;version=3.0"),
+            _link("conformance", f"{BASE}/conformance"),
+            _link("data", f"{BASE}/collections"),
+        ],
+    }
 
 
 def _find(collection_id: str) -> Kind:
