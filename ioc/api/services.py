@@ -23,6 +23,7 @@ from ioc.storage.audit import AuditLog
 from ioc.storage.backtest_runs import BacktestRunStore
 from ioc.storage.decision_inputs import DecisionInputs
 from ioc.storage.indicators import IndicatorStore
+from ioc.storage.kept_answers import KeptAnswers
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.rule_health import RuleHealthStore
@@ -49,6 +50,7 @@ class ApiServices:
     """What people's routes and the wall need. ``feed_statuses`` gives every feed's status as the wire has it."""
 
     accounts: AccountStore
+    answers: KeptAnswers
     keys: SourceKeyStore
     audit: AuditLog
     backtests: BacktestRunStore
