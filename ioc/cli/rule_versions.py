@@ -30,6 +30,13 @@ RuleName = Annotated[str, typer.Argument(help="The rule's name, such as crowd.de
 Reason = Annotated[str, typer.Option(help="Why; it stands in the history and in the audit log.")]
 Author = Annotated[str, typer.Option("--as", help="Who; without: the user of this machine.")]
 Shadow = Annotated[bool, typer.Option("--shadow", help="Of the candidate that runs beside, not of the rule in force.")]
+Expected = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="The rule's newest activation as you saw it (ioc rules versions), 0 for none; refuses if it moved on.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 _FIRST = 10
 
@@ -125,6 +132,7 @@ def activate(
     reason: Reason,
     shadow: Annotated[bool, typer.Option("--shadow", help="Run it beside the rule in force; nobody is told.")] = False,
     author: Author = "",
+    expected: Expected = None,
 ) -> None:
     """Put a version in force, in every process within two seconds and without a restart.
 
@@ -137,26 +145,30 @@ def activate(
         raise ConfigurationError([f"{number!r} is no number of a version, and not `file`"])
     wanted = None if number == "file" else int(number)
     lane = Lane.SHADOW if shadow else Lane.LIVE
-    made = _at_desk(lambda desk: desk.activate(rule_id, wanted, lane, by=_caller(author), reason=reason))
+    made = _at_desk(
+        lambda desk: desk.activate(rule_id, wanted, lane, by=_caller(author), reason=reason, expected=expected)
+    )
     typer.echo(f"activation {made.activation_id}: {rule_id}: {_describe(made)}")
 
 
-def roll_back(rule_id: RuleName, reason: Reason, author: Author = "") -> None:
+def roll_back(rule_id: RuleName, reason: Reason, author: Author = "", expected: Expected = None) -> None:
     """Put in force what was before; once more, and it goes one further back.
 
-    Example:  ioc rules roll-back crowd.density --reason "quá nhiều báo động"
+    Example:  ioc rules roll-back crowd.density --reason "quá nhiều báo động" --expected 12
     """
-    made = _at_desk(lambda desk: desk.roll_back(rule_id, by=_caller(author), reason=reason))
+    made = _at_desk(lambda desk: desk.roll_back(rule_id, by=_caller(author), reason=reason, expected=expected))
     typer.echo(f"activation {made.activation_id}: {rule_id}: {_describe(made)}")
 
 
-def retire(rule_id: RuleName, reason: Reason, shadow: Shadow = False, author: Author = "") -> None:
+def retire(
+    rule_id: RuleName, reason: Reason, shadow: Shadow = False, author: Author = "", expected: Expected = None
+) -> None:
     """Take a rule out of force, or end its candidate; its open alerts end with the reason rule_deleted.
 
     Example:  ioc rules retire crowd.density --shadow --reason "xong thử nghiệm"
     """
     lane = Lane.SHADOW if shadow else Lane.LIVE
-    made = _at_desk(lambda desk: desk.retire(rule_id, lane, by=_caller(author), reason=reason))
+    made = _at_desk(lambda desk: desk.retire(rule_id, lane, by=_caller(author), reason=reason, expected=expected))
     typer.echo(f"activation {made.activation_id}: {rule_id}: {_describe(made)}")
 
 

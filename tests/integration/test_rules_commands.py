@@ -47,7 +47,11 @@ async def test_a_rule_is_saved_tried_put_in_force_and_taken_back_with_names_and_
         ("live", "version"), ("shadow", "off"), ("shadow", "version"),
     ]  # fmt: skip
     assert past["versions"][0]["source"] == crowd_rule(3.0)
-    assert "as in the files in force (rolled back)" in await call("roll-back", "crowd.density", "--reason", "nhầm")
+    seen = past["activations"][0]["id"]
+    late = await call("roll-back", "crowd.density", "--reason", "nhầm", "--expected", seen - 1, fails=True)
+    assert isinstance(late, RefusedActionError)
+    back = await call("roll-back", "crowd.density", "--reason", "nhầm", "--expected", seen)
+    assert "as in the files in force (rolled back)" in back
     assert "nothing in force" in await call("retire", "crowd.density", "--reason", "hết mùa")
     assert "as in the files" in await call("activate", "crowd.density", "file", "--reason", "lại")
     assert "crowd.density" in await call("list")
