@@ -16,6 +16,7 @@ from rich.table import Column, Table
 
 from alerts.backtest.trial import Occurrence
 from ioc.bootstrap.rulebooks import open_desk
+from ioc.cli.instants import WRITTEN, to_instant
 from ioc.cli.running import run
 from ioc.errors import ConfigurationError
 from ioc.rules.desk import Caller, RuleDesk, ShadowReport
@@ -175,15 +176,21 @@ def retire(
 def report(
     rule_id: RuleName,
     number: Annotated[int | None, typer.Option(min=1, help="Version; without: the candidate of last time.")] = None,
-    start: Annotated[datetime | None, typer.Option("--from", help="UTC; without: since it ran.")] = None,
-    end: Annotated[datetime | None, typer.Option("--to", help="UTC; without: until it ended, or now.")] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--from", parser=to_instant, metavar="INSTANT", help=f"Without: since it ran. {WRITTEN}."),
+    ] = None,
+    end: Annotated[
+        datetime | None,
+        typer.Option("--to", parser=to_instant, metavar="INSTANT", help="Without: until it ended, or now."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a candidate would have told, beside what the rule in force did.
 
     Example:  ioc rules report crowd.density
     """
-    made = _at_desk(lambda desk: desk.report(rule_id, number=number, start=_utc(start), end=_utc(end)))
+    made = _at_desk(lambda desk: desk.report(rule_id, number=number, start=start, end=end))
     if as_json:
         _print_json(to_report(made))
     else:
@@ -236,10 +243,6 @@ def _at_desk(work: Callable[[RuleDesk], Awaitable[Result]]) -> Result:
 
 def _caller(author: str) -> Caller:
     return Caller(actor=author or getpass.getuser(), address="cli")
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:

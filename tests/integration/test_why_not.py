@@ -287,6 +287,15 @@ async def test_a_question_that_makes_no_sense_is_refused(viewer, wanted, code):
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
+async def test_an_instant_without_an_offset_is_refused_and_the_offset_asked_for(viewer):
+    wanted = {"from": "2026-11-23T08:00:00", "to": "2026-11-23T09:00:00Z", "asset": SITE}
+    refused = await viewer.get(f"/api/v1/rules/{RULE}/why-not", params=wanted)
+    assert refused.status_code == 422
+    [fault] = refused.json()["faults"]
+    assert fault["where"] == "query.from"
+    assert fault["what"].startswith("write the offset of an instant: 2026-11-23T08:00:00+07:00")
+
+
 async def test_a_question_is_for_people_who_are_signed_in(edge):
     async with edge.client() as client:
         assert (await ask(client)).status_code == 401
