@@ -65,10 +65,12 @@ async def _prepare_activation(edge, boss):
 
 async def _activate_twice(edge, boss):
     path, body, _ = await _prepare_activation(edge, boss)
-    for number, expected in ((1, 0), (None, 1)):
-        answer = await boss.post(path, json=body | {"number": number, "expected_activation": expected})
+    newest = 0
+    for number in (1, None):
+        answer = await boss.post(path, json=body | {"number": number, "expected_activation": newest})
         assert answer.status_code == 200, answer.text
-    return answer.json()["id"]
+        newest = answer.json()["activation"]
+    return newest
 
 
 async def _prepare_roll_back(edge, boss):

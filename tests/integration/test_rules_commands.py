@@ -47,7 +47,7 @@ async def test_a_rule_is_saved_tried_put_in_force_and_taken_back_with_names_and_
         ("live", "version"), ("shadow", "off"), ("shadow", "version"),
     ]  # fmt: skip
     assert past["versions"][0]["source"] == crowd_rule(3.0)
-    seen = past["activations"][0]["id"]
+    seen = past["activations"][0]["activation"]
     late = await call("roll-back", "crowd.density", "--reason", "nhầm", "--expected", seen - 1, fails=True)
     assert isinstance(late, RefusedActionError)
     back = await call("roll-back", "crowd.density", "--reason", "nhầm", "--expected", seen)
