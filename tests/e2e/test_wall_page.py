@@ -71,6 +71,12 @@ CUT_NAMES = """() => [...document.querySelectorAll(".tile")].filter((tile) => {
   const [outer, name, value] = parts.map((part) => part.getBoundingClientRect());
   return name.top < outer.top || value.bottom > outer.bottom;
 }).map((tile) => tile.dataset.kpi)"""
+CUT_FEEDS = """() => {
+  const edge = document.querySelector(".strip").getBoundingClientRect().bottom;
+  return [...document.querySelectorAll(".feed-name, .feed-facts")].filter((text) =>
+    text.scrollWidth > text.clientWidth || text.getBoundingClientRect().bottom > edge + 1
+  ).map((text) => text.textContent);
+}"""
 CAPITAL_HEIGHT = """() => {
   const style = getComputedStyle(document.querySelector(".tile-value"));
   const context = document.createElement("canvas").getContext("2d");
@@ -500,6 +506,16 @@ def test_a_low_screen_makes_the_figures_smaller_and_cuts_no_name(server: WallSer
     page.locator(".tile-name").first.wait_for()
     page.set_viewport_size({"width": 1366, "height": 560})
     assert page.evaluate(CUT_NAMES) == []
+
+
+def test_no_feeds_name_is_cut_on_any_screen(server: WallServer, open_wall: OpenWall) -> None:
+    page = open_wall()
+    for lang in ("vi", "en"):
+        for width, height in ((1366, 768), (3840, 2160), (1920, 1080)):
+            page.set_viewport_size({"width": width, "height": height})
+            assert page.evaluate(CUT_FEEDS) == [], f"{lang} at {width} px"
+        page.locator("#lang").click()
+    assert page.locator(".feed").count() == 17
 
 
 def test_the_wall_is_readable_from_the_back_of_the_room(server: WallServer, open_wall: OpenWall) -> None:
