@@ -518,6 +518,28 @@ def test_no_feeds_name_is_cut_on_any_screen(server: WallServer, open_wall: OpenW
     assert page.locator(".feed").count() == 17
 
 
+def test_map_and_chart_follow_the_size_of_the_window(server: WallServer, open_wall: OpenWall) -> None:
+    metres_per_pixel = "() => __wall.map().metresPerPixel"
+    server.raise_alert(build_alert("a1", at_ms=now_ms()))
+    page = open_wall()
+    before = page.evaluate(metres_per_pixel)
+    page.set_viewport_size({"width": 3840, "height": 2160})
+    until(page, "(before) => Math.abs(__wall.map().metresPerPixel / before - 0.5) < 0.1", argument=before)
+    page.locator("[data-alert='a1'] .alert-title").click()
+    page.locator("#panel .uplot canvas").wait_for()
+    until(page, "(before) => __wall.map().metresPerPixel < before / 4", argument=before)
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    until(
+        page,
+        "() => document.querySelector('.uplot').offsetWidth === document.querySelector('#panel-chart').clientWidth",
+    )
+    assert page.evaluate(metres_per_pixel) < before / 4, "what an operator looks at stays"
+    page.keyboard.press("Escape")
+    page.locator("[data-view='province']").click()
+    until(page, "(before) => Math.abs(__wall.map().metresPerPixel / before - 1) < 0.2", argument=before)
+    assert page.errors == []  # type: ignore[attr-defined]
+
+
 def test_the_wall_is_readable_from_the_back_of_the_room(server: WallServer, open_wall: OpenWall) -> None:
     server.raise_alert(build_alert("a1", at_ms=now_ms()))
     for theme in ("night", "day"):

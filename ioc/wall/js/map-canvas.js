@@ -40,6 +40,9 @@ export class CanvasMap {
     this.#drawAll();
   }
 
+  /** `resize` draws everything in the wall's scale already. */
+  rescale() {}
+
   #fit() {
     const [west, south, east, north] = this.bounds;
     const [x0, x1, y0, y1] = [mercatorX(west), mercatorX(east), mercatorY(north), mercatorY(south)];

@@ -52,6 +52,11 @@ export class Panel {
     if (this.isOpen) this.#redraw({ withChart: true });
   }
 
+  /** The window has another size. */
+  resize() {
+    this.#chart.resize();
+  }
+
   async #redraw({ withChart }) {
     const { title, body, chartRoot } = this.parts;
     const what = this.#open;

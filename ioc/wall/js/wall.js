@@ -24,6 +24,7 @@ import { Theme } from "./theme.js";
 
 const CHANNELS = ["alerts", "kpi:province", "feeds", "map:vessels", "map:sensors", "map:crowd", "map:trucks"];
 const BEAT_MS = 1_000;
+const SETTLING_MS = 150;
 
 const $ = (id) => document.getElementById(id);
 
@@ -193,6 +194,16 @@ function bindControls({ preferences, language, theme, session, views, picture, p
     picture.beat();
   });
   new ResizeObserver(() => views.map.resize()).observe($("map"));
+  // What is drawn, unlike what is styled, must be told of a new size: once it has settled, not at each step of a drag.
+  let settling;
+  addEventListener("resize", () => {
+    clearTimeout(settling);
+    settling = setTimeout(() => {
+      views.map.rescale();
+      views.legend.drawScale(views.map);
+      panel.resize();
+    }, SETTLING_MS);
+  });
 }
 
 start();
