@@ -414,12 +414,18 @@ def test_the_drawer_tells_cause_procedure_and_journal_and_takes_a_comment(
     assert "Đang giữ lại: cảnh báo khác đã giải thích." in panel.inner_text()
     panel.locator("[name=comment]").fill("đã gọi trạm")
     keep_screenshot(page, "drawer")
+    assert page.url.endswith("#alert=a1")
     panel.locator(".ack-form button").click()
     panel.locator(".journal").get_by_text("Xác nhận · operator · đã gọi trạm").wait_for()
     assert page.evaluate("document.activeElement.id") == "panel-close"
     page.keyboard.press("Escape")
     panel.wait_for(state="hidden")
     assert page.evaluate("document.activeElement.className") == "alert-title"
+    assert "#" not in page.url
+    for alert_id, text in (("a1", "Không khí rất xấu tại trạm Cẩm Phả"), ("never", "Không có cảnh báo này")):
+        page.goto(f"{server.url}/wall/?lang=vi#alert={alert_id}")
+        panel.get_by_role("heading", name=text).wait_for()
+    assert page.errors == []  # type: ignore[attr-defined]
 
 
 def test_switching_the_language_leaves_no_word_of_the_other(server: WallServer, open_wall: OpenWall) -> None:
@@ -444,6 +450,16 @@ def test_switching_the_language_leaves_no_word_of_the_other(server: WallServer, 
     assert "Very unhealthy air at Cẩm Phả station" in seen_en
     keep_screenshot(page, "english")
     assert page.evaluate("() => __wall.missingKeys()") == []
+    assert page.locator("#map canvas").get_attribute("aria-label") == "Map of Quảng Ninh"
+    assert "shift=now&lang=en" in str(page.get_by_role("link", name="Report of the shift").get_attribute("href"))
+    page.goto(f"{server.url}/wall/")
+    page.locator("[data-kpi='kpi.visitors_now'] .tile-name", has_text="Visitors on site").wait_for()
+    page.locator("#map canvas[aria-label='Map of Quảng Ninh']").wait_for()
+    until(page, "() => Boolean(__wall.map().lastFrameElapsedMs)")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Skip to the alerts"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "alerts-section"
     page.locator("#lang").click()
     page.locator("[data-kpi='kpi.visitors_now'] .tile-name", has_text="Khách tại các điểm").wait_for()
     assert "lang=vi" in page.url

@@ -41,6 +41,7 @@ export class MapGl {
       interactive: !parts.isKiosk, trackResize: false, fadeDuration: 0, minZoom: 6, maxZoom: 16, maxPitch: 0,
       localIdeographFontFamily: false,
     });
+    this.#nameCanvas();
     this.gl.touchZoomRotate?.disableRotation();
     this.gl.keyboard?.disableRotation?.();
     this.#addImages();
@@ -91,7 +92,12 @@ export class MapGl {
     }
   }
 
+  #nameCanvas() {
+    this.gl.getCanvas().setAttribute("aria-label", this.parts.language.t("map.heading"));
+  }
+
   setLanguage() {
+    this.#nameCanvas();
     for (const name of ["units", "zones", "places"]) {
       const singular = name.slice(0, -1);
       this.gl.getSource(`${singular}-labels`)?.setData(this.parts.geodata.labels(name, this.parts.language));
