@@ -117,7 +117,7 @@ async def test_the_command_line_tells_the_same(viewer, address, tmp_path, monkey
     monkeypatch.setenv("IOC_DATA_DIR", str(tmp_path))
 
     async def call(*arguments):
-        return await asyncio.to_thread(CliRunner().invoke, make_app("reports"), ["reports", *arguments])
+        return await asyncio.to_thread(CliRunner().invoke, make_app(), ["reports", *arguments])
 
     span = ("--from", HOUR["from"], "--to", HOUR["to"])
     told = await call("alarms", *span, "--lang", "en")

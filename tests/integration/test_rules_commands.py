@@ -22,7 +22,7 @@ async def call(tmp_path, plain_postgres_url, fresh_database):
     async def run(*arguments, fails=False):
         # The command has an event loop of its own, so it gets a thread of its own.
         result = await asyncio.to_thread(
-            CliRunner().invoke, make_app("rules"), ["rules", *map(str, arguments)], env=environment
+            CliRunner().invoke, make_app(), ["rules", *map(str, arguments)], env=environment
         )
         assert (result.exception is not None) == fails, result.output
         return result.exception if fails else result.stdout
