@@ -72,7 +72,7 @@ def demo(
                 settings, [scenario, "--speed", str(speed), "--scale", str(scale), "--seed", str(seed)], cluster=cluster
             )
 
-    run(play)
+    run(play, is_service=True)
 
 
 def simulate(
@@ -118,7 +118,7 @@ def simulate(
         with city_progress.shown(Console(stderr=True), clock.now, speed=speed) as show:
             await carrier.run(show)
 
-    run(play)
+    run(play, is_service=True)
 
 
 @contextmanager
