@@ -107,12 +107,14 @@ class AbsenceEvaluator:
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Note that a station speaks; tell its unit when that is news."""
-        asset_id = event.asset_id
+        asset_id, told = event.asset_id, memory.noted[self._index]
+        if asset_id in told and asset_id in memory.armed[self._index]:
+            return
         if asset_id not in memory.armed[self._index]:
             memory.armed[self._index].add(asset_id)
             memory.wake_at(event.received_at + self._after(event), self._index, asset_id)
-        if memory.forwarded.get((self._index, asset_id)) is not True:
-            memory.forwarded[self._index, asset_id] = True
+        if asset_id not in told:
+            told[asset_id] = True
             memory.signals.append(Signal(scope=_scope_of(event), event=event))
 
     def resume(self, memory: PartitionMemory) -> None:
@@ -141,7 +143,7 @@ class AbsenceEvaluator:
             memory.wake_at(late_at, self._index, key)
             return
         memory.armed[self._index].discard(key)
-        memory.forwarded[self._index, key] = False
+        memory.noted[self._index].pop(key, None)
         silent = msgspec.structs.replace(event, quality=Quality.STALE, received_at=memory.clock)
         memory.signals.append(Signal(scope=_scope_of(event), event=silent))
 
@@ -276,4 +278,4 @@ def _scope_of(event: Event) -> str:
 
 
 def _minutes(memory: PartitionMemory, event: Event) -> float:
-    return max(0.0, round((memory.clock - event.observed_at) / timedelta(minutes=1)))
+    return max(0.0, float(round((memory.clock - event.observed_at) / timedelta(minutes=1))))

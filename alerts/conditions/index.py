@@ -110,13 +110,13 @@ class IndexEvaluator(LeveledEvaluator):
         self, memory: PartitionMemory, event: Event, window: HourlyWindow, values: Sequence[float | None]
     ) -> bool:
         """Say whether a reading or one of the hours before it comes near a limit, and note when one did last."""
-        key, hour = (self.index, event.asset_id), hour_of(event.observed_at)
-        loud_at: int | None = memory.forwarded.get(key)
+        noted, key, hour = memory.noted[self.index], event.asset_id, hour_of(event.observed_at)
+        loud_at: int | None = noted.get(key)
         if loud_at is None:
-            loud_at = memory.forwarded[key] = window.last_over(self._loud_from)
+            loud_at = noted[key] = window.last_over(self._loud_from)
         for value, loud_from in zip(values, self._loud_from, strict=True):
             if value is not None and value >= loud_from and hour > loud_at:
-                loud_at = memory.forwarded[key] = hour
+                loud_at = noted[key] = hour
         return hour - loud_at < HOURS
 
     def new_series(self) -> IndexState:

@@ -115,27 +115,22 @@ class MooringEvaluator:
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Follow a boat from lying down to sailing; send on where a gale blows, and when it is over."""
-        data = event.data
-        if isinstance(data, WeatherObservation):
-            limit = self._condition.wind_m_s
-            send_wind(memory, self.rule, self._index, self._scope, event, lambda wind: wind >= limit, gusts=True)
+        data, lon_deg, lat_deg = event.data, event.lon_deg, event.lat_deg
+        if not isinstance(data, VesselPosition):
+            self._take_wind(memory, event)
             return
-        if not isinstance(data, VesselPosition) or event.lon_deg is None or event.lat_deg is None:
+        if lon_deg is None or lat_deg is None:
             return
-        mine = memory.series[self._index]
+        mine, speed = memory.series[self._index], data.sog_kn or 0.0
         berth = mine.get(event.asset_id)
-        speed = data.sog_kn or 0.0
         if not isinstance(berth, Berth):
             if data.sog_kn is not None and speed < _AT_REST_KN:
                 mine[event.asset_id] = Berth(
-                    shape=self.rule.condition_name,
-                    lon_deg=event.lon_deg,
-                    lat_deg=event.lat_deg,
-                    since=event.observed_at,
+                    shape=self.rule.condition_name, lon_deg=lon_deg, lat_deg=lat_deg, since=event.observed_at
                 )
                 memory.dirty.add((self._index, event.asset_id))
             return
-        moved_m = self._distance_m(berth, event.lon_deg, event.lat_deg)
+        moved_m = self._distance_m(berth, lon_deg, lat_deg)
         if moved_m == 0.0 and speed < _SAILS_KN and berth.off_since is None:
             return  # nearly always: it lies where it lay
         has_rested = berth.since is not None and event.observed_at - berth.since >= self._condition.rest
@@ -149,6 +144,11 @@ class MooringEvaluator:
             berth.off_since, berth.told_at = berth.off_since or at, at
             memory.dirty.add((self._index, event.asset_id))
             self._send(memory, event, moved_m)
+
+    def _take_wind(self, memory: PartitionMemory, event: Event) -> None:
+        if isinstance(event.data, WeatherObservation):
+            limit = self._condition.wind_m_s
+            send_wind(memory, self.rule, self._index, self._scope, event, lambda wind: wind >= limit, gusts=True)
 
     def _distance_m(self, berth: Berth, lon_deg: float, lat_deg: float) -> float:
         """Say how far a boat is from its berth; 0 where it is within reach anyway, as nearly always."""

@@ -72,18 +72,19 @@ class SeaPlaces:
         self._water = world.zone_ids(SEA_KINDS)
         self._harbour = world.zone_ids(HARBOUR_KINDS)
         self._holes = world.zone_ids(HOLE_KINDS)
-        self._known: dict[tuple[tuple[str, ...], bool], Whereabouts] = {}
+        self._known: dict[tuple[str, ...], tuple[Whereabouts, Whereabouts]] = {}
 
     def find(self, event: Event, zones: tuple[str, ...]) -> Whereabouts:
         """Say where a vessel is."""
+        found = self._known.get(zones)
+        if found is None:
+            found = self._known[zones] = (
+                self._work_out(zones, is_under_way=False),
+                self._work_out(zones, is_under_way=True),
+            )
         data = event.data
         speed = data.sog_kn if isinstance(data, VesselPosition) else None
-        is_under_way = speed is not None and speed >= UNDER_WAY_KN
-        key = zones, is_under_way
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._work_out(zones, is_under_way=is_under_way)
-        return found
+        return found[1] if speed is not None and speed >= UNDER_WAY_KN else found[0]
 
     def harbour_of(self, zones: tuple[str, ...]) -> str | None:
         """Name the harbour among zones, if one is."""
@@ -108,14 +109,12 @@ def zones_of(memory: PartitionMemory, world: World, event: Event) -> tuple[str, 
     return found
 
 
-_SEA = -1
-"""Rules about vessels share what they send: each of them would send the same."""
 SEA_FORWARDS: Mapping[type[Payload], str] = {
     VesselPosition: "vessels to their waters",
     WeatherWarning: "weather to its waters",
     WeatherObservation: "weather to its waters",
 }
-"""What rules send on that use ``vessel_scopes`` and ``weather_scopes``: one of them is asked for all."""
+"""What rules send on that use ``vessel_scopes`` and ``weather_scopes``. Each would send the same, so one is asked."""
 
 
 _key_of: Callable[[tuple[str, Series]], str] = itemgetter(0)
@@ -126,10 +125,10 @@ def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zone
 
     To be asked once for each position: it notes what it says.
     """
-    now, key = places.find(event, zones), (_SEA, event.asset_id)
-    known: tuple[Whereabouts, datetime] | None = memory.forwarded.get(key)
+    now, sent = places.find(event, zones), memory.sent_for_all
+    known: tuple[Whereabouts, datetime] | None = sent.get(event.asset_id)
     if known is None:
-        memory.forwarded[key] = now, event.observed_at
+        sent[event.asset_id] = now, event.observed_at
         return (now.scope,)
     before, sent_at = known
     is_same = before is now or (
@@ -139,7 +138,7 @@ def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zone
     )
     if is_same and not (now.is_under_way and event.observed_at - sent_at >= AGAIN):
         return ()
-    memory.forwarded[key] = now, event.observed_at
+    sent[event.asset_id] = now, event.observed_at
     return (now.scope,) if before.scope == now.scope else (before.scope, now.scope)
 
 

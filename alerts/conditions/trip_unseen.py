@@ -36,18 +36,18 @@ def read_trip_unseen(table: Table) -> TripUnseen:
     return TripUnseen(levels=(Level(severity=table.severity("severity")),), within=table.duration("within"))
 
 
+_HEARD = "heard"
+"""When any boat at all was heard last."""
+
+
 class UnseenEvaluator(TripEvaluator):
     """Keeps a departure until the boat shows itself or arrives: the many positions of others cost a look-up each."""
-
-    def __init__(self, rule: Rule, index: int, world: World, within: timedelta) -> None:
-        super().__init__(rule, index, world, within)
-        self._heard = (index, "")
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Take a departure in; let it go at the boat's first position after it."""
         key = event.asset_id
         if isinstance(event.data, VesselPosition):
-            memory.forwarded[self._heard] = event.received_at
+            memory.noted[self.index][_HEARD] = event.received_at
             state = memory.series[self.index].get(key)
             if isinstance(state, TripState) and self._is_seen(state, event):
                 self._end(memory, key, state, event)
@@ -67,7 +67,7 @@ class UnseenEvaluator(TripEvaluator):
         super().resume(memory)
         heard = [event.received_at for event in memory.readings("", VesselPosition).values()]
         if heard:
-            memory.forwarded[self._heard] = max(heard)
+            memory.noted[self.index][_HEARD] = max(heard)
         for key, state in memory.series[self.index].items():
             if isinstance(state, TripState) and state.departure is not None and not state.is_open:
                 # The same instants as without a restart: every so often since the departure.
@@ -81,7 +81,7 @@ class UnseenEvaluator(TripEvaluator):
             passed = due - state.departure.observed_at
             if passed % self._within and passed < LONGEST_TRIP:
                 return  # the timer of a departure that was told again with another time
-            if memory.forwarded.get(self._heard, BEGINNING) < due - self._within:
+            if memory.noted[self.index].get(_HEARD, BEGINNING) < due - self._within:
                 memory.wake_at(due + self._within, self.index, key)
                 return
         super().on_timer(memory, key, due)

@@ -104,25 +104,24 @@ class VesselLostEvaluator:
         """Keep a vessel's rhythm; say that it is back."""
         if not isinstance(event.data, VesselPosition):
             return
-        place = self._places.find(event, zones)
-        key = (self._index, event.asset_id)
-        watch: Watch | None = memory.forwarded.get(key)
+        place, key, watches = self._places.find(event, zones), event.asset_id, memory.noted[self._index]
+        watch: Watch | None = watches.get(key)
         if watch is not None and watch.is_lost:
             memory.signals.append(Signal(scope=watch.scope, event=event))
-            memory.forwarded[key] = watch = None
+            watch = None
         if place.is_sheltered or not place.is_under_way:
-            memory.forwarded.pop(key, None)
+            watches.pop(key, None)
             return
         if watch is None:
-            memory.forwarded[key] = Watch(0.0, place.scope, event)
+            watches[key] = Watch(0.0, place.scope, event)
         else:
             passed_s = (event.received_at - watch.event.received_at).total_seconds()
             if 0 < passed_s <= _LONGEST_INTERVAL_S:
                 watch.interval_s += (passed_s - watch.interval_s) * (0.2 if watch.interval_s else 1.0)
             watch.scope, watch.event = place.scope, event
-        if event.asset_id not in memory.armed[self._index]:
-            memory.armed[self._index].add(event.asset_id)
-            memory.wake_at(event.received_at + self._condition.least, self._index, event.asset_id)
+        if key not in memory.armed[self._index]:
+            memory.armed[self._index].add(key)
+            memory.wake_at(event.received_at + self._condition.least, self._index, key)
 
     def resume(self, memory: PartitionMemory) -> None:
         """Watch the vessels that were at sea before a restart."""
@@ -132,7 +131,7 @@ class VesselLostEvaluator:
         lon_deg = np.array([event.lon_deg for event in events], dtype=np.float64)
         lat_deg = np.array([event.lat_deg for event in events], dtype=np.float64)
         for event, zones in zip(events, self._world.zones.locate(lon_deg, lat_deg), strict=True):
-            watch: Watch | None = memory.forwarded.get((self._index, event.asset_id))
+            watch: Watch | None = memory.noted[self._index].get(event.asset_id)
             if watch is None:
                 self.on_event(memory, event, zones)
             elif not watch.is_lost:  # the process goes on with other rules, and watches on
@@ -142,7 +141,7 @@ class VesselLostEvaluator:
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Look whether a vessel has spoken meanwhile; if not, tell its water."""
         memory.armed[self._index].discard(key)
-        watch: Watch | None = memory.forwarded.get((self._index, key))
+        watch: Watch | None = memory.noted[self._index].get(key)
         if watch is None or watch.is_lost:
             return
         event, heard_at, patience = watch.event, self._heard_at(memory, watch), self._patience(watch)
@@ -166,7 +165,7 @@ class VesselLostEvaluator:
         own = memory.readings("", VesselPosition).get(place)
         if own is None:
             return
-        watch: Watch | None = memory.forwarded.get((self._index, place))
+        watch: Watch | None = memory.noted[self._index].get(place)
         if watch is None:
             zones = zones_of(memory, self._world, own)
             here, harbour = self._places.find(own, zones), self._places.harbour_of(zones)

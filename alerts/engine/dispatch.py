@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from alerts.conditions.leveled import COMPOUND_KINDS, reading_key
@@ -14,14 +13,15 @@ Method = Callable[..., Any]
 ByKind = dict[type[Payload], tuple[tuple[int, Method], ...]]
 """For a kind, the methods of the rules that look at it, each with its rule's place, in the order of the rulebook."""
 
-_asset_of: Callable[[Event], str] = attrgetter("asset_id")
-
 
 class Lane(NamedTuple):
-    """What events of one kind go through in one step: the newest reading of each thing, and the rules' methods."""
+    """What events of one kind go through in one step: the newest reading of each thing, and the rules' methods.
+
+    ``key_of`` tells things apart where the asset alone does not.
+    """
 
     newest: dict[str, Event]
-    key_of: Callable[[Event], str]
+    key_of: Callable[[Event], str] | None
     on_event: tuple[tuple[int, Method], ...]
     on_late: tuple[tuple[int, Method], ...]
     forward: tuple[tuple[int, Method], ...]
@@ -47,7 +47,7 @@ class Dispatch:
     def lane_of(self, kind: type[Payload], newest: dict[str, Event]) -> Lane:
         """Give what a kind's events go through; ``newest`` has the newest reading of each thing under that kind."""
         return Lane(
-            newest, reading_key if kind in COMPOUND_KINDS else _asset_of,
+            newest, reading_key if kind in COMPOUND_KINDS else None,
             self.on_event.get(kind, ()), self.on_late.get(kind, ()), self.forward.get(kind, ()),
         )  # fmt: skip
 

@@ -62,7 +62,7 @@ class Handover:
     def carry_sent_over(self, memory: PartitionMemory, old: PartitionMemory, before: Sequence[Rule]) -> None:
         """Let what a rule has sent stay sent where the rule means the same; another one sends what it must anew.
 
-        What one rule sends for several (at places below 0) stays sent while all of them have heard it.
+        What one rule sends for several stays sent while all of them have heard it.
         """
         same = {
             old_index: index
@@ -71,8 +71,9 @@ class Handover:
         }
         senders = {index for index, evaluator in enumerate(self._evaluators) if hasattr(evaluator, "forwards")}
         if senders <= set(same.values()):
-            same |= {index: index for index, _ in old.forwarded if index < 0}
-        memory.forwarded = {(same[index], key): sent for (index, key), sent in old.forwarded.items() if index in same}
+            memory.sent_for_all = old.sent_for_all
+        for old_index, index in same.items():
+            memory.noted[index] = old.noted[old_index]
 
     def carry_levels_over(self, memory: PartitionMemory, before: Sequence[Rule]) -> None:
         """Let what a severity has reached go on where a rule has other levels now."""

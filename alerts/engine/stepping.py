@@ -173,35 +173,45 @@ class Engine:
             kind: calls.lane_of(kind, memory.readings("", kind)) if kind in calls.kinds else None for kind in set(kinds)
         }
         reached = memory.clock
+        surely_heard_until = reached + JUMP
         for event, kind, zones in zip(events, kinds, self._placing.find(events, kinds), strict=True):
             now = event.received_at
             if now > reached:
-                if now - reached > JUMP:
-                    self._fire_timers(memory, reached)
-                    memory.resumed_from = now
+                if now > surely_heard_until:
+                    if now - reached > JUMP:
+                        self._fire_timers(memory, reached)
+                        memory.resumed_from = now
+                    surely_heard_until = now + JUMP
                 reached = now
             lane = lanes[kind]
-            if lane is not None:
-                if reached > memory.clock:
-                    if reached >= memory.next_due:
-                        self._fire_timers(memory, reached)
-                    memory.clock = reached
+            if lane is None:
+                continue
+            if reached > memory.clock:
+                if reached >= memory.next_due:
+                    self._fire_timers(memory, reached)
+                memory.clock = reached
+            newest, key_of = lane.newest, lane.key_of
+            key = event.asset_id if key_of is None else key_of(event)
+            known = newest.get(key)
+            if known is None or event.observed_at > known.observed_at:
+                newest[key] = event
                 self._take_event(memory, event, lane, zones)
+            elif lane.on_late:
+                self._take_late(memory, event, lane)
         if reached > memory.clock:
             self._fire_timers(memory, reached)
 
+    def _take_late(self, memory: PartitionMemory, event: Event, lane: Lane) -> None:
+        """Put an event to the rules that is older than what was heard of its thing, or of the same instant."""
+        for index, on_late in lane.on_late:
+            try:
+                on_late(memory, event)
+            except RULE_ERRORS as error:
+                self._note_fault(memory, index, event.asset_id, error)
+
     def _take_event(self, memory: PartitionMemory, event: Event, lane: Lane, zones: tuple[str, ...]) -> None:
-        newest, key_of, on_events, on_lates, forwards = lane
-        key = key_of(event)
-        known = newest.get(key)
-        if known is not None and event.observed_at <= known.observed_at:
-            for index, on_late in on_lates:
-                try:
-                    on_late(memory, event)
-                except RULE_ERRORS as error:
-                    self._note_fault(memory, index, event.asset_id, error)
-            return
-        newest[key] = event
+        """Put the newest event of its thing to the rules, and send it where they want it."""
+        on_events, forwards = lane.on_event, lane.forward
         for index, on_event in on_events:
             try:
                 on_event(memory, event, zones)

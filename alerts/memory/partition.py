@@ -29,8 +29,9 @@ class RuleFault:
 
 
 class PartitionMemory:
-    """Everything of one partition. ``clock`` is its log time; ``series[i]`` and ``windows[i]``, the readings
-    that it looks back on, belong to the rule at place i.
+    """Everything of one partition. ``clock`` is its log time; ``series[i]``, ``windows[i]``, the readings that it
+    looks back on, and ``noted[i]``, which can be found again after a restart and is not kept, belong to the rule at
+    place i. ``sent_for_all`` says what was sent last of a thing for several rules at once.
 
     ``seen`` holds the newest reading per scope (empty for the events' own partition), kind and reading key: it tells
     a repetition from news, and silence from speech. ``outbox`` lists fill up during a step. ``located`` has the zones
@@ -45,7 +46,8 @@ class PartitionMemory:
         self.windows = [Lookback(readings_limit) for _ in range(rule_count)]
         self.armed: list[set[str]] = [set() for _ in range(rule_count)]
         self.seen: dict[str, dict[type[Any], dict[str, Event]]] = {}
-        self.forwarded: dict[tuple[int, str], Any] = {}
+        self.noted: list[dict[str, Any]] = [{} for _ in range(rule_count)]
+        self.sent_for_all: dict[str, Any] = {}
         self.changes: list[AlertChange] = []
         self.signals: list[Signal] = []
         self.faults: list[RuleFault] = []

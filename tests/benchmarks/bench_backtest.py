@@ -206,7 +206,8 @@ def _events() -> Iterator[Event]:
         received_at = START + timedelta(seconds=at_s)
         late = timedelta(minutes=random.uniform(1, 20)) if random.random() < 0.02 else timedelta(seconds=1)
         observed_at, data = received_at - late, source.make(number, round_, random)
-        angle = number * 0.7 + round_ * 0.002
+        is_at_rest = isinstance(data, VesselPosition) and not data.sog_kn
+        angle = number * 0.7 + (0.0 if is_at_rest else round_ * 0.002)
         yield Event(
             event_id=event_id(source.feed_id, asset_id, observed_at, f"{data.KIND}{turn}"), feed_id=source.feed_id,
             asset_id=asset_id, observed_at=observed_at, received_at=received_at, data=data, unit_code="06652",
