@@ -47,7 +47,10 @@ class IngestServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiServices:
-    """What people's routes and the wall need. ``feed_statuses`` gives every feed's status as the wire has it."""
+    """What people's routes and the wall need. ``feed_statuses`` gives every feed's status as the wire has it.
+
+    ``name_of`` gives an asset's, unit's or zone's names, Vietnamese and English; the id where nobody named it.
+    """
 
     accounts: AccountStore
     answers: KeptAnswers
@@ -73,6 +76,7 @@ class ApiServices:
     inquirer: Inquirer
     feeds: Mapping[str, Feed]
     feed_statuses: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+    name_of: Callable[[str], tuple[str, str]]
     geo_directory: Path | None = None
 
     @property

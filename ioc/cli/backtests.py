@@ -95,6 +95,11 @@ def backtest(
       ioc backtest --rules my-rules/ recordings/last-month
       ioc backtest --rules pm25.yaml --plot pm25.svg PRSA_Data_*.csv.gz
     """
+    if missing := [str(path) for path in rules if not path.exists()]:
+        raise typer.BadParameter(
+            f"there is no {', no '.join(missing)}; name rule files that end in .yaml, or folders of them",
+            param_hint="--rules",
+        )
     drafts = Rulebook.load(rules)
     if files:
         if begin is not None or end is not None:

@@ -12,11 +12,12 @@ import typer
 from rich.console import Console
 
 from alerts.shift import ShiftName, find_shift
-from ioc import bootstrap
+from ioc import bootstrap, settings
 from ioc.api.performance_page import write_performance_page
 from ioc.api.report_page import Language, unit_names
 from ioc.api.report_views import to_performance, to_shift
 from ioc.api.shift_page import write_shift_page
+from ioc.bootstrap.knowledge import load_world
 from ioc.cli.instants import WRITTEN, to_instant
 from ioc.cli.report_tables import print_performance, print_shift
 from ioc.cli.running import run
@@ -49,7 +50,10 @@ def shift(
     start: From = None,
     end: To = None,
     name: Annotated[
-        ShiftName, typer.Option("--shift", help="day (6–18), night (18–6), or the last one that is over.")
+        ShiftName,
+        typer.Option(
+            "--shift", help="day (6–18), night (18–6), now: the one that runs, last: the last one that is over."
+        ),
     ] = ShiftName.LAST,
     lang: Lang = "vi",
     html: Html = None,
@@ -69,7 +73,7 @@ def shift(
         begins_at = start or ends_at - timedelta(hours=8)
     made = _read(lambda settings: bootstrap.report_shift(settings, begins_at, min(ends_at, now)))
     if html is not None:
-        _write(html, write_shift_page(made, lang, standalone=True))
+        _write(html, write_shift_page(made, lang, _names(), standalone=True))
     elif as_json:
         _print_json(to_shift(made))
     else:
@@ -104,6 +108,10 @@ def alarms(
         _print_json(to_performance(made))
     else:
         print_performance(Console(), made, lang)
+
+
+def _names() -> Callable[[str], tuple[str, str]]:
+    return load_world(settings.load().data_dir / "geo").name_of
 
 
 def _read(report: Callable[[Settings], Awaitable[Result]]) -> Result:

@@ -121,7 +121,7 @@ def save(
         source = file.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise ConfigurationError([f"{file}: {error}"]) from error
-    made = _at_desk(lambda desk: desk.save(source, by=_caller(author), reason=reason))
+    made = _at_desk(lambda desk: desk.save(source, by=_caller(author), reason=reason, name=str(file)))
     typer.echo(f"{made.rule_id} version {made.number} ({made.version}), {made.tests_count} tests passed")
     if not made.tests_count:
         typer.echo("It has no test, so it can run with --shadow but not come into force.", err=True)
@@ -157,8 +157,13 @@ def roll_back(rule_id: RuleName, reason: Reason, author: Author = "", expected: 
 
     Example:  ioc rules roll-back crowd.density --reason "quá nhiều báo động" --expected 12
     """
-    made = _at_desk(lambda desk: desk.roll_back(rule_id, by=_caller(author), reason=reason, expected=expected))
-    typer.echo(f"activation {made.activation_id}: {rule_id}: {_describe(made)}")
+
+    async def put(desk: RuleDesk) -> tuple[Activation, bool]:
+        made = await desk.roll_back(rule_id, by=_caller(author), reason=reason, expected=expected)
+        return made, rule_id in desk.rules.files
+
+    made, has_file = _at_desk(put)
+    typer.echo(f"activation {made.activation_id}: {rule_id}: {_describe(made, has_file=has_file)}")
 
 
 def retire(
@@ -223,8 +228,9 @@ def _print_first(console: Console, title: str, items: Sequence[Occurrence]) -> N
         console.print(table)
 
 
-def _describe(item: Activation) -> str:
-    what = {"version": f"version {item.number}", "file": "as in the files", "off": "nothing"}[item.state.value]
+def _describe(item: Activation, *, has_file: bool = True) -> str:
+    of_files = "as in the files" if has_file else "nothing (no file has this rule)"
+    what = {"version": f"version {item.number}", "file": of_files, "off": "nothing"}[item.state.value]
     place = "in force" if item.lane is Lane.LIVE else "beside it, in shadow"
     return f"{what} {place}" + (" (rolled back)" if item.is_roll_back else "")
 

@@ -73,14 +73,16 @@ class RuleDesk:
         self.store, self.rules = store, rules
         self._world, self._audit, self._clock = world, audit, clock
 
-    async def save(self, source: str, *, by: Caller, reason: str, rule_id: str | None = None) -> RuleVersion:
-        """Check a rule, run its tests, and keep it; nothing comes into force.
+    async def save(
+        self, source: str, *, by: Caller, reason: str, rule_id: str | None = None, name: str = "rule"
+    ) -> RuleVersion:
+        """Check a rule, run its tests, and keep it; nothing comes into force. ``name`` stands for the file in faults.
 
         Raises:
             ConfigurationError: with every fault and its line.
             FailedTestsError: a test beside it fails.
         """
-        draft = await self._check(source, "rule")
+        draft = await self._check(source, name)
         if rule_id not in (None, draft.rule.rule_id):
             raise InvalidRequestError("other_rule", f"this is a version of {draft.rule.rule_id!r}, not of {rule_id!r}")
         made = await self.store.versions.save(

@@ -265,7 +265,7 @@ async def test_the_command_line_shows_each_stretch_with_its_version(edge, addres
         monkeypatch.setenv(f"IOC_{name}", value)
     monkeypatch.setenv("COLUMNS", "200")
     wanted = ["rules", "why-not", RULE, "--asset", SITE, "--from", "2026-11-23T09:00", "--to", "2026-11-23T03:00Z"]
-    shown = await asyncio.to_thread(CliRunner().invoke, make_app("rules"), wanted)
+    shown = await asyncio.to_thread(CliRunner().invoke, make_app(), wanted)
     assert shown.exit_code == 0, shown.output
     lines = shown.output.splitlines()
     first = next(place for place, line in enumerate(lines) if "the rule of the files, as it is now" in line)
@@ -358,14 +358,12 @@ async def test_the_command_line_says_why_and_draws_it(edge, address, tmp_path, m
         monkeypatch.setenv(f"IOC_{name}", value)
     monkeypatch.setenv("COLUMNS", "200")
     wanted = ["rules", "why-not", RULE, "--asset", SITE, "--from", "2026-11-23T09:00", "--to", "2026-11-23T03:00Z"]
-    shown = await asyncio.to_thread(
-        CliRunner().invoke, make_app("rules"), [*wanted, "--plot", str(tmp_path / "why.svg")]
-    )
+    shown = await asyncio.to_thread(CliRunner().invoke, make_app(), [*wanted, "--plot", str(tmp_path / "why.svg")])
     assert shown.exit_code == 0, shown.output
     assert "level_not_reached" in shown.output
     assert "Nearest: density_p_m2 = 1 at" in shown.output
     drawn = (tmp_path / "why.svg").read_text("utf-8")
     assert drawn.count("<polyline") == 1
     assert "stroke-dasharray" in drawn
-    asked = await asyncio.to_thread(CliRunner().invoke, make_app("rules"), [*wanted, "--json"])
+    asked = await asyncio.to_thread(CliRunner().invoke, make_app(), [*wanted, "--json"])
     assert json.loads(asked.output)["reason"] == "level_not_reached"

@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(*words: object) -> Result:
-    return CliRunner().invoke(make_app("feeds"), ["feeds", *map(str, words)])
+    return CliRunner().invoke(make_app(), ["feeds", *map(str, words)])
 
 
 def test_the_manuals_example_becomes_what_the_manual_says(folder: Path):
