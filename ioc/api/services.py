@@ -23,6 +23,7 @@ from ioc.storage.audit import AuditLog
 from ioc.storage.backtest_runs import BacktestRunStore
 from ioc.storage.decision_inputs import DecisionInputs
 from ioc.storage.indicators import IndicatorStore
+from ioc.storage.kept_answers import KeptAnswers
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.rule_health import RuleHealthStore
@@ -52,6 +53,7 @@ class ApiServices:
     """
 
     accounts: AccountStore
+    answers: KeptAnswers
     keys: SourceKeyStore
     audit: AuditLog
     backtests: BacktestRunStore

@@ -17,6 +17,7 @@ from ioc.errors import ConfigurationError, InvalidRequestError, NotFoundError, R
 from ioc.ports import Clock
 from ioc.rules.in_force import RulesInForce
 from ioc.storage.audit import AuditLog
+from ioc.storage.pool import when_committed
 from ioc.storage.rule_activations import Activation, Lane, State, Wish
 from ioc.storage.rule_versions import RuleVersion
 from ioc.storage.rules import RuleStore
@@ -230,7 +231,7 @@ class RuleDesk:
             "activation": made.activation_id, "reason": made.reason,
         }  # fmt: skip
         await self._note(by, action, made.rule_id, detail)
-        await self.rules.refresh()
+        await when_committed(self.rules.refresh)
 
     async def _note(self, by: Caller, action: str, rule_id: str, detail: Mapping[str, object]) -> None:
         await self._audit.note(actor=by.actor, address=by.address, action=f"rule.{action}", on=rule_id, detail=detail)

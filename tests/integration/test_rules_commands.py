@@ -47,7 +47,11 @@ async def test_a_rule_is_saved_tried_put_in_force_and_taken_back_with_names_and_
         ("live", "version"), ("shadow", "off"), ("shadow", "version"),
     ]  # fmt: skip
     assert past["versions"][0]["source"] == crowd_rule(3.0)
-    assert "as in the files in force (rolled back)" in await call("roll-back", "crowd.density", "--reason", "nhầm")
+    seen = past["activations"][0]["activation"]
+    late = await call("roll-back", "crowd.density", "--reason", "nhầm", "--expected", seen - 1, fails=True)
+    assert isinstance(late, RefusedActionError)
+    back = await call("roll-back", "crowd.density", "--reason", "nhầm", "--expected", seen)
+    assert "as in the files in force (rolled back)" in back
     assert "nothing in force" in await call("retire", "crowd.density", "--reason", "hết mùa")
     path.write_text(crowd_rule(3.0).replace("crowd.density", "crowd.hers", 1), encoding="utf-8")
     await call("save", path, "--reason", "mới")
