@@ -346,7 +346,7 @@ async def test_the_command_line_asks_whether_another_name_was_meant(edge, addres
     monkeypatch.setenv("COLUMNS", "300")
     wanted = ["rules", "why-not", RULE, "--asset", "site.bai-chay-beech", "--from", "2026-11-23T09:00", "--to",
               "2026-11-23T10:00"]  # fmt: skip
-    shown = await asyncio.to_thread(CliRunner().invoke, make_app("rules"), wanted)
+    shown = await asyncio.to_thread(CliRunner().invoke, make_app(), wanted)
     assert shown.exit_code == 0, shown.output
     assert "asset_unknown" in shown.output
     assert f"Did you mean {SITE}" in shown.output

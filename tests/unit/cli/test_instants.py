@@ -10,11 +10,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ioc.cli import make_app
+from ioc.cli import COMMANDS, load_command, make_app
 from ioc.cli.instants import WRITTEN, to_instant
 
 
-def walk(command: Any, path: str = "ioc") -> Iterator[tuple[str, Any]]:
+def walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Every command with its path. Typer brings its own click, so classes are not asked for."""
     groups = getattr(command, "commands", None)
     if groups is None:
@@ -49,7 +49,8 @@ def test_what_is_no_instant_is_refused_with_examples():
 def test_every_command_reads_instants_alike_and_says_how(monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     app, found = make_app(), {}
-    for path, _ in walk(typer.main.get_command(app)):
+    paths = [path for name in COMMANDS for path, _ in walk(load_command(name), f"ioc {name}")]
+    for path in paths:
         shown = CliRunner().invoke(app, [*path.split()[1:], "--help"]).output
         assert "<datetime>" not in shown.lower(), path
         if "INSTANT" in shown or "an instant" in shown:
