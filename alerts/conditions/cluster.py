@@ -70,6 +70,11 @@ class ClusterState(Series, kw_only=True, omit_defaults=True, tag_field="is", tag
     over: dict[str, Event] = msgspec.field(default_factory=dict)
     winds: dict[str, Event] = msgspec.field(default_factory=dict)
 
+    @property
+    def is_shared(self) -> bool:
+        """It is what several have in common."""
+        return True
+
 
 class ClusterEvaluator(LeveledEvaluator):
     """Sends stations that are over and calms to one place, and looks for neighbours there."""

@@ -35,6 +35,7 @@ class RuleHealth:
         open_count: alerts that are open now.
         readings_count: readings that it looks back on now.
         readings_limit: the most that it may hold over the partitions that it runs on; None if it looks back on none.
+        series_limit: the most things of which it may hold a state, over these partitions.
     """
 
     rule_id: str
@@ -47,6 +48,7 @@ class RuleHealth:
     open_count: int
     readings_count: int
     readings_limit: int | None
+    series_limit: int
 
 
 class Tally:
@@ -130,11 +132,15 @@ class Meter:
         for fault in faults:
             self._tallies[self._index_of[fault.rule_id]].note(fault)
 
-    def report(self, memories: Collection[PartitionMemory], readings_limit: int) -> tuple[RuleHealth, ...]:
+    def report(
+        self, memories: Collection[PartitionMemory], readings_limit: int, things_limit: int
+    ) -> tuple[RuleHealth, ...]:
         """Say what each rule has cost so far, and what it holds on some partitions; in the rulebook's order."""
-        return tuple(self._report(index, memories, readings_limit) for index in range(len(self._rules)))
+        return tuple(self._report(index, memories, readings_limit, things_limit) for index in range(len(self._rules)))
 
-    def _report(self, index: int, memories: Collection[PartitionMemory], readings_limit: int) -> RuleHealth:
+    def _report(
+        self, index: int, memories: Collection[PartitionMemory], readings_limit: int, things_limit: int
+    ) -> RuleHealth:
         rule, tally = self._rules[index], self._tallies[index]
         series = [memory.series[index] for memory in memories]
         windows = [memory.windows[index] for memory in memories]
@@ -150,4 +156,5 @@ class Meter:
             open_count=sum(state.last is not None for held in series for state in held.values()),
             readings_count=sum(held.readings_count for held in windows),
             readings_limit=readings_limit * max(1, sum(map(bool, windows))) if looks_back else None,
+            series_limit=things_limit * max(1, sum(map(bool, series))),
         )

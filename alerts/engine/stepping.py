@@ -21,6 +21,7 @@ from alerts.engine.dispatch import Lane
 from alerts.engine.handover import CLOCK, Handover
 from alerts.engine.health import Meter, RuleHealth
 from alerts.engine.placing import Placing
+from alerts.memory.crowding import MOST_THINGS, thin
 from alerts.memory.lookback import MOST_OF_RULE
 from alerts.memory.partition import PartitionMemory, RuleFault
 from alerts.rulebook.book import Rulebook
@@ -66,6 +67,7 @@ class Engine:
         world: zones, names, and which station stands for which zone.
         clock: a clock in seconds, of any beginning, to tell what rules cost; without it they seem to cost nothing.
         readings_limit: the most readings that a rule looks back on, of all things on one partition.
+        things_limit: the most things that a rule remembers on one partition.
         keeps_state: steps say what must be kept to go on after a restart; a backtest keeps nothing.
         is_behind: these are known not to be the newest rules. What is kept of rules that are not among them is then
             left for those who have them: it ends no alert.
@@ -78,10 +80,12 @@ class Engine:
         *,
         clock: Callable[[], float] | None = None,
         readings_limit: int = MOST_OF_RULE,
+        things_limit: int = MOST_THINGS,
         keeps_state: bool = True,
         is_behind: bool = False,
     ) -> None:
         self._readings_limit, self._keeps_state = readings_limit, keeps_state
+        self._things_limit = things_limit
         self._rules = rulebook.rules
         self._evaluators: list[Any] = [
             rule.condition.bind(rule, index, world) for index, rule in enumerate(self._rules)
@@ -146,7 +150,7 @@ class Engine:
 
     def health(self) -> tuple[RuleHealth, ...]:
         """Say what each rule has cost since the engine was made, and what it holds now; in the rulebook's order."""
-        return self._meter.report(self._memories.values(), self._readings_limit)
+        return self._meter.report(self._memories.values(), self._readings_limit, self._things_limit)
 
     def _begin(self, partition: object) -> PartitionMemory:
         """Give a partition's memory for a step."""
@@ -271,6 +275,7 @@ class Engine:
         memory.add_fault(self._rules[index].rule_id, key, f"{type(error).__name__}: {error}")
 
     def _finish(self, memory: PartitionMemory) -> Step:
+        thin(memory, self._rules, self._things_limit)
         state = self._handover.keep(memory) if self._keeps_state else {}
         self._meter.note(memory.faults)
         step = Step(changes=memory.changes, signals=memory.signals, state=state, rule_errors=memory.faults)

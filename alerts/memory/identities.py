@@ -22,7 +22,7 @@ class Identities:
         self._swept_at = _SWEPT_FROM
 
     def claim(self, fingerprint: bytes, index: int, key: str) -> bool:
-        """Take labels for the condition ``key`` of the rule at ``index``; False where another one has them and is open."""
+        """Take labels for the condition ``key`` of the rule at ``index``; False where another that is open has them."""
         owner = self._owners.get(fingerprint)
         if owner is not None and owner != (index, key) and self._is_open(fingerprint, *owner):
             return False
