@@ -17,6 +17,7 @@ from alerts.language.arithmetic import PlainFormula
 from alerts.language.expressions import Expression, ExpressionError, variables_of
 from alerts.language.files import Table
 from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Rule
+from alerts.language.wanted import wanted_texts
 from alerts.language.windows import Window, read_windows
 from alerts.memory.loudness import Loudness
 from alerts.memory.partition import PartitionMemory
@@ -25,7 +26,7 @@ from alerts.memory.series import Verdict
 from alerts.memory.windowing import Windows
 from alerts.world import World
 from ioc.domain.events import Event
-from ioc.domain.kinds import KINDS, Payload
+from ioc.domain.kinds import KINDS, Observation, Payload
 from ioc.domain.quantities import Quality
 
 _asset_of: Callable[[Event], str] = attrgetter("asset_id")
@@ -92,6 +93,14 @@ def read_expression(table: Table) -> Measured:
     return Measured(kinds=(kind,), windows=windows, levels=tuple(levels), formulas=tuple(formulas), shown=shown)
 
 
+def _observed_of(condition: Measured) -> frozenset[str] | None:
+    """Give the quantities of an observation with which any level could hold; None for all of them."""
+    wanted = [wanted_texts(when, "quantity") for when, _ in condition.formulas]
+    if condition.kinds[0] is not Observation or not wanted or None in wanted:
+        return None
+    return frozenset().union(*(texts for texts in wanted if texts is not None))
+
+
 def _check(part: Table, name: str, text: str, variables: Mapping[str, type]) -> None:
     if text:
         try:
@@ -108,6 +117,7 @@ class MeasuredEvaluator(LeveledEvaluator):
         self._condition, self._windows = condition, Windows(condition.windows)
         self._loudness = Loudness(condition.windows, condition.levels, self._windows.quantities)
         self._may_skip = self._loudness.is_known
+        self.observed = _observed_of(condition)
         self._key_of = reading_key if condition.kinds[0] in COMPOUND_KINDS else _asset_of
         self.looks_back = bool(condition.windows)
         kind = KINDS[condition.kinds[0].KIND]

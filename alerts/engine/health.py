@@ -7,7 +7,7 @@ evaluations: `alerts` knows no clock of its own, and asking one at every look wo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,11 +117,14 @@ class Meter:
         self.calls = self._timed if memory.steps_count % TIMED_EVERY == 0 else self.plain
         memory.steps_count += 1
 
-    def count(self, kinds: Counter[type[Payload]], *tables: ByKind) -> None:
-        """Count what a step puts to each rule."""
+    def count(
+        self, kinds: Counter[type[Payload]], *tables: ByKind, quantities: Mapping[str, int] | None = None
+    ) -> None:
+        """Count what a step puts to each rule; ``quantities`` says what its observations are of, where that matters."""
         for kind, count in kinds.items():
             for index in {index for table in tables for index, _ in table.get(kind, ())}:
-                self._tallies[index].count(count, is_timed=self.calls is self._timed)
+                put = self.calls.count_for(index, kind, count, quantities) if quantities else count
+                self._tallies[index].count(put, is_timed=self.calls is self._timed)
 
     def count_timer(self, index: int) -> None:
         """Count a timer of the rule at a place."""

@@ -28,6 +28,7 @@ from alerts.rulebook.book import Rulebook
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, StateKey
 from ioc.domain.events import Event, Signal
+from ioc.domain.kinds import Observation
 
 JUMP = timedelta(minutes=2)
 """Nothing at all on a partition for longer, then something: the silence was ours, not the sensors'."""
@@ -172,7 +173,9 @@ class Engine:
         """
         kinds = list(map(type, map(_data_of, events)))
         calls = self._meter.calls
-        self._meter.count(Counter(kinds), calls.on_event, calls.forward)
+        counts = Counter(kinds)
+        quantities = calls.quantities_of(events) if Observation in counts else {}
+        self._meter.count(counts, calls.on_event, calls.forward, quantities=quantities)
         lanes = {
             kind: calls.lane_of(kind, memory.readings("", kind)) if kind in calls.kinds else None for kind in set(kinds)
         }
@@ -195,7 +198,10 @@ class Engine:
                     self._fire_timers(memory, reached)
                 memory.clock = reached
             newest, key_of = lane.newest, lane.key_of
-            key = event.asset_id if key_of is None else key_of(event)
+            if key_of is None:
+                key = event.asset_id
+            else:
+                key, lane = key_of(event), lane.of(event)
             known = newest.get(key)
             if known is None or event.observed_at > known.observed_at:
                 newest[key] = event
