@@ -126,10 +126,14 @@ def _mean(spans: Iterable[timedelta]) -> timedelta | None:
 
 
 class ShiftName(enum.StrEnum):
-    """Shifts by name: day from 6 to 18, night from 18 to 6, province time; ``last`` is the newest that is over."""
+    """Shifts by name: day from 6 to 18, night from 18 to 6, province time.
+
+    ``now`` is the one that runs, ``last`` the newest that is over.
+    """
 
     DAY = "day"
     NIGHT = "night"
+    NOW = "now"
     LAST = "last"
 
 
@@ -143,6 +147,8 @@ def find_shift(name: ShiftName, now: datetime) -> tuple[datetime, datetime]:
             start = max(at for at in begins if at <= local and at.hour == _DAY_HOUR)
         case ShiftName.NIGHT:
             start = max(at for at in begins if at <= local and at.hour != _DAY_HOUR)
+        case ShiftName.NOW:
+            start = max(at for at in begins if at <= local)
         case ShiftName.LAST:
             start = max(at for at in begins if at + SHIFT <= local)
     return start.astimezone(UTC), min(now, (start + SHIFT).astimezone(UTC))

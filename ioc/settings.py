@@ -132,7 +132,9 @@ class DeliverySettings(Section):
 class SecretSettings(Section):
     """Keys. The embedded deployment makes its own and keeps them in the data directory."""
 
-    encryption_key: SecretStr | None = Field(None, description="32 bytes in base64: webhook secrets at rest (AES-GCM)")
+    encryption_key: SecretStr | None = Field(
+        None, description="32 bytes in base64: webhook secrets and kept answers at rest (AES-GCM)"
+    )
     pseudonym_key: SecretStr | None = Field(None, description="32 bytes in base64: keyed hash of plates and trip ids")
 
 

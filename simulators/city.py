@@ -7,9 +7,10 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from pathlib import Path
 
 from ioc.ports import Clock
 from simulators.faults import WireFaults
@@ -30,6 +31,7 @@ from simulators.feeds.units import UnitReports
 from simulators.feeds.vessels import Boats
 from simulators.feeds.water import Gauges
 from simulators.feeds.weather import WeatherStations
+from simulators.leftovers import Leftovers, read_leftovers, write_leftovers
 from simulators.message import Message
 from simulators.province import Process, World
 from simulators.scenario import Scenario
@@ -63,6 +65,7 @@ PUSHED = tuple(feed_id for feed_id in FEEDS if feed_id not in {"air", "vessels",
 _LISTENERS_S = 5.0
 TICK = timedelta(milliseconds=200)
 _RATE_OVER = timedelta(seconds=10)
+_KEEP_EVERY = timedelta(seconds=10)
 
 
 class Stamps(Enum):
@@ -120,6 +123,16 @@ class City:
         for source in self.sources.values():
             yield from source.beginning()
 
+    def under_way(self, now: datetime) -> Leftovers:
+        """Give what would be left behind, were the city stopped now."""
+        left = {source.feed_id: source.under_way() for source in self.sources.values()}
+        return Leftovers(at=now, under_way={feed_id: records for feed_id, records in left.items() if records})
+
+    def finish(self, leftovers: Leftovers) -> Iterator[Message]:
+        """Say that what an earlier city left behind ended with it."""
+        for feed_id, source in self.sources.items():
+            yield from source.finish(leftovers.under_way.get(feed_id, []), leftovers.at)
+
     def messages(self, until: datetime) -> Iterator[Message]:
         """Give everything up to an instant of the world, in order."""
         streams = [self.faults[source.feed_id].through(source.run_until(until)) for source in self.sources.values()]
@@ -144,10 +157,14 @@ class Reach:
 
 
 class Carrier:
-    """Runs a city against the clock: an MQTT broker and an NMEA server of its own, pushes to the IOC."""
+    """Runs a city against the clock: an MQTT broker and an NMEA server of its own, pushes to the IOC.
 
-    def __init__(self, city: City, reach: Reach, clock: Clock) -> None:
-        self._city, self._reach, self._clock = city, reach, clock
+    ``leftovers`` is the file that tells the next city on the same data what this one left under way.
+    """
+
+    def __init__(self, city: City, reach: Reach, clock: Clock, *, leftovers: Path | None = None) -> None:
+        self._city, self._reach, self._clock, self._leftovers = city, reach, clock, leftovers
+        self._kept_at: datetime | None = None
         self._pusher = Pusher(reach.url, reach.keys)
         self._publisher = Publisher(reach.mqtt_port)
         self._lines = LineServer(reach.nmea_port)
@@ -204,8 +221,8 @@ class Carrier:
 
     async def _tick(self, on_tick: Callable[[Carrier], None]) -> None:
         await self._wait_for_listeners()
-        begun_at = self.begun_at = self._clock.now()
-        for message in self._city.beginning():
+        begun_at = self.begun_at = self._kept_at = self._clock.now()
+        for message in [*await self._finish_earlier(), *self._city.beginning()]:
             self._carry(message)
         while True:
             now = self._clock.now()
@@ -215,11 +232,24 @@ class Carrier:
                     # A world that runs much faster than the clock must not keep the senders from sending.
                     await asyncio.sleep(0)
             self._hang_up()
+            await self._keep(now)
             self._recent.append((now, Counter(self.sent)))
             while len(self._recent) > 2 and now - self._recent[0][0] > _RATE_OVER:
                 self._recent.popleft()
             on_tick(self)
             await self._clock.sleep(TICK)
+
+    async def _finish_earlier(self) -> list[Message]:
+        if self._leftovers is None or (left := await asyncio.to_thread(read_leftovers, self._leftovers)) is None:
+            return []
+        # A step that it told after it last kept count is older than this, too.
+        at = min(left.at + _KEEP_EVERY, self.begun_at)
+        return list(self._city.finish(replace(left, at=at)))
+
+    async def _keep(self, now: datetime) -> None:
+        if self._leftovers is not None and (self._kept_at is None or now - self._kept_at >= _KEEP_EVERY):
+            self._kept_at = now
+            await asyncio.to_thread(write_leftovers, self._leftovers, self._city.under_way(now))
 
     async def _wait_for_listeners(self) -> None:
         """Give the IOC a few seconds to listen: what boats say at the start is said once."""

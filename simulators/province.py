@@ -72,6 +72,14 @@ class Process:
         """Give what is sent at the very start, before time runs."""
         return iter(())
 
+    def under_way(self) -> list[dict[str, Any]]:
+        """Give what would never be heard to end, were the world stopped now, as records that JSON can carry."""
+        return []
+
+    def finish(self, left: list[dict[str, Any]], at: datetime) -> Iterator[Message]:
+        """Say that what another world left ``under_way`` was over at an instant of the clock."""
+        return iter(())
+
     def run_until(self, until: datetime) -> Iterator[Message]:
         """Do everything that is due before ``until``, in order."""
         while self._queue and self._queue[0][0] < until:

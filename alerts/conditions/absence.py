@@ -283,4 +283,4 @@ def _scope_of(event: Event) -> str:
 
 
 def _minutes(memory: PartitionMemory, event: Event) -> float:
-    return max(0.0, round((memory.clock - event.observed_at) / timedelta(minutes=1)))
+    return max(0.0, float(round((memory.clock - event.observed_at) / timedelta(minutes=1))))

@@ -120,9 +120,8 @@ class LeveledEvaluator:
         memory.dirty.add((self.index, key))
         memory.changes.extend(end_flapping(series, memory.clock))
         last = series.last
-        is_quiet = self.rule.clear_if_quiet_for is not None
-        if is_quiet or self.rule.no_data.policy is NoDataPolicy.RESOLVE:
-            reason = ResolveReason.CONDITION if is_quiet else ResolveReason.NO_DATA
+        if self.rule.clear_if_quiet_for is not None or self.rule.no_data.policy is NoDataPolicy.RESOLVE:
+            reason = self._why_unjudged(memory, key, series.heard_at, series.failed_at)
             memory.changes.append(resolve_silent(series, last, memory.clock, reason))
             self.drop_if_idle(memory, key, series)
             return
@@ -130,6 +129,22 @@ class LeveledEvaluator:
         memory.changes.append(series.last)
         if self.rule.no_data.policy is NoDataPolicy.ALERT:
             self._start_silence(memory, key, due)
+
+    def _why_unjudged(
+        self, memory: PartitionMemory, key: str, heard_at: datetime, failed_at: datetime | None
+    ) -> ResolveReason:
+        """Say why nothing was evaluated since ``heard_at``: the rule failed, or the thing told no such thing."""
+        if failed_at is not None and failed_at > heard_at:
+            return ResolveReason.ERROR
+        if self.rule.clear_if_quiet_for is not None:
+            return ResolveReason.CONDITION
+        asset_id = key.partition("\x1f")[0]
+        for kind in self.rule.condition.kinds:
+            newest = memory.readings("", kind)
+            own = newest.values() if kind in COMPOUND_KINDS else [newest[asset_id]] if asset_id in newest else ()
+            if any(event.asset_id == asset_id and event.received_at > heard_at for event in own):
+                return ResolveReason.MISSING_SERIES
+        return ResolveReason.NO_DATA
 
     def _start_silence(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         last = memory.series[self.index][key].last

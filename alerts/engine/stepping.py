@@ -227,6 +227,7 @@ class Engine:
                 on_event(memory, event, zones)
             except RULE_ERRORS as error:
                 self._note_fault(memory, index, event.asset_id, error)
+                memory.note_failed(index, reading_key(event))
         scopes: Sequence[str] = ()
         for index, forward in forwards:
             try:

@@ -38,6 +38,7 @@ class Reason(enum.StrEnum):
 
     RULE_UNKNOWN = "rule_unknown"
     RETIRED = "retired"
+    ASSET_UNKNOWN = "asset_unknown"
     SHADOW = "shadow"
     LIMIT_NOT_EFFECTIVE = "limit_not_effective"
     FIRED = "fired"

@@ -113,6 +113,15 @@ class PartitionMemory:
             reason = f"more than {held.limit} readings to look back on: those of {len(gone)} things are let go"
             self.add_fault(rule_id, key, reason)
 
+    def note_failed(self, index: int, key: str) -> None:
+        """Note on an open alert that its rule fails, the first time since it was evaluated last."""
+        series = self.series[index].get(key)
+        if series is None or series.last is None or series.heard_at is None:
+            return
+        if series.failed_at is None or series.failed_at <= series.heard_at:
+            series.failed_at = self.clock
+            self.dirty.add((index, key))
+
     def add_fault(self, rule_id: str, asset_id: str, reason: str) -> None:
         """Note that a rule could not be evaluated."""
         self.faults.append(RuleFault(rule_id=rule_id, asset_id=asset_id, reason=reason, at=self.clock))

@@ -29,7 +29,8 @@ class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``active_at`` and ``fired`` run parallel to the rule's levels. ``flips`` is a bit per evaluation, newest lowest:
     1 where the outcome changed; ``flip_count`` counts them since the alert began. ``top`` is the level that fired
-    last. ``last`` is the newest change that was announced, None while none is open.
+    last. ``heard_at`` is when the reading came that was evaluated last, ``failed_at`` when the rule first failed on one
+    after it while an alert was open. ``last`` is the newest change that was announced, None while none is open.
     """
 
     shape: str
@@ -41,6 +42,7 @@ class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
     top: int = -1
     evaluated_at: datetime | None = None
     heard_at: datetime | None = None
+    failed_at: datetime | None = None
     silent: bool = False
     was_true: bool = False
     flips: int = 0

@@ -1,20 +1,16 @@
-"""What people ask of one alert: against the revision that they saw, and once per ``Idempotency-Key``."""
+"""What people ask of one alert, against the revision that they saw."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field
 
 from ioc.api.people import Person
 from ioc.api.views import to_alert
 from ioc.domain.alerts import Alert, ChangeType
 from ioc.storage.alert_actions import Action
-
-Key = Annotated[str | None, Header(max_length=64)]
-"""The ``Idempotency-Key``: the same request again gets the same answer and changes nothing."""
 
 
 class AlertRequest(BaseModel):
@@ -25,13 +21,10 @@ class AlertRequest(BaseModel):
     reason: Annotated[str | None, Field(max_length=2_000)] = None
 
 
-def to_action(
-    kind: ChangeType, by: Person, asked: AlertRequest, key: str | None, *, at: datetime, **more: Any
-) -> Action:
+def to_action(kind: ChangeType, by: Person, asked: AlertRequest, *, at: datetime, **more: Any) -> Action:
     """Make the action that a request asks for."""
     return Action(
-        type=kind, actor=by.name, at=at, reason=asked.reason, idempotency_key=key,
-        expected_revision=asked.expected_revision, **more,
+        type=kind, actor=by.name, at=at, reason=asked.reason, expected_revision=asked.expected_revision, **more
     )  # fmt: skip
 
 

@@ -47,9 +47,16 @@ def signed_in(accounts: AccountStore, *roles: str) -> Signed:
                 raise AccessDeniedError(f"the header {CSRF_HEADER} does not belong to this session")
         if not set(roles) & set(session.account.roles):
             raise AccessDeniedError(f"this needs one of the roles {', '.join(roles)}")
+        request.state.session = session
         return session
 
     return find
+
+
+def session_of(request: Request) -> Session:
+    """Give the session that ``signed_in`` has found for a request."""
+    session: Session = request.state.session
+    return session
 
 
 async def find_source(keys: SourceKeyStore, request: Request, feed_id: str) -> SourceKey:

@@ -20,6 +20,7 @@ from ioc.domain.alerts import Alert
 from ioc.domain.events import Event
 from ioc.errors import InvalidRequestError, OverloadedError
 from ioc.ports import Clock
+from ioc.storage.known_assets import KnownAssets
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.rule_alerts import RuleAlerts
 from ioc.storage.stored_events import StoredEvents
@@ -39,6 +40,7 @@ class Inquirer:
     Args:
         open_events: gives what came, in the order of its arrival, for one question.
         alerts: what the rule made.
+        assets: which assets were ever heard of.
         notifications: who was told of it.
         rules: gives the rules in force now, to name those that are near a name that nobody knows.
         tenures: gives what was in force under a rule's name in a time.
@@ -52,6 +54,7 @@ class Inquirer:
         *,
         open_events: Callable[[], StoredEvents],
         alerts: RuleAlerts,
+        assets: KnownAssets,
         notifications: NotificationStore,
         rules: Callable[[], Sequence[Rule]],
         tenures: Callable[[str, datetime, datetime], Awaitable[Sequence[Tenure]]],
@@ -60,6 +63,7 @@ class Inquirer:
         most_events: int = MOST_EVENTS,
     ) -> None:
         self._open_events, self._alerts, self._notifications = open_events, alerts, notifications
+        self._assets = assets
         self._rules, self._world, self._clock, self._most_events = rules, world, clock, most_events
         self._tenures, self._turn = tenures, asyncio.Lock()
 
@@ -87,17 +91,27 @@ class Inquirer:
             raise OverloadedError(retry_after=timedelta(seconds=5), reason="another inquiry is being made")
         stored = self._open_events()
         async with self._turn:
-            await self._run(succession, stored, now, on_progress)
+            is_heard = await self._run(succession, question.asset_id, stored, now, on_progress)
         alerts = await self._alerts.in_period(
             question.rule_id, asset_id=question.asset_id, start=question.start, end=question.end, limit=_MOST_ALERTS
         )
         more = [*await self._find_alerts(alerts), *_find_changed_files(succession, alerts)]
+        if question.asset_id is not None and not is_heard:
+            more += await self._find_unknown_asset(question.asset_id, succession)
         found = answer_all(succession, question, more, partial(_stood, alerts))
         return replace(found, unreadable_files=sorted(stored.unreadable_files))
 
-    async def _run(self, inquiry: Succession, stored: StoredEvents, now: datetime, on_progress: OnProgress) -> None:
+    async def _run(
+        self,
+        inquiry: Succession,
+        asset_id: str | None,
+        stored: StoredEvents,
+        now: datetime,
+        on_progress: OnProgress,
+    ) -> bool:
+        """Have the inquiry look at what came; give whether anything of the asset was among it."""
         start, end = inquiry.reads_from, min(inquiry.reads_until, now + timedelta(minutes=1))
-        count = 0
+        count, is_heard = 0, False
         for need in inquiry.needs:
             count += await stored.count(kinds=need.kinds, start=start, end=end, asset_ids=need.asset_ids)
         self._refuse_too_many(count)
@@ -107,11 +121,13 @@ class Inquirer:
         async with aclosing(merge(streams)) as merged:
             async for events in merged:
                 self._refuse_too_many(inquiry.events_count + len(events))
+                is_heard = is_heard or any(event.asset_id == asset_id for event in events)
                 for place in range(0, len(events), _SLICE):
                     # In a thread, slice by slice: requests and walls go on beside it.
                     await asyncio.to_thread(inquiry.take, events[place : place + _SLICE])
                 on_progress(inquiry.events_count, events[-1].received_at)
         await asyncio.to_thread(inquiry.finish)
+        return is_heard
 
     def _refuse_too_many(self, count: int) -> None:
         if count > self._most_events:
@@ -127,6 +143,20 @@ class Inquirer:
             return Finding(reason=Reason.RETIRED, is_decisive=True, facts={"last_alert_at": last_at})
         near = get_close_matches(rule_id, [rule.rule_id for rule in self._rules()], n=3)
         return Finding(reason=Reason.RULE_UNKNOWN, is_decisive=True, facts={"near": near})
+
+    async def _find_unknown_asset(self, asset_id: str, succession: Succession) -> list[Finding]:
+        """Say so where nobody knows the asset: neither the province's registers nor anything that is stored."""
+        if asset_id in self._world.names or await self._assets.is_heard_of(asset_id):
+            return []
+        kinds = {kind for need in succession.needs for kind in need.kinds}
+        known = {name for name in self._world.names if "." in name} | {*await self._assets.of_kinds(sorted(kinds))}
+        # In a thread: a whole fleet of names is not compared at once.
+        near = await asyncio.to_thread(get_close_matches, asset_id, sorted(known), n=3)
+        shown: list[Fact] = []
+        for name in near:
+            name_vi, name_en = self._world.name_of(name)
+            shown.append({"asset_id": name, "name_vi": name_vi, "name_en": name_en})
+        return [Finding(reason=Reason.ASSET_UNKNOWN, is_decisive=True, facts={"near": shown})]
 
     async def _find_alerts(self, alerts: Sequence[Alert]) -> list[Finding]:
         if not alerts:

@@ -50,6 +50,8 @@ def say(found: Finding) -> Both:
             return _say_outside(facts)
         case Reason.FIRES_NOW | Reason.NOT_IN_FORCE | Reason.CHANGED_FILE:
             return _say_of_the_version(found.reason, facts)
+        case Reason.ASSET_UNKNOWN:
+            return _say_unknown_asset(facts["near"])
         case Reason.RULE_UNKNOWN | Reason.RETIRED | Reason.SHADOW | Reason.LIMIT_NOT_EFFECTIVE:
             return _say_of_the_rule(found.reason, facts)
         case _:
@@ -153,6 +155,20 @@ def _say_of_the_rule(reason: Reason, facts: Mapping[str, Any]) -> Both:
             if not days:
                 return "Ngưỡng đã hết hiệu lực.", "No limit was in force any more."
             return f"Không có ngưỡng nào có hiệu lực (từ {days}).", f"No limit was in force (from {days})."
+
+
+def _say_unknown_asset(near: Sequence[Mapping[str, Any]]) -> Both:
+    vi = "Không có đối tượng nào mang mã này: không có trong danh mục, cũng không có số liệu nào của nó được lưu."
+    en = "There is no asset of this name: it is in no register, and nothing that is stored is about it."
+    if not near:
+        return vi, en
+    names_vi = ", ".join(_with_name(item["asset_id"], item["name_vi"]) for item in near)
+    names_en = ", ".join(_with_name(item["asset_id"], item["name_en"]) for item in near)
+    return f"{vi} Có phải là {names_vi}?", f"{en} Did you mean {names_en}?"
+
+
+def _with_name(asset_id: str, name: str) -> str:
+    return asset_id if name == asset_id else f"{asset_id} ({name})"
 
 
 def _say_of_the_version(reason: Reason, facts: Mapping[str, Any]) -> Both:

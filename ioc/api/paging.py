@@ -13,6 +13,11 @@ from ioc.errors import InvalidRequestError
 LARGEST_ID = 2**63 - 1
 """Ids that callers hand back fit into the columns that they are compared with."""
 
+OFFSET_NEEDED = (
+    "write the offset of an instant: 2026-11-23T08:00:00+07:00 or 2026-11-23T01:00:00Z (in a query, + is %2B)"
+)
+"""The API guesses no time zone."""
+
 _FIRST_YEAR, _LAST_YEAR = 1990, 2200
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -14,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from alerts.lifecycle.versions import FailedTestsError
 from connectors.transports.http_push import TooLargeError, UnsupportedContentError
+from ioc.api.paging import OFFSET_NEEDED
 from ioc.api.views import to_alert
 from ioc.domain.alerts import Alert
 from ioc.errors import (
@@ -131,9 +133,13 @@ async def _answer_ours(request: Request, error: Exception) -> Response:
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     faults = error.errors()[:_MOST_FAULTS] if isinstance(error, RequestValidationError) else []
     # Names of unknown fields stand in the place: they are the caller's own text, of any length and content.
-    shown = [{"where": _clean(".".join(map(str, fault["loc"]))), "what": _clean(fault["msg"])} for fault in faults]
+    shown = [{"where": _clean(".".join(map(str, fault["loc"]))), "what": _clean(_say(fault))} for fault in faults]
     detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in shown) or "the request is not valid"
     return problem(422, "invalid", detail, faults=shown)
+
+
+def _say(fault: Mapping[str, Any]) -> str:
+    return OFFSET_NEEDED if fault["type"] == "timezone_aware" else str(fault["msg"])
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from html import escape
 from importlib import resources
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from geo.tables import read_rows
@@ -16,6 +16,13 @@ PROVINCE_TIME = ZoneInfo("Asia/Ho_Chi_Minh")
 Language = Literal["vi", "en"]
 _LINK = '<link rel="stylesheet" href="/wall/css/report.css">'
 _LONG = timedelta(minutes=90)
+
+
+class Link(NamedTuple):
+    """A cell of a table that leads somewhere: plain text and an address of our own."""
+
+    text: str
+    address: str
 
 
 def write_page(title: str, parts: Iterable[str], language: Language, *, standalone: bool = False) -> str:
@@ -40,12 +47,18 @@ def write_section(heading: str, *parts: str) -> str:
 
 
 def write_table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, none: str) -> str:
-    """Write a table of plain texts; ``none`` stands for one without rows."""
+    """Write a table of plain texts and links; ``none`` stands for one without rows."""
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{_write_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
     if not body:
         return f"<p>{escape(none)}</p>"
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _write_cell(cell: object) -> str:
+    if isinstance(cell, Link):
+        return f'<a href="{escape(cell.address)}">{escape(cell.text)}</a>'
+    return escape(str(cell))
 
 
 def format_time(at: datetime) -> str:

@@ -23,6 +23,7 @@ from ioc.storage.audit import AuditLog
 from ioc.storage.backtest_runs import BacktestRunStore
 from ioc.storage.decision_inputs import DecisionInputs
 from ioc.storage.indicators import IndicatorStore
+from ioc.storage.kept_answers import KeptAnswers
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.rule_health import RuleHealthStore
@@ -46,9 +47,13 @@ class IngestServices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiServices:
-    """What people's routes and the wall need. ``feed_statuses`` gives every feed's status as the wire has it."""
+    """What people's routes and the wall need. ``feed_statuses`` gives every feed's status as the wire has it.
+
+    ``name_of`` gives an asset's, unit's or zone's names, Vietnamese and English; the id where nobody named it.
+    """
 
     accounts: AccountStore
+    answers: KeptAnswers
     keys: SourceKeyStore
     audit: AuditLog
     backtests: BacktestRunStore
@@ -71,6 +76,7 @@ class ApiServices:
     inquirer: Inquirer
     feeds: Mapping[str, Feed]
     feed_statuses: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+    name_of: Callable[[str], tuple[str, str]]
     geo_directory: Path | None = None
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 from alerts.performance.targets import check
@@ -10,6 +10,7 @@ from ioc.api.performance_page import format_figure, format_target
 from ioc.api.performance_texts import TEXTS as PERFORMANCE_TEXTS
 from ioc.api.report_page import (
     Language,
+    Link,
     format_number,
     format_span,
     format_time,
@@ -25,6 +26,7 @@ SHIFT_TEXTS: Mapping[Language, Mapping[str, str]] = {
         "title": "Báo cáo ca trực", "fired": "Cảnh báo mới", "ended": "Đã kết thúc", "open": "Bàn giao: còn mở",
         "deeds": "Việc đã làm", "level": "Mức", "rule": "Quy tắc", "unit": "Xã, phường", "count": "Số",
         "when": "Lúc", "who": "Ai", "what": "Việc", "why": "Ghi chú", "alert": "Cảnh báo", "since": "Từ",
+        "asset": "Đối tượng",
         "state": "Trạng thái", "mtta": "Trung bình đến khi xác nhận", "mttr": "Trung bình đến khi kết thúc",
         "none": "Không có", "minutes": "phút", "critical": "Khẩn cấp", "major": "Nghiêm trọng", "minor": "Nhẹ",
         "info": "Thông tin", "acknowledged": "xác nhận", "commented": "ghi chú", "shelved": "tạm gác",
@@ -37,6 +39,7 @@ SHIFT_TEXTS: Mapping[Language, Mapping[str, str]] = {
         "title": "Shift report", "fired": "New alerts", "ended": "Ended", "open": "Handed over: open",
         "deeds": "What was done", "level": "Level", "rule": "Rule", "unit": "Unit", "count": "Count",
         "when": "When", "who": "Who", "what": "What", "why": "Note", "alert": "Alert", "since": "Since",
+        "asset": "Asset",
         "state": "State", "mtta": "Mean time to acknowledge", "mttr": "Mean time to the end", "none": "None",
         "minutes": "min", "critical": "Critical", "major": "Major", "minor": "Minor", "info": "Info",
         "acknowledged": "acknowledged", "commented": "commented", "shelved": "shelved",
@@ -48,9 +51,28 @@ SHIFT_TEXTS: Mapping[Language, Mapping[str, str]] = {
 }  # fmt: skip
 
 
-def write_shift_page(shift: Shift, language: Language, *, standalone: bool = False) -> str:
-    """Write the page."""
+def write_shift_page(
+    shift: Shift, language: Language, names: Callable[[str], tuple[str, str]], *, standalone: bool = False
+) -> str:
+    """Write the page.
+
+    Args:
+        shift: what is told.
+        language: of the page.
+        names: gives the names of an asset or a unit, Vietnamese and English; the id itself where nobody named it.
+        standalone: for a file, which has no wall beside it to open alerts on.
+    """
     text, report = SHIFT_TEXTS[language], shift.report
+
+    def cells(alert: Alert) -> tuple[str | Link, str]:
+        """The alert's title, which opens it on the wall, and the name of what it is about."""
+        title = alert.title_vi if language == "vi" else alert.title_en
+        shown = title if standalone else Link(title, f"/wall/?lang={language}#alert={alert.alert_id}")
+        return shown, name(alert.asset_id or alert.unit_code or alert.zone_id)
+
+    def name(key: str | None) -> str:
+        return "–" if key is None else names(key)[0 if language == "vi" else 1]
+
     span = format_span(report.start, report.end)
     parts = [
         f"<h1>{text['title']}</h1><p>{span} (UTC+7)</p>",
@@ -62,23 +84,25 @@ def write_shift_page(shift: Shift, language: Language, *, standalone: bool = Fal
         ),
         _write_performance(shift, language),
         _table(text, text["rule"], ("rule", "count"), report.fired_by_rule),
-        _table(text, text["unit"], ("unit", "count"), report.fired_by_unit),
         _table(
-            text, text["deeds"], ("when", "who", "what", "alert", "why"),
+            text, text["unit"], ("unit", "count"),
+            [(name(unit_code), count) for unit_code, count in report.fired_by_unit],
+        ),
+        _table(
+            text, text["deeds"], ("when", "who", "what", "alert", "asset", "why"),
             [
                 (
-                    format_time(deed.at), deed.actor, text[deed.type.value], _title(deed.alert, language),
-                    deed.reason or "",
+                    format_time(deed.at), deed.actor, text[deed.type.value], *cells(deed.alert), deed.reason or "",
                 )
                 for deed in report.deeds
                 if deed.type is not ChangeType.FIRED
             ],
         ),
         _table(
-            text, text["open"], ("level", "alert", "since", "state"),
+            text, text["open"], ("level", "alert", "asset", "since", "state"),
             [
                 (
-                    text[item.severity.value], _title(item, language), format_time(item.started_at),
+                    text[item.severity.value], *cells(item), format_time(item.started_at),
                     text[item.operator.value],
                 )
                 for item in report.open
@@ -104,10 +128,6 @@ def _write_performance(shift: Shift, language: Language) -> str:
 
 def _table(text: Mapping[str, str], caption: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return write_section(caption, write_table([text[name] for name in columns], rows, none=text["none"]))
-
-
-def _title(alert: Alert, language: Language) -> str:
-    return alert.title_vi if language == "vi" else alert.title_en
 
 
 def _minutes(span: timedelta | None, language: Language) -> str:

@@ -42,6 +42,7 @@ from ioc.storage.backtest_runs import BacktestRunStore
 from ioc.storage.decision_inputs import DecisionInputs
 from ioc.storage.feed_status import FeedStatusStore
 from ioc.storage.indicators import IndicatorStore
+from ioc.storage.kept_answers import KeptAnswers
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue
@@ -86,8 +87,10 @@ def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiService
         random=base.random,
     )
     audit = AuditLog(database, clock)
+    sealer = Sealer([base.keys.encryption_key])
     return ApiServices(
         accounts=AccountStore(database, clock),
+        answers=KeptAnswers(database, sealer, clock),
         keys=SourceKeyStore(database, clock),
         audit=audit,
         backtests=BacktestRunStore(database, clock),
@@ -99,7 +102,7 @@ def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiService
         twin=TwinStore(database),
         letters=DeadLetterStore(database),
         retry_letters=partial(_retry_letters, base),
-        subscriptions=SubscriptionStore(database, Sealer([base.keys.encryption_key]), clock, make_secret=make_secret),
+        subscriptions=SubscriptionStore(database, sealer, clock, make_secret=make_secret),
         notifications=NotificationStore(database),
         suppressions=SuppressionStore(database, enqueue),
         policy=load_policy(settings),
@@ -107,6 +110,7 @@ def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiService
         hub=hub,
         rules=RuleDesk(RuleStore(database), rules, world, audit, clock),
         rule_health=RuleHealthStore(database, clock),
+        name_of=world.name_of,
         inquirer=make_inquirer(database, settings, clock, rules, world),
         feeds=feeds,
         feed_statuses=statuses.statuses,

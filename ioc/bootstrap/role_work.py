@@ -26,6 +26,7 @@ from ioc.processing.worker import Worker
 from ioc.rules.in_force import RulesInForce
 from ioc.sealing import Sealer
 from ioc.storage.alert_actions import AlertActions
+from ioc.storage.kept_answers import KeptAnswers
 from ioc.storage.outbox import PostgresOutbox, enqueue
 from ioc.storage.suppressions import SuppressionStore
 
@@ -89,6 +90,7 @@ class RoleWork:
         keeper = ShelfKeeper(
             AlertActions(base.database, enqueue),
             SuppressionStore(base.database, enqueue),
+            KeptAnswers(base.database, Sealer([base.keys.encryption_key]), base.clock),
             base.clock,
             returned_after=base.settings.alerts.returned_after,
         )

@@ -21,6 +21,7 @@ from ioc.processing.rule_health import RuleReporter, RuleWatch
 from ioc.rules.in_force import RulesInForce
 from ioc.rules.tenures import RuleTenures
 from ioc.settings import Settings
+from ioc.storage.known_assets import KnownAssets
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.pool import Database
 from ioc.storage.rule_alerts import RuleAlerts
@@ -61,6 +62,7 @@ def make_inquirer(database: Database, settings: Settings, clock: Clock, rules: R
     return Inquirer(
         open_events=lambda: StoredEvents(database, settings.archive_folder),
         alerts=RuleAlerts(database),
+        assets=KnownAssets(database),
         notifications=NotificationStore(database),
         rules=lambda: rules.rulebook.rules,
         tenures=RuleTenures(RuleStore(database), lambda: rules.files).of,

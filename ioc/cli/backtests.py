@@ -23,7 +23,8 @@ from ioc.bootstrap.foundations import open_store
 from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.bootstrap.timelines import draw_timelines
 from ioc.cli.backtest_report import EventBar, print_account
-from ioc.cli.play_options import to_instant, to_sources
+from ioc.cli.instants import WRITTEN, to_instant
+from ioc.cli.play_options import to_sources
 from ioc.cli.playing import Bars
 from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
@@ -61,14 +62,20 @@ def backtest(
         ),
     ] = None,
     begin: Annotated[
-        str | None, typer.Option("--from", help="Stored history from this instant (ISO 8601; UTC if it says nothing).")
+        datetime | None,
+        typer.Option("--from", parser=to_instant, metavar="INSTANT", help=f"Stored history from then. {WRITTEN}."),
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Up to this instant; unset: now.")] = None,
+    end: Annotated[
+        datetime | None, typer.Option("--to", parser=to_instant, metavar="INSTANT", help="Up to then; unset: now.")
+    ] = None,
     unit: Annotated[str | None, typer.Option(help="Count only what concerns this unit (code).")] = None,
     feed: Annotated[str | None, typer.Option(help="Feed of wire files, where it cannot be told.")] = None,
     form: Annotated[Form | None, typer.Option(help="Form of wire files, where it cannot be told.")] = None,
     start: Annotated[
-        datetime | None, typer.Option(help="Time (UTC) of the first line of NMEA files that carry no times.")
+        datetime | None,
+        typer.Option(
+            parser=to_instant, metavar="INSTANT", help="When the first line of NMEA files came that carry no times."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--json", help="Write every occurrence and the difference here.")
@@ -88,6 +95,11 @@ def backtest(
       ioc backtest --rules my-rules/ recordings/last-month
       ioc backtest --rules pm25.yaml --plot pm25.svg PRSA_Data_*.csv.gz
     """
+    if missing := [str(path) for path in rules if not path.exists()]:
+        raise typer.BadParameter(
+            f"there is no {', no '.join(missing)}; name rule files that end in .yaml, or folders of them",
+            param_hint="--rules",
+        )
     drafts = Rulebook.load(rules)
     if files:
         if begin is not None or end is not None:
@@ -156,10 +168,10 @@ async def _play_files(settings: Settings, drafts: Rulebook, sources: Sequence[So
     )  # fmt: skip
 
 
-def _to_period(begin: str | None, end: str | None, unit: str | None) -> Period:
+def _to_period(begin: datetime | None, end: datetime | None, unit: str | None) -> Period:
     if begin is None:
         raise ConfigurationError(["name files, or with --from since when stored history is to be played"])
-    start, until = to_instant(begin, "--from"), SystemClock().now() if end is None else to_instant(end, "--to")
-    if start >= until:
-        raise ConfigurationError([f"--from {begin} lies after the end of the period"])
-    return Period(start=start, end=until, unit_code=unit)
+    until = SystemClock().now() if end is None else end
+    if begin >= until:
+        raise ConfigurationError([f"--from {begin.isoformat()} lies after the end of the period"])
+    return Period(start=begin, end=until, unit_code=unit)

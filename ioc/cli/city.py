@@ -72,7 +72,7 @@ def demo(
                 settings, [scenario, "--speed", str(speed), "--scale", str(scale), "--seed", str(seed)], cluster=cluster
             )
 
-    run(play)
+    run(play, is_service=True)
 
 
 def simulate(
@@ -87,6 +87,9 @@ def simulate(
     transit_port: Annotated[int, typer.Option(help="Port where the buses' positions are shown.")] = 10120,
     dump: Annotated[Path | None, typer.Option(help="Write the messages to a folder instead, a file per feed.")] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="World time to dump.")] = 30.0,
+    leftovers: Annotated[
+        Path | None, typer.Option(help="File that tells the next city on the same data what was under way.")
+    ] = None,
 ) -> None:
     """Pretend to be the province: stations over MQTT, boats over NMEA, gates, sites and units over HTTP.
 
@@ -108,14 +111,14 @@ def simulate(
     async def play(_: Settings) -> None:
         known = await _wait_for_keys(keys)
         reach = Reach(url=url, keys=known, mqtt_port=mqtt_port, nmea_port=nmea_port, transit_port=transit_port)
-        carrier = Carrier(city, reach, clock)
+        carrier = Carrier(city, reach, clock, leftovers=leftovers)
         if os.environ.get("IOC_DEMO_QUIET"):
             await carrier.run()
             return
         with city_progress.shown(Console(stderr=True), clock.now, speed=speed) as show:
             await carrier.run(show)
 
-    run(play)
+    run(play, is_service=True)
 
 
 @contextmanager
@@ -151,14 +154,9 @@ async def _demo(settings: Settings, city: list[str], *, cluster: bool) -> None:
     }
     keys_file = settings.data_dir / "demo.json"
     arguments = ["simulate", *city, "--keys", str(keys_file), "--mqtt-port", str(mqtt_port)]
-    arguments += [
-        "--nmea-port",
-        str(nmea_port),
-        "--transit-port",
-        str(transit_port),
-        "--url",
-        f"http://127.0.0.1:{ingest_port}",
-    ]
+    arguments += ["--nmea-port", str(nmea_port), "--transit-port", str(transit_port)]
+    arguments += ["--url", f"http://127.0.0.1:{ingest_port}"]
+    arguments += ["--leftovers", str(settings.data_dir / "demo-leftovers.json")]
     ports = {"ingest": str(ingest_port)}
     roles = [
         Child(

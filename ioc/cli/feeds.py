@@ -26,6 +26,7 @@ from connectors.registry import configure, find, open_feed
 from connectors.trial import Trial, try_feed
 from ioc import settings
 from ioc.bootstrap.knowledge import find_feed_faults, load_definitions, load_feed_configs
+from ioc.cli.instants import WRITTEN, to_instant
 from ioc.clocks import SystemClock
 from ioc.domain.events import Event
 from ioc.domain.quantities import Quality
@@ -101,7 +102,10 @@ def try_file(
     mapping: Annotated[Path | None, typer.Option(help="Mapping file to try.")] = None,
     feed: Annotated[str | None, typer.Option(help="Feed to try, see: ioc feeds list.")] = None,
     form: Annotated[Form | None, typer.Option(help="Form of the file; without: by what it begins with.")] = None,
-    at: Annotated[datetime | None, typer.Option(help="Instant of arrival (UTC); without: now.")] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(parser=to_instant, metavar="INSTANT", help=f"When it arrived; without: now. {WRITTEN}."),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most records to show; all are counted.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line for each record.")] = False,
 ) -> None:
@@ -114,7 +118,7 @@ def try_file(
       ioc feeds try gauges.csv --mapping gauges.mapping.yaml --json
       ioc feeds try message.xml --feed weather --form cap
     """
-    arrived_at = SystemClock().now() if at is None else at.replace(tzinfo=UTC)
+    arrived_at = SystemClock().now() if at is None else at.astimezone(UTC)
     trials = _try(file, *_choose(mapping, feed), form=form, received_at=arrived_at)
     if as_json:
         for trial in trials:

@@ -19,6 +19,7 @@ from ioc.api.inquiry_texts import say, say_source
 from ioc.api.inquiry_views import to_answer
 from ioc.bootstrap.rule_health import open_inquirer
 from ioc.cli.course_plot import draw_course
+from ioc.cli.instants import WRITTEN, to_instant
 from ioc.cli.rulebooks import rules_app
 from ioc.cli.running import run
 from ioc.clocks import SystemClock
@@ -32,9 +33,14 @@ def register(app: typer.Typer) -> None:
 @rules_app.command("why-not")
 def why_not(
     rule: Annotated[str, typer.Argument(help="Id of the rule, such as crowd.density.")],
-    start: Annotated[str, typer.Option("--from", help="ISO instant; without an offset in the province's time.")],
+    start: Annotated[
+        datetime, typer.Option("--from", parser=to_instant, metavar="INSTANT", help=f"Since when. {WRITTEN}.")
+    ],
     end: Annotated[
-        str | None, typer.Option("--to", help="ISO instant, at most 31 days later.", show_default="now")
+        datetime | None,
+        typer.Option(
+            "--to", parser=to_instant, metavar="INSTANT", help="Until when, at most 31 days later.", show_default="now"
+        ),
     ] = None,
     asset: Annotated[
         str | None, typer.Option(help="The asset; unset only for rules over a unit, a zone or the province.")
@@ -51,8 +57,8 @@ def why_not(
       ioc rules why-not crowd.density --asset site.bai-chay-beach --from 2026-11-23T08:00 --to 2026-11-23T11:00
       ioc rules why-not rain.sums --asset rain.ba-che --from 2026-11-23 --to 2026-11-24 --plot rain.svg
     """
-    until = SystemClock().now() if end is None else _to_instant(end)
-    question = Question(rule_id=rule, asset_id=asset, start=_to_instant(start), end=until)
+    until = SystemClock().now() if end is None else end
+    question = Question(rule_id=rule, asset_id=asset, start=start, end=until)
     answer = run(lambda settings: _ask(settings, question))
     if plot is not None:
         title = f"{rule} · {asset or ''} · {_show(answer.question.start)} – {_show(answer.question.end)}"
@@ -105,14 +111,6 @@ def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
     for found in findings:
         mark = "[bold green]●[/]" if found.is_decisive else "[dim]○[/]"
         console.print(f"{mark} [bold]{found.reason.value}[/]  {escape(say(found)[1])}", highlight=False)
-
-
-def _to_instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r}: write an instant such as 2026-11-23T08:00 or 2026-11-23T01:00Z") from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=PROVINCE_TIME)
 
 
 def _show(at: datetime) -> str:

@@ -13,6 +13,7 @@ from connectors.registry import DEFINITIONS
 from connectors.transports.lines import LineTimes
 from ioc import settings
 from ioc.bootstrap.knowledge import load_definitions
+from ioc.cli.instants import to_instant
 from ioc.errors import ConfigurationError
 from ioc.replaying import Recording, find_recordings, recognise
 from ioc.replaying.sources import Source, is_recording
@@ -35,7 +36,7 @@ def to_sources(path: Path, feed: str | None, form: Form | None, start: datetime 
     if is_recording(path):
         return list(find_recordings(path))
     feed_id, known_form = recognise(path, feed_id=feed, form=form)
-    times = None if start is None else LineTimes(start_at=start.replace(tzinfo=UTC), interval=timedelta(seconds=1))
+    times = None if start is None else LineTimes(start_at=start.astimezone(UTC), interval=timedelta(seconds=1))
     return [
         Recording(
             path=path,
@@ -66,13 +67,4 @@ def to_seek(text: str | None) -> timedelta | datetime | None:
         return None
     if (span := _SPAN.match(text)) is not None:
         return timedelta(seconds=float(span[1]) * _UNITS_S[span[2]])
-    return to_instant(text, "--seek")
-
-
-def to_instant(text: str, option: str) -> datetime:
-    """Read an instant; without an offset it is UTC."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("an instant such as 2026-11-23T06:00+07:00", param_hint=option) from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return to_instant(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ioc.bootstrap.foundations import open_log
-from ioc.cli.play_options import to_instant
+from ioc.cli.instants import WRITTEN, to_instant
 from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
 from ioc.clocks import SystemClock
@@ -34,8 +34,13 @@ def register(app: typer.Typer) -> None:
 def record(
     folder: Annotated[Path, typer.Argument(help="New folder for the files and their manifest.")],
     live: Annotated[bool, typer.Option("--live", help="What comes from now on, until Ctrl-C or --to.")] = False,
-    since: Annotated[str | None, typer.Option("--from", help="Arrival not before this instant (ISO 8601).")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Arrival before this instant (ISO 8601).")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--from", parser=to_instant, metavar="INSTANT", help=f"Arrival not before then. {WRITTEN}."),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", parser=to_instant, metavar="INSTANT", help="Arrival before then.")
+    ] = None,
     filters: Annotated[
         list[str] | None,
         typer.Option("--filter", help="feed=air, kind=env.*, asset=vessel.*, bbox=west,south,east,north; repeatable."),
@@ -52,11 +57,9 @@ def record(
       ioc record recordings/today --from 2026-11-23T00:00+07:00
       ioc record recordings/boats --live --filter kind=vessel.* --form ndjson --form parquet
     """
-    start_at = None if since is None else to_instant(since, "--from")
-    end_at = None if until is None else to_instant(until, "--to")
-    if live and start_at is not None:
+    if live and since is not None:
         raise ConfigurationError(["--live begins now; leave --from out"])
-    selection = read_selection(filters or (), start_at=start_at, end_at=end_at)
+    selection = read_selection(filters or (), start_at=since, end_at=until)
     rotation = Rotation(most_bytes=rotate_mb * 1_000_000, most_age=timedelta(minutes=rotate_minutes))
     head = Manifest(source="live" if live else "log", selection=selection.describe(), scenario=scenario, seed=seed)
 

@@ -15,6 +15,7 @@ import typer
 from connectors.feed import Form
 from connectors.registry import DEFINITIONS
 from ioc.bootstrap import open_foundations, scratch
+from ioc.cli.instants import WRITTEN, to_instant
 from ioc.cli.play_options import to_seek, to_sources, to_speed
 from ioc.cli.playing import Bars, print_summary, to_json
 from ioc.cli.running import run
@@ -46,10 +47,13 @@ def replay(
         typer.Option(help="Event time to real time, for example 1 or 3600; max (default): as fast as it goes."),
     ] = None,
     start: Annotated[
-        datetime | None, typer.Option(help="Time (UTC) of the first line of NMEA files that carry no times.")
+        datetime | None,
+        typer.Option(
+            parser=to_instant, metavar="INSTANT", help="When the first line of NMEA files came that carry no times."
+        ),
     ] = None,
     seek: Annotated[
-        str | None, typer.Option(help="Where to begin: 90m or 2h into the recording, or an instant (ISO 8601).")
+        str | None, typer.Option(help=f"Where to begin: 90m or 2h into the recording, or an instant. {WRITTEN}.")
     ] = None,
     loop: Annotated[int, typer.Option(min=0, help="How often to play it; 0: until Ctrl-C.")] = 1,
     filters: Annotated[
@@ -76,7 +80,7 @@ def replay(
 
     Examples:
       ioc replay PRSA_Data_*.csv.gz
-      ioc replay sample.ais --start 2008-05-09 --speed 60
+      ioc replay sample.ais --start 2008-05-09T00:00Z --speed 60
       ioc replay recordings/today --seek 2h --filter kind=vessel.* --speed 10
       ioc replay recordings/squall --into live --times now --speed 2
       IOC_LOG__BACKEND=kafka IOC_STORE__URL=postgresql://… ioc replay PRSA_Data_*.csv.gz --alerts changes.jsonl

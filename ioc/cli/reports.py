@@ -11,13 +11,14 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from alerts.language.rule import PROVINCE_TIME
 from alerts.shift import ShiftName, find_shift
-from ioc import bootstrap
+from ioc import bootstrap, settings
 from ioc.api.performance_page import write_performance_page
 from ioc.api.report_page import Language, unit_names
 from ioc.api.report_views import to_performance, to_shift
 from ioc.api.shift_page import write_shift_page
+from ioc.bootstrap.knowledge import load_world
+from ioc.cli.instants import WRITTEN, to_instant
 from ioc.cli.report_tables import print_performance, print_shift
 from ioc.cli.running import run
 from ioc.clocks import SystemClock
@@ -28,9 +29,12 @@ Result = TypeVar("Result")
 _DAY = timedelta(days=1)
 
 From = Annotated[
-    str | None, typer.Option("--from", help="Beginning (ISO 8601); province time (UTC+7) where no offset is given.")
+    datetime | None, typer.Option("--from", parser=to_instant, metavar="INSTANT", help=f"Beginning. {WRITTEN}.")
 ]
-To = Annotated[str | None, typer.Option("--to", help="End, exclusive; now where it is not given.")]
+To = Annotated[
+    datetime | None,
+    typer.Option("--to", parser=to_instant, metavar="INSTANT", help="End, exclusive; now where it is not given."),
+]
 Lang = Annotated[Language, typer.Option("--lang", help="Language of the report.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Write a page to print here instead.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, as the API gives it.")]
@@ -46,7 +50,10 @@ def shift(
     start: From = None,
     end: To = None,
     name: Annotated[
-        ShiftName, typer.Option("--shift", help="day (6–18), night (18–6), or the last one that is over.")
+        ShiftName,
+        typer.Option(
+            "--shift", help="day (6–18), night (18–6), now: the one that runs, last: the last one that is over."
+        ),
     ] = ShiftName.LAST,
     lang: Lang = "vi",
     html: Html = None,
@@ -62,11 +69,11 @@ def shift(
     now = SystemClock().now()
     begins_at, ends_at = find_shift(name, now)
     if start is not None or end is not None:
-        ends_at = _read_instant("--to", end, now)
-        begins_at = _read_instant("--from", start, ends_at - timedelta(hours=8))
+        ends_at = end or now
+        begins_at = start or ends_at - timedelta(hours=8)
     made = _read(lambda settings: bootstrap.report_shift(settings, begins_at, min(ends_at, now)))
     if html is not None:
-        _write(html, write_shift_page(made, lang, standalone=True))
+        _write(html, write_shift_page(made, lang, _names(), standalone=True))
     elif as_json:
         _print_json(to_shift(made))
     else:
@@ -92,8 +99,8 @@ def alarms(
     if unit is not None and unit not in unit_names():
         raise typer.BadParameter(f"no unit has the code {unit!r}", param_hint="--unit")
     now = SystemClock().now()
-    ends_at = min(now, _read_instant("--to", end, now))
-    begins_at = _read_instant("--from", start, ends_at - _DAY)
+    ends_at = min(now, end or now)
+    begins_at = start or ends_at - _DAY
     made = _read(lambda settings: bootstrap.report_performance(settings, begins_at, ends_at, unit_code=unit))
     if html is not None:
         _write(html, write_performance_page(made, lang, standalone=True))
@@ -103,6 +110,10 @@ def alarms(
         print_performance(Console(), made, lang)
 
 
+def _names() -> Callable[[str], tuple[str, str]]:
+    return load_world(settings.load().data_dir / "geo").name_of
+
+
 def _read(report: Callable[[Settings], Awaitable[Result]]) -> Result:
     async def read(settings: Settings) -> Result:
         # A month of a busy province takes a minute: say that something happens, where it disturbs no output.
@@ -110,16 +121,6 @@ def _read(report: Callable[[Settings], Awaitable[Result]]) -> Result:
             return await report(settings)
 
     return run(read)
-
-
-def _read_instant(option: str, text: str | None, otherwise: datetime) -> datetime:
-    if text is None:
-        return otherwise
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no instant such as 2026-11-27T06:00", param_hint=option) from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=PROVINCE_TIME)
 
 
 def _write(path: Path, page: str) -> None:

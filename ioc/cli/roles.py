@@ -32,4 +32,4 @@ def run_roles(
     async def serve_roles(settings: Settings) -> None:
         await serve(settings, chosen, told_to_stop())
 
-    run(serve_roles)
+    run(serve_roles, is_service=True)

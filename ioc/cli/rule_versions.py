@@ -16,6 +16,7 @@ from rich.table import Column, Table
 
 from alerts.backtest.trial import Occurrence
 from ioc.bootstrap.rulebooks import open_desk
+from ioc.cli.instants import WRITTEN, to_instant
 from ioc.cli.running import run
 from ioc.errors import ConfigurationError
 from ioc.rules.desk import Caller, RuleDesk, ShadowReport
@@ -30,6 +31,13 @@ RuleName = Annotated[str, typer.Argument(help="The rule's name, such as crowd.de
 Reason = Annotated[str, typer.Option(help="Why; it stands in the history and in the audit log.")]
 Author = Annotated[str, typer.Option("--as", help="Who; without: the user of this machine.")]
 Shadow = Annotated[bool, typer.Option("--shadow", help="Of the candidate that runs beside, not of the rule in force.")]
+Expected = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="The rule's newest activation as you saw it (ioc rules versions), 0 for none; refuses if it moved on.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
 _FIRST = 10
 
@@ -113,7 +121,7 @@ def save(
         source = file.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise ConfigurationError([f"{file}: {error}"]) from error
-    made = _at_desk(lambda desk: desk.save(source, by=_caller(author), reason=reason))
+    made = _at_desk(lambda desk: desk.save(source, by=_caller(author), reason=reason, name=str(file)))
     typer.echo(f"{made.rule_id} version {made.number} ({made.version}), {made.tests_count} tests passed")
     if not made.tests_count:
         typer.echo("It has no test, so it can run with --shadow but not come into force.", err=True)
@@ -125,6 +133,7 @@ def activate(
     reason: Reason,
     shadow: Annotated[bool, typer.Option("--shadow", help="Run it beside the rule in force; nobody is told.")] = False,
     author: Author = "",
+    expected: Expected = None,
 ) -> None:
     """Put a version in force, in every process within two seconds and without a restart.
 
@@ -137,41 +146,56 @@ def activate(
         raise ConfigurationError([f"{number!r} is no number of a version, and not `file`"])
     wanted = None if number == "file" else int(number)
     lane = Lane.SHADOW if shadow else Lane.LIVE
-    made = _at_desk(lambda desk: desk.activate(rule_id, wanted, lane, by=_caller(author), reason=reason))
+    made = _at_desk(
+        lambda desk: desk.activate(rule_id, wanted, lane, by=_caller(author), reason=reason, expected=expected)
+    )
     typer.echo(f"activation {made.activation_id}: {rule_id}: {_describe(made)}")
 
 
-def roll_back(rule_id: RuleName, reason: Reason, author: Author = "") -> None:
+def roll_back(rule_id: RuleName, reason: Reason, author: Author = "", expected: Expected = None) -> None:
     """Put in force what was before; once more, and it goes one further back.
 
-    Example:  ioc rules roll-back crowd.density --reason "quá nhiều báo động"
+    Example:  ioc rules roll-back crowd.density --reason "quá nhiều báo động" --expected 12
     """
-    made = _at_desk(lambda desk: desk.roll_back(rule_id, by=_caller(author), reason=reason))
-    typer.echo(f"activation {made.activation_id}: {rule_id}: {_describe(made)}")
+
+    async def put(desk: RuleDesk) -> tuple[Activation, bool]:
+        made = await desk.roll_back(rule_id, by=_caller(author), reason=reason, expected=expected)
+        return made, rule_id in desk.rules.files
+
+    made, has_file = _at_desk(put)
+    typer.echo(f"activation {made.activation_id}: {rule_id}: {_describe(made, has_file=has_file)}")
 
 
-def retire(rule_id: RuleName, reason: Reason, shadow: Shadow = False, author: Author = "") -> None:
+def retire(
+    rule_id: RuleName, reason: Reason, shadow: Shadow = False, author: Author = "", expected: Expected = None
+) -> None:
     """Take a rule out of force, or end its candidate; its open alerts end with the reason rule_deleted.
 
     Example:  ioc rules retire crowd.density --shadow --reason "xong thử nghiệm"
     """
     lane = Lane.SHADOW if shadow else Lane.LIVE
-    made = _at_desk(lambda desk: desk.retire(rule_id, lane, by=_caller(author), reason=reason))
+    made = _at_desk(lambda desk: desk.retire(rule_id, lane, by=_caller(author), reason=reason, expected=expected))
     typer.echo(f"activation {made.activation_id}: {rule_id}: {_describe(made)}")
 
 
 def report(
     rule_id: RuleName,
     number: Annotated[int | None, typer.Option(min=1, help="Version; without: the candidate of last time.")] = None,
-    start: Annotated[datetime | None, typer.Option("--from", help="UTC; without: since it ran.")] = None,
-    end: Annotated[datetime | None, typer.Option("--to", help="UTC; without: until it ended, or now.")] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--from", parser=to_instant, metavar="INSTANT", help=f"Without: since it ran. {WRITTEN}."),
+    ] = None,
+    end: Annotated[
+        datetime | None,
+        typer.Option("--to", parser=to_instant, metavar="INSTANT", help="Without: until it ended, or now."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a candidate would have told, beside what the rule in force did.
 
     Example:  ioc rules report crowd.density
     """
-    made = _at_desk(lambda desk: desk.report(rule_id, number=number, start=_utc(start), end=_utc(end)))
+    made = _at_desk(lambda desk: desk.report(rule_id, number=number, start=start, end=end))
     if as_json:
         _print_json(to_report(made))
     else:
@@ -204,8 +228,9 @@ def _print_first(console: Console, title: str, items: Sequence[Occurrence]) -> N
         console.print(table)
 
 
-def _describe(item: Activation) -> str:
-    what = {"version": f"version {item.number}", "file": "as in the files", "off": "nothing"}[item.state.value]
+def _describe(item: Activation, *, has_file: bool = True) -> str:
+    of_files = "as in the files" if has_file else "nothing (no file has this rule)"
+    what = {"version": f"version {item.number}", "file": of_files, "off": "nothing"}[item.state.value]
     place = "in force" if item.lane is Lane.LIVE else "beside it, in shadow"
     return f"{what} {place}" + (" (rolled back)" if item.is_roll_back else "")
 
@@ -224,10 +249,6 @@ def _at_desk(work: Callable[[RuleDesk], Awaitable[Result]]) -> Result:
 
 def _caller(author: str) -> Caller:
     return Caller(actor=author or getpass.getuser(), address="cli")
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -34,7 +34,7 @@ def up() -> None:
 
     Example:  IOC_HTTP__PORT=9000 ioc up
     """
-    run(_up)
+    run(_up, is_service=True)
 
 
 @db_app.command("migrate")

@@ -55,7 +55,12 @@ class OperatorState(enum.StrEnum):
 
 
 class ResolveReason(enum.StrEnum):
-    """Why a condition ended. Silence is never a reason by itself."""
+    """Why a condition ended. Silence is never a reason by itself.
+
+    Where a rule lets what is not evaluated any more end (`no_data: {policy: resolve}`, `clear_if_quiet_for`), the
+    reason says why it was not: ``error``, the rule failed on what came; ``missing_series``, its thing told other things
+    but nothing that it could be judged by; ``no_data``, its thing told nothing.
+    """
 
     CONDITION = "condition"
     MISSING_SERIES = "missing_series"

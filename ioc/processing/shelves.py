@@ -8,6 +8,7 @@ from ioc.errors import StoreUnavailableError
 from ioc.logs import logger
 from ioc.ports import Clock
 from ioc.storage.alert_actions import AlertActions
+from ioc.storage.kept_answers import KeptAnswers
 from ioc.storage.suppressions import SuppressionStore
 
 _log = logger("shelves")
@@ -16,19 +17,26 @@ TIDY = timedelta(hours=1)
 
 
 class ShelfKeeper:
-    """Gives alerts back whose shelf or suppression is over, and forgets old Idempotency-Keys; replicas may share it.
+    """Gives alerts back whose shelf or suppression is over, and forgets old answers; replicas may share it.
 
     Args:
         actions: what time does to alerts.
         suppressions: the register of what is off the list.
+        answers: what requests with an ``Idempotency-Key`` were answered.
         clock: the time.
         returned_after: minor and info alerts that ended this long ago are acknowledged by themselves.
     """
 
     def __init__(
-        self, actions: AlertActions, suppressions: SuppressionStore, clock: Clock, *, returned_after: timedelta
+        self,
+        actions: AlertActions,
+        suppressions: SuppressionStore,
+        answers: KeptAnswers,
+        clock: Clock,
+        *,
+        returned_after: timedelta,
     ) -> None:
-        self._actions, self._suppressions = actions, suppressions
+        self._actions, self._suppressions, self._answers = actions, suppressions, answers
         self._clock, self._returned_after = clock, returned_after
 
     async def run(self) -> None:
@@ -37,7 +45,7 @@ class ShelfKeeper:
         while True:
             try:
                 if self._clock.now() >= tidy_at:
-                    await self._actions.forget_actions(now=self._clock.now())
+                    await self._answers.forget()
                     tidy_at = self._clock.now() + TIDY
                 ended = await self._actions.end_shelves(now=self._clock.now())
                 over = await self._suppressions.end_due(now=self._clock.now())

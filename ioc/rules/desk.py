@@ -17,6 +17,7 @@ from ioc.errors import ConfigurationError, InvalidRequestError, NotFoundError, R
 from ioc.ports import Clock
 from ioc.rules.in_force import RulesInForce
 from ioc.storage.audit import AuditLog
+from ioc.storage.pool import when_committed
 from ioc.storage.rule_activations import Activation, Lane, State, Wish
 from ioc.storage.rule_versions import RuleVersion
 from ioc.storage.rules import RuleStore
@@ -72,14 +73,16 @@ class RuleDesk:
         self.store, self.rules = store, rules
         self._world, self._audit, self._clock = world, audit, clock
 
-    async def save(self, source: str, *, by: Caller, reason: str, rule_id: str | None = None) -> RuleVersion:
-        """Check a rule, run its tests, and keep it; nothing comes into force.
+    async def save(
+        self, source: str, *, by: Caller, reason: str, rule_id: str | None = None, name: str = "rule"
+    ) -> RuleVersion:
+        """Check a rule, run its tests, and keep it; nothing comes into force. ``name`` stands for the file in faults.
 
         Raises:
             ConfigurationError: with every fault and its line.
             FailedTestsError: a test beside it fails.
         """
-        draft = await self._check(source, "rule")
+        draft = await self._check(source, name)
         if rule_id not in (None, draft.rule.rule_id):
             raise InvalidRequestError("other_rule", f"this is a version of {draft.rule.rule_id!r}, not of {rule_id!r}")
         made = await self.store.versions.save(
@@ -228,7 +231,7 @@ class RuleDesk:
             "activation": made.activation_id, "reason": made.reason,
         }  # fmt: skip
         await self._note(by, action, made.rule_id, detail)
-        await self.rules.refresh()
+        await when_committed(self.rules.refresh)
 
     async def _note(self, by: Caller, action: str, rule_id: str, detail: Mapping[str, object]) -> None:
         await self._audit.note(actor=by.actor, address=by.address, action=f"rule.{action}", on=rule_id, detail=detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,13 +12,11 @@ from psycopg import AsyncConnection
 from alerts.notification.register import RegisterEntry, place
 from ioc.domain import alert_machines
 from ioc.domain.alerts import Alert, ChangeType, Severity
-from ioc.errors import InvalidRequestError, NotFoundError, RevisionConflictError
-from ioc.storage.alert_rows import Enqueue, JournalEntry, fetch_alerts, fetch_events, write_entries
+from ioc.errors import IocError, NotFoundError, RefusedActionError, RevisionConflictError
+from ioc.storage.alert_rows import Enqueue, JournalEntry, fetch_alerts, write_entries
 from ioc.storage.pool import Database
 from ioc.storage.register import read_register
-from ioc.storage.statements import load_statements
 
-_SQL = load_statements("alerts")
 _MOVE_UNDER_REGISTER = frozenset({ChangeType.UNSHELVED, ChangeType.SEVERITY_SET})
 _MOST_AT_ONCE = 1_000
 
@@ -38,7 +36,6 @@ class Action:
     until: datetime | None = None
     to: str | None = None
     severity: Severity | None = None
-    idempotency_key: str | None = None
     check: Callable[[Alert], None] | None = None
 
 
@@ -57,21 +54,18 @@ class AlertActions:
         self._database, self._enqueue, self._longest_shelf = database, enqueue, longest_shelf
 
     async def act(self, alert_id: UUID, action: Action) -> Alert:
-        """Do what an operator asks, once per ``idempotency_key``, against the revision that they saw.
+        """Do what an operator asks, against the revision that they saw.
 
         Raises:
             NotFoundError: there is no such alert.
             RevisionConflictError: somebody was first; the error carries the alert as it is now.
             RefusedActionError: the action does not fit the alert's state, or lacks what it needs.
-            InvalidRequestError: the key was used for something else.
         """
         async with self._database.transaction() as connection:
             register: list[RegisterEntry] = []
             if action.type in _MOVE_UNDER_REGISTER:
                 register = await read_register(connection)
-            current, done = await lock_asked(connection, alert_id, action)
-            if done is not None:
-                return done
+            current = await lock_asked(connection, alert_id, action)
             if action.check is not None:
                 action.check(current)
             alert = alert_machines.act(
@@ -85,8 +79,26 @@ class AlertActions:
             )
             events = await write_entries(connection, [entry])
             await self._enqueue(connection, [entry], events)
-            await note_done(connection, action, alert)
             return alert
+
+    async def acknowledge_several(self, asked: Mapping[UUID, Action]) -> Mapping[UUID, Alert | IocError]:
+        """Acknowledge alerts together, each for itself: give each as it is now, or what stood in its way."""
+        results: dict[UUID, Alert | IocError] = {}
+        async with self._database.transaction() as connection:
+            found = await fetch_alerts(connection, "lock_named", {"alert_ids": list(asked)})
+            known = {alert.alert_id: alert for alert in found}
+            entries = []
+            for alert_id, action in asked.items():
+                try:
+                    entry = _acknowledge(_as_seen(known.get(alert_id), alert_id, action), action)
+                except (NotFoundError, RefusedActionError, RevisionConflictError) as refusal:
+                    results[alert_id] = refusal
+                else:
+                    entries.append(entry)
+                    results[alert_id] = entry.alert
+            if entries:
+                await self._enqueue(connection, entries, await write_entries(connection, entries))
+        return results
 
     async def end_shelves(self, *, now: datetime) -> int:
         """Take alerts whose shelf is over off it; give how many."""
@@ -116,50 +128,28 @@ class AlertActions:
                 await self._enqueue(connection, entries, await write_entries(connection, entries))
         return len(entries)
 
-    async def forget_actions(self, *, now: datetime) -> None:
-        """Drop idempotency keys older than a day."""
-        async with self._database.connection() as connection:
-            await connection.execute(_SQL["forget_actions"], {"before": now - timedelta(days=1)})
 
-
-async def lock_asked(connection: AsyncConnection, alert_id: UUID, action: Action) -> tuple[Alert, Alert | None]:
-    """Lock the alert of an action; give it, and what a request with the same key answered, if there was one.
+async def lock_asked(connection: AsyncConnection, alert_id: UUID, action: Action) -> Alert:
+    """Lock the alert of an action.
 
     Raises:
         NotFoundError: there is no such alert.
         RevisionConflictError: somebody was first; the error carries the alert as it is now.
-        InvalidRequestError: the key was used for something else.
     """
-    # The lock comes first: of two equal requests at once, the second sees here what the first one did.
-    found = await fetch_alerts(connection, "lock_one", {"alert_id": alert_id})
-    if not found:
+    found = await fetch_alerts(connection, "lock_named", {"alert_ids": [alert_id]})
+    return _as_seen(found[0] if found else None, alert_id, action)
+
+
+def _as_seen(current: Alert | None, alert_id: UUID, action: Action) -> Alert:
+    if current is None:
         raise NotFoundError("alert", str(alert_id))
-    done = await _find_done(connection, alert_id, action)
-    if done is None and found[0].revision != action.expected_revision:
-        raise RevisionConflictError(expected=action.expected_revision, current=found[0])
-    return found[0], done
+    if current.revision != action.expected_revision:
+        raise RevisionConflictError(expected=action.expected_revision, current=current)
+    return current
 
 
-async def note_done(connection: AsyncConnection, action: Action, alert: Alert) -> None:
-    """Keep what a request with a key answered."""
-    if action.idempotency_key is not None:
-        await connection.execute(
-            _SQL["note_action"],
-            {
-                "actor": action.actor, "idempotency_key": action.idempotency_key, "alert_id": alert.alert_id,
-                "revision": alert.revision, "at": action.at,
-            },
-        )  # fmt: skip
-
-
-async def _find_done(connection: AsyncConnection, alert_id: UUID, action: Action) -> Alert | None:
-    """Give what a request with the same Idempotency-Key answered."""
-    if action.idempotency_key is None:
-        return None
-    wanted = {"actor": action.actor, "idempotency_key": action.idempotency_key}
-    found = await fetch_events(connection, "find_action", wanted)
-    if not found:
-        return None
-    if (found[0].alert_id, found[0].type) != (alert_id, action.type):
-        raise InvalidRequestError("idempotency_key_reused", "this Idempotency-Key was used for something else")
-    return found[0].alert
+def _acknowledge(current: Alert, action: Action) -> JournalEntry:
+    alert = alert_machines.act(current, action.type, actor=action.actor, at=action.at, reason=action.reason)
+    return JournalEntry(
+        type=action.type, at=action.at, alert=alert, previous=current, actor=action.actor, reason=action.reason
+    )

@@ -6,8 +6,10 @@ import asyncio
 import os
 import re
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import psycopg
@@ -18,6 +20,18 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 from ioc.errors import ConfigurationError, StoreUnavailableError
 
 _SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Joined:
+    """A transaction that every use of one pool joins, and what waits for its commit."""
+
+    database: Database
+    connection: AsyncConnection
+    then: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+
+_JOINED: ContextVar[_Joined | None] = ContextVar("ioc.storage.joined", default=None)
 
 
 @contextmanager
@@ -113,6 +127,11 @@ class Database:
         if self._pool is None:
             raise StoreUnavailableError("the pool is not open")
         limit_s = self._deadline_s if deadline is None else deadline.total_seconds()
+        joined = _JOINED.get()
+        if joined is not None and joined.database is self:
+            with translated_errors(), cut_after(joined.connection, limit_s):
+                yield joined.connection
+            return
         with translated_errors():
             async with self._pool.connection() as connection:
                 with cut_after(connection, limit_s):
@@ -127,6 +146,41 @@ class Database:
         """
         async with self.connection(deadline=deadline) as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def one_transaction(self, *, deadline: timedelta | None = None) -> AsyncIterator[AsyncConnection]:
+        """Have everything that this task does with the pool inside the block commit together, or not at all.
+
+        What asks for a connection or a transaction of its own inside gets this one (a transaction as a savepoint).
+        Tasks that are begun inside must end inside.
+
+        Raises:
+            StoreUnavailableError: as for ``transaction``.
+        """
+        async with self.transaction(deadline=deadline) as connection:
+            joined = _Joined(database=self, connection=connection)
+            token = _JOINED.set(joined)
+            try:
+                yield connection
+            except BaseException:
+                joined.then.clear()  # also after psycopg's Rollback, which goes no further than the transaction
+                raise
+            finally:
+                _JOINED.reset(token)
+        for then in joined.then:
+            await then()
+
+
+async def when_committed(do: Callable[[], Awaitable[None]]) -> None:
+    """Do something that must see only what is committed: now, or when the ``one_transaction`` around it has committed.
+
+    After a rollback it is not done.
+    """
+    joined = _JOINED.get()
+    if joined is None:
+        await do()
+    else:
+        joined.then.append(do)
 
 
 @contextmanager

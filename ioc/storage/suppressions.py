@@ -14,7 +14,7 @@ from alerts.notification.register import LONGEST, RegisterEntry, find_cover, nam
 from ioc.domain.alerts import Alert, ChangeType, OperatorState
 from ioc.domain.supervision import release, require, suppress
 from ioc.errors import NotFoundError, RefusedActionError
-from ioc.storage.alert_actions import Action, lock_asked, note_done
+from ioc.storage.alert_actions import Action, lock_asked
 from ioc.storage.alert_rows import Enqueue, JournalEntry, to_alert, write_entries
 from ioc.storage.pool import Database
 from ioc.storage.register import fetch_running, lock_register
@@ -96,33 +96,28 @@ class SuppressionStore:
             NotFoundError: there is no such alert.
             RevisionConflictError: somebody was first; the error carries the alert as it is now.
             RefusedActionError: it does not fit the alert's state, or the reason or the end is missing or not allowed.
-            InvalidRequestError: the key was used for something else.
         """
         async with self._database.transaction() as connection:
             await lock_register(connection)
-            current, done = await lock_asked(connection, alert_id, action)
-            if done is not None:
-                return done
+            current = await lock_asked(connection, alert_id, action)
             reason, until = _check(action)
             entry = _make_entry(
                 name_condition(current), state=OperatorState(action.type.value), ends_at=until, author=action.actor,
                 reason=reason, now=action.at,
             )  # fmt: skip
             suppress(current, entry.hold)
-            return await self._settle(connection, alert_id, action, await self._begin(connection, entry))
+            return _find_moved(await self._begin(connection, entry), alert_id)
 
     async def return_alert(self, alert_id: UUID, action: Action) -> Alert:
         """Give one alert back to the operators by ending the entries that name only its condition.
 
         Raises:
-            NotFoundError, RevisionConflictError, InvalidRequestError: as ``hold_alert``.
+            NotFoundError, RevisionConflictError: as ``hold_alert``.
             RefusedActionError: nothing holds it, the reason is missing, or an entry holds it that holds others too.
         """
         async with self._database.transaction() as connection:
             await lock_register(connection)
-            current, done = await lock_asked(connection, alert_id, action)
-            if done is not None:
-                return done
+            current = await lock_asked(connection, alert_id, action)
             release(current)
             require(action.reason, "reason_required", "giving an alert back needs a reason")
             covering = [entry for entry in await fetch_running(connection) if entry.covers(current)]
@@ -138,7 +133,7 @@ class SuppressionStore:
             moved = await self._end(
                 connection, ids, actor=action.actor, reason=str(action.reason), now=action.at
             )  # fmt: skip
-            return await self._settle(connection, alert_id, action, moved)
+            return _find_moved(moved, alert_id)
 
     async def _begin(self, connection: AsyncConnection, entry: RegisterEntry) -> list[JournalEntry]:
         if len(await fetch_running(connection)) >= MOST_RUNNING:
@@ -194,13 +189,6 @@ class SuppressionStore:
             await self._enqueue(connection, moves, await write_entries(connection, moves))
         return moves
 
-    async def _settle(
-        self, connection: AsyncConnection, alert_id: UUID, action: Action, moves: Sequence[JournalEntry]
-    ) -> Alert:
-        alert = next(move.alert for move in moves if move.alert.alert_id == alert_id)
-        await note_done(connection, action, alert)
-        return alert
-
 
 def _make_entry(
     matchers: Matchers, *, state: OperatorState, ends_at: datetime, author: str, reason: str, now: datetime
@@ -209,6 +197,10 @@ def _make_entry(
         suppression_id=uuid4(), state=state, matchers=matchers, starts_at=now, ends_at=ends_at, author=author,
         reason=reason, created_at=now,
     )  # fmt: skip
+
+
+def _find_moved(moves: Sequence[JournalEntry], alert_id: UUID) -> Alert:
+    return next(move.alert for move in moves if move.alert.alert_id == alert_id)
 
 
 def _check(action: Action) -> tuple[str, datetime]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from simulators.feeds.border_lanes import CLOSE_H, OPEN_H, GateDesk
 from simulators.message import Message
-from simulators.province import Process, World
+from simulators.province import PROVINCE_TIME, Process, World
 
 STEPS = (
     "declare", "slot", "arrive_yard", "anpr_gate", "weigh", "quarantine", "customs_lane", "scan", "handover", "cross",
@@ -67,6 +67,7 @@ class BorderGates(Process):
         self._gates = {name: Gate(name) for name, _ in TRIPS}
         self._desks = {name: GateDesk(world, name) for name in self._gates}
         self._number = 0
+        self._trips: dict[str, Truck] = {}
         before_at = world.start_at - BEFORE
         for name, direction in TRIPS:
             self.schedule(before_at + self.in_(0, 600), (self._gates[name], direction))
@@ -78,6 +79,16 @@ class BorderGates(Process):
         """Give what the gates know of the day before: trips that crossed, and how far the others have come."""
         for steps in self._before.values():
             yield from steps.values()
+
+    def under_way(self) -> list[dict[str, Any]]:
+        """Give the trips that have not left yet."""
+        return [self._describe(truck) for truck in self._trips.values()]
+
+    def finish(self, left: list[dict[str, Any]], at: datetime) -> Iterator[Message]:
+        """Have the trips of an earlier world leave."""
+        time = at.astimezone(PROVINCE_TIME).isoformat(timespec="milliseconds")
+        for trip in left:
+            yield self._to_message(self.world.start_at, {**trip, "step": "exit", "time": time})
 
     def act(self, at: datetime, item: Any) -> Iterator[Message]:
         """A truck is done with a step, a gate reports, or a truck is declared."""
@@ -156,18 +167,21 @@ class BorderGates(Process):
             gate.yard[truck.trip] = truck
         if step == "cross":
             gate.yard.pop(truck.trip, None)
-        if step != "exit":
+        if step == "exit":
+            del self._trips[truck.trip]
+        else:
+            self._trips[truck.trip] = truck
             low, high = _MINUTES[step]
             slowness = _LANE_SLOWNESS[truck.lane]
             self.schedule(at + self.in_(low * 60 * slowness, high * 60 * slowness), truck)
-        yield self._to_message(
-            at,
-            {
-                "trip": truck.trip, "plate": truck.plate, "gate": truck.gate, "direction": truck.direction,
-                "step": step, "time": self.world.write_time(at), "lane": truck.lane, "goods": truck.goods,
-                "perishable": truck.perishable, "mass_kg": truck.mass_kg,
-            },
-        )  # fmt: skip
+        yield self._to_message(at, {**self._describe(truck), "step": step, "time": self.world.write_time(at)})
+
+    @staticmethod
+    def _describe(truck: Truck) -> dict[str, Any]:
+        return {
+            "trip": truck.trip, "plate": truck.plate, "gate": truck.gate, "direction": truck.direction,
+            "lane": truck.lane, "goods": truck.goods, "perishable": truck.perishable, "mass_kg": truck.mass_kg,
+        }  # fmt: skip
 
     def _count_queue(self, at: datetime, gate: Gate) -> dict[str, Any]:
         fresh = [truck for truck in gate.yard.values() if truck.perishable]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from ioc.domain.alerts import ChangeType, OperatorState, ResolveReason, Severity
-from ioc.errors import InvalidRequestError, NotFoundError, RefusedActionError, RevisionConflictError
+from ioc.errors import NotFoundError, RefusedActionError, RevisionConflictError
 from ioc.storage.alert_actions import AlertActions
 from ioc.storage.outbox import enqueue
 from tests.support.alerts import apply, ask, at, decide, kinds
@@ -71,43 +72,26 @@ async def test_of_fifty_operators_at_once_exactly_one_acts(alerts, actions):
     assert [event.revision for event in await alerts.events(ALERT)] == [1, 2]
 
 
-async def test_a_repeated_request_gets_the_same_answer_even_after_the_alert_moved_on(store, alerts, actions):
-    asked = ask("acknowledged", idempotency_key="k1")
-    first = await actions.act(ALERT, asked)
-    await apply(store, decide(ChangeType.UPDATED, 2, value=99))
-    assert await actions.act(ALERT, asked) == first
-    assert kinds(await alerts.events(ALERT)) == ["fired", "acknowledged", "updated"]
+async def test_several_are_acknowledged_together_each_for_itself(store, alerts, actions):
+    others = [decide(asset_id=f"air.tram-{number}") for number in range(2)]
+    await apply(store, *others)
+    await actions.act(others[1].alert_id, ask("commented", reason="đã biết"))
+    wanted = [ALERT, others[0].alert_id, others[1].alert_id, uuid4()]
+    found = await actions.acknowledge_several({alert_id: ask("acknowledged") for alert_id in wanted})
+    assert list(found.values())[:2] == [await alerts.get(ALERT), await alerts.get(others[0].alert_id)]
+    assert {str(found[alert_id].operator) for alert_id in wanted[:2]} == {"acknowledged"}
+    assert [type(found[alert_id]) for alert_id in wanted[2:]] == [RevisionConflictError, NotFoundError]
+    assert kinds(await alerts.events(others[1].alert_id)) == ["fired", "commented"]
 
 
-async def test_equal_requests_at_the_same_time_act_once_and_answer_alike(alerts, actions):
-    asked = ask("acknowledged", idempotency_key="k1")
-    answers = await asyncio.gather(*(actions.act(ALERT, asked) for _ in range(8)))
-    assert answers == [answers[0]] * 8
-    assert kinds(await alerts.events(ALERT)) == ["fired", "acknowledged"]
-
-
-async def test_a_key_serves_one_request_only(store, actions):
-    await actions.act(ALERT, ask("acknowledged", idempotency_key="k1"))
-    await apply(store, decide(asset_id="air.uong-bi"))
-    other = decide(asset_id="air.uong-bi").alert_id
-    for alert_id, asked in (
-        (other, ask("acknowledged", idempotency_key="k1")),
-        (ALERT, ask("commented", 2, reason="khác", idempotency_key="k1")),
-    ):
-        with pytest.raises(InvalidRequestError) as refused:
-            await actions.act(alert_id, asked)
-        assert refused.value.code == "idempotency_key_reused"
-    # Another person's key is another key.
-    await actions.act(other, ask("acknowledged", idempotency_key="k1", actor="minh"))
-
-
-async def test_keys_are_forgotten_after_a_day(actions):
-    await actions.act(ALERT, ask("commented", reason="một", idempotency_key="k1"))
-    await actions.forget_actions(now=at(1) + timedelta(hours=24))
-    assert (await actions.act(ALERT, ask("commented", reason="một", idempotency_key="k1"))).revision == 2
-    await actions.forget_actions(now=at(1) + timedelta(hours=24, seconds=1))
-    with pytest.raises(RevisionConflictError):
-        await actions.act(ALERT, ask("commented", reason="một", idempotency_key="k1"))
+async def test_who_acknowledge_the_same_alerts_in_another_order_do_not_hold_each_other_up(store, actions):
+    others = [decide(asset_id=f"air.tram-{number}") for number in range(20)]
+    await apply(store, *others)
+    names = [alert.alert_id for alert in others]
+    asked = [{name: ask("acknowledged") for name in order} for order in (names, names[::-1]) * 3]
+    results = await asyncio.gather(*(actions.acknowledge_several(wanted) for wanted in asked))
+    acted = [result for found in results for result in found.values() if not isinstance(result, RevisionConflictError)]
+    assert len(acted) == len(names)
 
 
 async def test_a_refused_action_leaves_no_trace(alerts, actions):

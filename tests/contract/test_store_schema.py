@@ -18,6 +18,7 @@ SELECT table_name::text, column_name::text, data_type::text
 FROM information_schema.columns
 WHERE table_schema = current_schema() ORDER BY 1, 2
 """
+_DROPPED = re.compile(r"DROP TABLE (\w+)")
 _CREATED = re.compile(r"CREATE (?:TABLE|VIEW)\s+(?:IF NOT EXISTS\s+)?(\w+)")
 _PARTITION = re.compile(r"_(default|p\d{8})$")
 
@@ -38,6 +39,7 @@ async def test_the_schema_is_the_sum_of_migrations_and_registry(each_edition_url
         edition = await migrate(connection)
         columns = await _columns(connection)
     of_migrations = {name for file in list_migrations() if file.fits(edition) for name in _CREATED.findall(file.text)}
+    of_migrations -= {name for file in list_migrations() for name in _DROPPED.findall(file.text)}
     expected = of_migrations | _relations_of_registry() | {"schema_migration"}
     assert {relation for relation, *_ in columns} == expected
     for kind in KINDS.values():

@@ -71,6 +71,12 @@ CUT_NAMES = """() => [...document.querySelectorAll(".tile")].filter((tile) => {
   const [outer, name, value] = parts.map((part) => part.getBoundingClientRect());
   return name.top < outer.top || value.bottom > outer.bottom;
 }).map((tile) => tile.dataset.kpi)"""
+CUT_FEEDS = """() => {
+  const edge = document.querySelector(".strip").getBoundingClientRect().bottom;
+  return [...document.querySelectorAll(".feed-name, .feed-facts")].filter((text) =>
+    text.scrollWidth > text.clientWidth || text.getBoundingClientRect().bottom > edge + 1
+  ).map((text) => text.textContent);
+}"""
 CAPITAL_HEIGHT = """() => {
   const style = getComputedStyle(document.querySelector(".tile-value"));
   const context = document.createElement("canvas").getContext("2d");
@@ -408,12 +414,18 @@ def test_the_drawer_tells_cause_procedure_and_journal_and_takes_a_comment(
     assert "Đang giữ lại: cảnh báo khác đã giải thích." in panel.inner_text()
     panel.locator("[name=comment]").fill("đã gọi trạm")
     keep_screenshot(page, "drawer")
+    assert page.url.endswith("#alert=a1")
     panel.locator(".ack-form button").click()
     panel.locator(".journal").get_by_text("Xác nhận · operator · đã gọi trạm").wait_for()
     assert page.evaluate("document.activeElement.id") == "panel-close"
     page.keyboard.press("Escape")
     panel.wait_for(state="hidden")
     assert page.evaluate("document.activeElement.className") == "alert-title"
+    assert "#" not in page.url
+    for alert_id, text in (("a1", "Không khí rất xấu tại trạm Cẩm Phả"), ("never", "Không có cảnh báo này")):
+        page.goto(f"{server.url}/wall/?lang=vi#alert={alert_id}")
+        panel.get_by_role("heading", name=text).wait_for()
+    assert page.errors == []  # type: ignore[attr-defined]
 
 
 def test_switching_the_language_leaves_no_word_of_the_other(server: WallServer, open_wall: OpenWall) -> None:
@@ -438,6 +450,16 @@ def test_switching_the_language_leaves_no_word_of_the_other(server: WallServer, 
     assert "Very unhealthy air at Cẩm Phả station" in seen_en
     keep_screenshot(page, "english")
     assert page.evaluate("() => __wall.missingKeys()") == []
+    assert page.locator("#map canvas").get_attribute("aria-label") == "Map of Quảng Ninh"
+    assert "shift=now&lang=en" in str(page.get_by_role("link", name="Report of the shift").get_attribute("href"))
+    page.goto(f"{server.url}/wall/")
+    page.locator("[data-kpi='kpi.visitors_now'] .tile-name", has_text="Visitors on site").wait_for()
+    page.locator("#map canvas[aria-label='Map of Quảng Ninh']").wait_for()
+    until(page, "() => Boolean(__wall.map().lastFrameElapsedMs)")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Skip to the alerts"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "alerts-section"
     page.locator("#lang").click()
     page.locator("[data-kpi='kpi.visitors_now'] .tile-name", has_text="Khách tại các điểm").wait_for()
     assert "lang=vi" in page.url
@@ -500,6 +522,38 @@ def test_a_low_screen_makes_the_figures_smaller_and_cuts_no_name(server: WallSer
     page.locator(".tile-name").first.wait_for()
     page.set_viewport_size({"width": 1366, "height": 560})
     assert page.evaluate(CUT_NAMES) == []
+
+
+def test_no_feeds_name_is_cut_on_any_screen(server: WallServer, open_wall: OpenWall) -> None:
+    page = open_wall()
+    for lang in ("vi", "en"):
+        for width, height in ((1366, 768), (3840, 2160), (1920, 1080)):
+            page.set_viewport_size({"width": width, "height": height})
+            assert page.evaluate(CUT_FEEDS) == [], f"{lang} at {width} px"
+        page.locator("#lang").click()
+    assert page.locator(".feed").count() == 17
+
+
+def test_map_and_chart_follow_the_size_of_the_window(server: WallServer, open_wall: OpenWall) -> None:
+    metres_per_pixel = "() => __wall.map().metresPerPixel"
+    server.raise_alert(build_alert("a1", at_ms=now_ms()))
+    page = open_wall()
+    before = page.evaluate(metres_per_pixel)
+    page.set_viewport_size({"width": 3840, "height": 2160})
+    until(page, "(before) => Math.abs(__wall.map().metresPerPixel / before - 0.5) < 0.1", argument=before)
+    page.locator("[data-alert='a1'] .alert-title").click()
+    page.locator("#panel .uplot canvas").wait_for()
+    until(page, "(before) => __wall.map().metresPerPixel < before / 4", argument=before)
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    until(
+        page,
+        "() => document.querySelector('.uplot').offsetWidth === document.querySelector('#panel-chart').clientWidth",
+    )
+    assert page.evaluate(metres_per_pixel) < before / 4, "what an operator looks at stays"
+    page.keyboard.press("Escape")
+    page.locator("[data-view='province']").click()
+    until(page, "(before) => Math.abs(__wall.map().metresPerPixel / before - 1) < 0.2", argument=before)
+    assert page.errors == []  # type: ignore[attr-defined]
 
 
 def test_the_wall_is_readable_from_the_back_of_the_room(server: WallServer, open_wall: OpenWall) -> None:

@@ -75,6 +75,12 @@ async def test_the_page_prints_without_script_or_inline_style(viewer):
         assert re.search(r"<script|<style|style=|src=|<b>dust", page.text) is None
     shift = await viewer.get("/api/v1/reports/shift.html", params={**HOUR, "lang": "en"})
     assert "Share of time in flood" in shift.text
+    assert re.search(
+        r'<a href="/wall/\?lang=en#alert=[0-9a-f-]{36}">&lt;b&gt;dust&lt;/b&gt;</a></td><td>air\.', shift.text
+    )
+    both = {**HOUR, "shift": "now"}
+    assert (await viewer.get("/api/v1/reports/shift.html", params=both)).json()["code"] == "bad_range"
+    assert (await viewer.get("/api/v1/reports/shift.html", params={"shift": "now"})).status_code == 200
 
 
 async def test_what_cannot_be_reported_is_refused_in_words(edge, viewer):
@@ -111,7 +117,7 @@ async def test_the_command_line_tells_the_same(viewer, address, tmp_path, monkey
     monkeypatch.setenv("IOC_DATA_DIR", str(tmp_path))
 
     async def call(*arguments):
-        return await asyncio.to_thread(CliRunner().invoke, make_app("reports"), ["reports", *arguments])
+        return await asyncio.to_thread(CliRunner().invoke, make_app(), ["reports", *arguments])
 
     span = ("--from", HOUR["from"], "--to", HOUR["to"])
     told = await call("alarms", *span, "--lang", "en")

@@ -208,10 +208,10 @@ async def test_the_command_line_shows_rules_by_their_share_of_the_time(edge, add
     }.items():  # fmt: skip
         monkeypatch.setenv(f"IOC_{name}", value)
     monkeypatch.setenv("COLUMNS", "200")
-    shown = await asyncio.to_thread(CliRunner().invoke, make_app("rules"), ["rules", "health", "--faults"])
+    shown = await asyncio.to_thread(CliRunner().invoke, make_app(), ["rules", "health", "--faults"])
     assert shown.exit_code == 1, shown.output
     assert "█████████    75.0 %" in shown.output
     assert "ValueError: [x]" in shown.output
-    asked = await asyncio.to_thread(CliRunner().invoke, make_app("rules"), ["rules", "health", "--json"])
+    asked = await asyncio.to_thread(CliRunner().invoke, make_app(), ["rules", "health", "--json"])
     items = {item["rule_id"]: item for item in json.loads(asked.output)["items"]}
     assert (items["vessel.broken"]["is_failing"], items["vessel.fast"]["is_failing"]) == (True, False)

@@ -50,10 +50,11 @@ async def test_a_version_comes_into_force_with_its_author_and_goes_again_by_a_ro
     assert (now["source"], now["number"], now["author"], now["reason"]) == ("version", 1, "boss", WHY)
     assert now["version"] != now["file_version"] == before["version"]
     assert edge.api.rulebook.find("crowd.density").version == now["version"]
-    back = await boss.post(f"{PATH}/roll-back", json={"reason": "quá nhiều"})
+    back = await boss.post(f"{PATH}/roll-back", json={"reason": "quá nhiều", "expected_activation": 1})
     assert (back.json()["state"], back.json()["is_roll_back"]) == ("file", True)
     assert (await rule(boss))["version"] == before["version"]
-    assert (await boss.post(f"{PATH}/roll-back", json={"reason": "nữa"})).status_code == 409
+    again = await boss.post(f"{PATH}/roll-back", json={"reason": "nữa", "expected_activation": await newest(boss)})
+    assert (again.status_code, again.json()["code"]) == (409, "nothing_before")
     history = (await boss.get(f"{PATH}/versions")).json()["activations"]
     assert [(item["state"], item["actor"]) for item in history] == [("file", "boss"), ("version", "boss")]
     audited = [entry["action"] for entry in await edge.api.audit.newest() if entry["action"].startswith("rule.")]
@@ -86,8 +87,12 @@ async def test_who_saw_an_older_state_is_refused(boss):
     assert (await boss.post(f"{PATH}/activate", json=wanted)).status_code == 200
     again = await boss.post(f"{PATH}/activate", json={**wanted, "number": None})
     assert (again.status_code, again.json()["code"]) == (409, "stale_activation")
-    rolled = await boss.post(f"{PATH}/roll-back", json={"reason": WHY, "expected_activation": 0})
-    assert (rolled.status_code, rolled.json()["code"]) == (409, "stale_activation")
+    for verb in ("roll-back", "retire"):
+        late = await boss.post(f"{PATH}/{verb}", json={"reason": WHY, "expected_activation": 0})
+        assert (late.status_code, late.json()["code"]) == (409, "stale_activation")
+        unseen = await boss.post(f"{PATH}/{verb}", json={"reason": WHY})
+        assert (unseen.status_code, unseen.json()["faults"][0]["where"]) == (422, "body.expected_activation")
+    assert await newest(boss) == 1
 
 
 async def test_two_at_once_put_one_thing_in_force(boss):
@@ -98,12 +103,12 @@ async def test_two_at_once_put_one_thing_in_force(boss):
 
 
 async def test_a_retired_rule_is_not_in_force_and_comes_back_as_in_the_files(boss):
-    await boss.post(f"{PATH}/retire", json={"reason": "hết mùa"})
+    await boss.post(f"{PATH}/retire", json={"reason": "hết mùa", "expected_activation": 0})
     assert await rule(boss) is None
     assert (await rule(boss, retired=True))["source"] == "retired"
     assert (await activated(boss, None))["state"] == "file"
     assert (await rule(boss))["source"] == "file"
-    nothing = await boss.post("/api/v1/rules/no.rule/retire", json={"reason": "x"})
+    nothing = await boss.post("/api/v1/rules/no.rule/retire", json={"reason": "x", "expected_activation": 0})
     assert nothing.status_code == 404
 
 

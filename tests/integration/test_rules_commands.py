@@ -22,7 +22,7 @@ async def call(tmp_path, plain_postgres_url, fresh_database):
     async def run(*arguments, fails=False):
         # The command has an event loop of its own, so it gets a thread of its own.
         result = await asyncio.to_thread(
-            CliRunner().invoke, make_app("rules"), ["rules", *map(str, arguments)], env=environment
+            CliRunner().invoke, make_app(), ["rules", *map(str, arguments)], env=environment
         )
         assert (result.exception is not None) == fails, result.output
         return result.exception if fails else result.stdout
@@ -47,8 +47,17 @@ async def test_a_rule_is_saved_tried_put_in_force_and_taken_back_with_names_and_
         ("live", "version"), ("shadow", "off"), ("shadow", "version"),
     ]  # fmt: skip
     assert past["versions"][0]["source"] == crowd_rule(3.0)
-    assert "as in the files in force (rolled back)" in await call("roll-back", "crowd.density", "--reason", "nhầm")
+    seen = past["activations"][0]["activation"]
+    late = await call("roll-back", "crowd.density", "--reason", "nhầm", "--expected", seen - 1, fails=True)
+    assert isinstance(late, RefusedActionError)
+    back = await call("roll-back", "crowd.density", "--reason", "nhầm", "--expected", seen)
+    assert "as in the files in force (rolled back)" in back
     assert "nothing in force" in await call("retire", "crowd.density", "--reason", "hết mùa")
+    path.write_text(crowd_rule(3.0).replace("crowd.density", "crowd.hers", 1), encoding="utf-8")
+    await call("save", path, "--reason", "mới")
+    await call("activate", "crowd.hers", 1, "--reason", "mới")
+    back = await call("roll-back", "crowd.hers", "--reason", "nhầm")
+    assert "nothing (no file has this rule) in force (rolled back)" in back
     assert "as in the files" in await call("activate", "crowd.density", "file", "--reason", "lại")
     assert "crowd.density" in await call("list")
     assert "lễ hội" in await call("versions", "crowd.density")
@@ -59,7 +68,7 @@ async def test_what_is_wrong_is_said(call, tmp_path):
     path.write_text(crowd_rule().replace("severity: major", "severity: huge", 1), encoding="utf-8")
     refused = await call("save", path, "--reason", "thử", fails=True)
     assert isinstance(refused, ConfigurationError)
-    assert "rule:5: " in str(refused)
+    assert f"{path}:5: " in str(refused)
     path.write_text(crowd_rule(has_test=False), encoding="utf-8")
     await call("save", path, "--reason", "thử")
     assert isinstance(await call("activate", "crowd.density", 1, "--reason", "x", fails=True), RefusedActionError)

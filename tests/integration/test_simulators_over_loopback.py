@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -24,12 +25,13 @@ from connectors.transports.http_push import HttpPush
 from connectors.transports.nmea import NmeaAddress, read_udp
 from ioc.clocks import SystemClock
 from ioc.errors import MalformedPayloadError
+from ioc.indicators.present import TrucksInYard
 from ioc.retry import Backoff
 from simulators.city import PUSHED, Carrier, City, Reach
 from simulators.load import Batches, Load
 from simulators.scenario import load_scenario
 from simulators.wire.lines import DatagramSender
-from tests.support.feeds import FakeLog, SteppedClock, eventually, fresh_feed
+from tests.support.feeds import RECEIVED_AT, FakeLog, SteppedClock, eventually, fresh_feed
 
 KEYS = {feed_id: f"key-of-{feed_id}" for feed_id in (*PUSHED, "air")}
 SOON_S = 40.0
@@ -80,8 +82,10 @@ class Province:
 
 
 @asynccontextmanager
-async def province(scenario: str, speed: float = 1.0) -> AsyncIterator[Province]:
-    clock, log = SteppedClock(), FakeLog()
+async def province(
+    scenario: str, speed: float = 1.0, *, starts_at: datetime = RECEIVED_AT, leftovers: Path | None = None
+) -> AsyncIterator[Province]:
+    clock, log = SteppedClock(starts_at), FakeLog()
     feeds = {feed_id: fresh_feed(feed_id) for feed_id in (*PUSHED, "air", "vessels")}
     intake, mqtt_port, nmea_port = Intake(log), free_port(), free_port()
     around = Surroundings(
@@ -99,7 +103,8 @@ async def province(scenario: str, speed: float = 1.0) -> AsyncIterator[Province]
     push = HttpPush(feeds, intake, clock)
     city = City(load_scenario(scenario), start_at=clock.now(), speed=speed, scale=0.3)
     async with ingest(push) as url:
-        carrier = Carrier(city, Reach(url=url, keys=KEYS, mqtt_port=mqtt_port, nmea_port=nmea_port), clock)
+        reach = Reach(url=url, keys=KEYS, mqtt_port=mqtt_port, nmea_port=nmea_port)
+        carrier = Carrier(city, reach, clock, leftovers=leftovers)
         tasks = [asyncio.create_task(carrier.run()), asyncio.create_task(supervisor.run())]
         try:
             # The connectors may have come before the city listened; their next attempt is a step of the clock away.
@@ -127,6 +132,24 @@ async def test_everything_that_a_normal_city_sends_arrives_and_nothing_is_refuse
         assert not here.log.letters
         assert not here.carrier.dropped
         assert here.carrier.rates_per_s()["vessels"] > 0
+
+
+async def test_a_city_that_follows_a_stopped_one_does_not_double_the_trucks_in_the_yards(tmp_path: Path) -> None:
+    logs, starts = [], (RECEIVED_AT, RECEIVED_AT + timedelta(minutes=20))
+    for starts_at in starts:
+        async with province("normal-day", starts_at=starts_at, leftovers=tmp_path / "leftovers.json") as here:
+            await here.clock.step(timedelta(seconds=15))
+            await eventually(lambda: (tmp_path / "leftovers.json").exists())
+            await eventually(lambda: here.received()["border"] == here.carrier.sent["border"] > 0)
+            logs.append(here.log.events)
+    together, alone = TrucksInYard(), TrucksInYard()
+    for event in [*logs[0], *logs[1]]:
+        together.take(event)
+    for event in logs[1]:
+        alone.take(event)
+    now = starts[1] + timedelta(seconds=15)
+    assert together.figure(now).value == alone.figure(now).value
+    assert alone.figure(now).value > 5
 
 
 async def test_a_demonstration_brings_its_warning_and_its_squall() -> None:

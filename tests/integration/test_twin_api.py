@@ -176,7 +176,8 @@ async def test_a_collection_can_be_asked_for_an_instant_or_an_interval(client):
         ("ogc/collections/nothing/items", {}, "not_found"),
         ("ogc/collections/env.air.reading/items", {"bboxx": "1"}, "unknown_parameter"),
         ("ogc/collections/env.air.reading/items", {"datetime": "yesterday"}, "bad_datetime"),
-        ("ogc/collections/env.air.reading/items", {"datetime": "2026-02-01/2026-01-01"}, "bad_datetime"),
+        ("ogc/collections/env.air.reading/items", {"datetime": "2026-02-01T00:00Z/2026-01-01T00:00Z"}, "bad_datetime"),
+        ("ogc/collections/env.air.reading/items", {"datetime": "2026-02-01T00:00:00"}, "bad_datetime"),
         ("ogc/collections/env.air.reading/items/air.z", {}, "not_found"),
     ],
 )  # fmt: skip

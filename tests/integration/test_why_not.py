@@ -26,6 +26,7 @@ from ioc.processing.notifier import Notifier
 from ioc.rules.tenures import RuleTenures
 from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.batches import PostgresBatchStore
+from ioc.storage.known_assets import KnownAssets
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.rule_activations import Lane, State, Wish
@@ -108,6 +109,30 @@ async def test_an_alert_that_there_was_is_told_with_who_heard_of_it(edge, viewer
     assert (alert["alert_id"], alert["told"]) == (listed["id"], [])
     assert "fires_now" not in [item["reason"] for item in found["findings"]]
     assert (await ask(viewer, start=-120, end=-60)).json()["reason"] == "no_readings"
+
+
+async def test_an_asset_that_nobody_knows_is_told_from_one_that_is_silent(edge, viewer):
+    await record(edge, crowd(-600, 1.0), crowd(-600, 1.0, "site.moi-mo"))
+    found = (await ask(viewer, asset="site.bai-chay-beech")).json()
+    assert (found["reason"], found["is_explained"]) == ("asset_unknown", True)
+    assert [item["reason"] for item in found["findings"]] == ["asset_unknown", "no_readings"]
+    assert found["findings"][0]["facts"]["near"][0]["asset_id"] == SITE
+    assert f"Did you mean {SITE} (" in found["findings"][0]["text_en"]
+    assert f"Có phải là {SITE} (" in found["findings"][0]["text_vi"]
+    heard = (await ask(viewer, asset="site.moi-moo")).json()["findings"][0]
+    assert heard["facts"]["near"][0] == {"asset_id": "site.moi-mo", "name_vi": "site.moi-mo", "name_en": "site.moi-mo"}
+    far = (await ask(viewer, asset="xyz")).json()["findings"][0]
+    assert (far["reason"], far["facts"]["near"]) == ("asset_unknown", [])
+    assert far["text_en"].endswith("nothing that is stored is about it.")
+    for known in (SITE, "site.moi-mo"):
+        assert (await ask(viewer, asset=known)).json()["reason"] == "no_readings"
+
+
+async def test_an_asset_that_nobody_knows_is_named_also_where_others_are_looked_at(edge, viewer):
+    weather = WeatherObservation(wind_m_s=5.0)
+    await record(edge, *(event("weather.bai-chay", weather, minute) for minute in range(60)))
+    found = (await ask(viewer, "vessel.under_warning", asset="vessel.999")).json()
+    assert found["reason"] == "asset_unknown"
 
 
 async def fire_and_notify(edge) -> dict:
@@ -240,7 +265,7 @@ async def test_the_command_line_shows_each_stretch_with_its_version(edge, addres
         monkeypatch.setenv(f"IOC_{name}", value)
     monkeypatch.setenv("COLUMNS", "200")
     wanted = ["rules", "why-not", RULE, "--asset", SITE, "--from", "2026-11-23T09:00", "--to", "2026-11-23T03:00Z"]
-    shown = await asyncio.to_thread(CliRunner().invoke, make_app("rules"), wanted)
+    shown = await asyncio.to_thread(CliRunner().invoke, make_app(), wanted)
     assert shown.exit_code == 0, shown.output
     lines = shown.output.splitlines()
     first = next(place for place, line in enumerate(lines) if "the rule of the files, as it is now" in line)
@@ -262,6 +287,15 @@ async def test_a_question_that_makes_no_sense_is_refused(viewer, wanted, code):
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
+async def test_an_instant_without_an_offset_is_refused_and_the_offset_asked_for(viewer):
+    wanted = {"from": "2026-11-23T08:00:00", "to": "2026-11-23T09:00:00Z", "asset": SITE}
+    refused = await viewer.get(f"/api/v1/rules/{RULE}/why-not", params=wanted)
+    assert refused.status_code == 422
+    [fault] = refused.json()["faults"]
+    assert fault["where"] == "query.from"
+    assert fault["what"].startswith("write the offset of an instant: 2026-11-23T08:00:00+07:00")
+
+
 async def test_a_question_is_for_people_who_are_signed_in(edge):
     async with edge.client() as client:
         assert (await ask(client)).status_code == 401
@@ -270,7 +304,8 @@ async def test_a_question_is_for_people_who_are_signed_in(edge):
 def make_inquirer(edge, **others) -> Inquirer:
     database = edge.base.database
     return Inquirer(
-        open_events=lambda: StoredEvents(database), alerts=RuleAlerts(database), world=load_world(),
+        open_events=lambda: StoredEvents(database), alerts=RuleAlerts(database), assets=KnownAssets(database),
+        world=load_world(),
         notifications=NotificationStore(database), rules=lambda: edge.api.rulebook.rules, clock=edge.clock,
         tenures=RuleTenures(RuleStore(database), lambda: edge.api.rules.rules.files).of, **others,
     )  # fmt: skip
@@ -305,20 +340,30 @@ async def test_streams_are_merged_in_the_order_of_arrival():
     assert merged == [at(minute) for minute in (0, 1, 2, 3, 4, 5, 6, 7, 9)]
 
 
+async def test_the_command_line_asks_whether_another_name_was_meant(edge, address, tmp_path, monkeypatch):
+    for name, value in {"DATA_DIR": str(tmp_path), "STORE__URL": address, "STORE__SCHEMA_NAME": SCHEMA}.items():
+        monkeypatch.setenv(f"IOC_{name}", value)
+    monkeypatch.setenv("COLUMNS", "300")
+    wanted = ["rules", "why-not", RULE, "--asset", "site.bai-chay-beech", "--from", "2026-11-23T09:00", "--to",
+              "2026-11-23T10:00"]  # fmt: skip
+    shown = await asyncio.to_thread(CliRunner().invoke, make_app("rules"), wanted)
+    assert shown.exit_code == 0, shown.output
+    assert "asset_unknown" in shown.output
+    assert f"Did you mean {SITE}" in shown.output
+
+
 async def test_the_command_line_says_why_and_draws_it(edge, address, tmp_path, monkeypatch):
     await record(edge, *(crowd(minute, 1.0) for minute in range(60)))
     for name, value in {"DATA_DIR": str(tmp_path), "STORE__URL": address, "STORE__SCHEMA_NAME": SCHEMA}.items():
         monkeypatch.setenv(f"IOC_{name}", value)
     monkeypatch.setenv("COLUMNS", "200")
     wanted = ["rules", "why-not", RULE, "--asset", SITE, "--from", "2026-11-23T09:00", "--to", "2026-11-23T03:00Z"]
-    shown = await asyncio.to_thread(
-        CliRunner().invoke, make_app("rules"), [*wanted, "--plot", str(tmp_path / "why.svg")]
-    )
+    shown = await asyncio.to_thread(CliRunner().invoke, make_app(), [*wanted, "--plot", str(tmp_path / "why.svg")])
     assert shown.exit_code == 0, shown.output
     assert "level_not_reached" in shown.output
     assert "Nearest: density_p_m2 = 1 at" in shown.output
     drawn = (tmp_path / "why.svg").read_text("utf-8")
     assert drawn.count("<polyline") == 1
     assert "stroke-dasharray" in drawn
-    asked = await asyncio.to_thread(CliRunner().invoke, make_app("rules"), [*wanted, "--json"])
+    asked = await asyncio.to_thread(CliRunner().invoke, make_app(), [*wanted, "--json"])
     assert json.loads(asked.output)["reason"] == "level_not_reached"

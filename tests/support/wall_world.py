@@ -56,7 +56,9 @@ BAY = [
 ]
 FEEDS = [
     ("ais", 41, 10), ("air", 12, 300), ("metar", 1, 1_800), ("border", 6, 60), ("tourism", 30, 60),
-    ("unit_reports", 2, 600), ("cap", 0, 900),
+    ("unit_reports", 2, 600), ("cap", 0, 900), ("cameras", 969, 60), ("citizens", 0.4, 900), ("energy", 228, 300),
+    ("networks", 63, 60), ("passengers", 4, 300), ("ports", 3, 600), ("registers", 0.1, 36_000), ("traffic", 1_179, 60),
+    ("transit", 144, 60), ("tthc", 2, 600),
 ]  # fmt: skip
 KPIS = [
     ("kpi.alerts_open", 0.0, "cảnh báo", None),

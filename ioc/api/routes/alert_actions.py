@@ -1,6 +1,5 @@
 """What operators do to alerts: to one of them, or to several that they have selected."""
 
-import hashlib
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -8,13 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from ioc.api.alert_requests import Key
 from ioc.api.auth import OPERATORS
+from ioc.api.idempotency import IdempotentRouter
 from ioc.api.people import Person, person_with
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_alert
 from ioc.domain.alerts import Alert, ChangeType
-from ioc.errors import NotFoundError, RefusedActionError, RevisionConflictError
+from ioc.errors import IocError, RefusedActionError, RevisionConflictError
 from ioc.storage.alert_actions import Action
 
 _Text = Annotated[str | None, Field(max_length=2_000)]
@@ -62,30 +61,30 @@ class SeveralAlerts(BaseModel):
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes under ``/api/v1/alerts`` by which operators act."""
-    routes = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
+    routes = IdempotentRouter(api.answers, prefix="/api/v1/alerts", tags=["alerts"])
     Operator = Annotated[Person, Depends(person_with(api, *OPERATORS))]  # noqa: N806  it is a type
 
     @routes.post("/acknowledge")
-    async def acknowledge_several(asked: SeveralAlerts, by: Operator, idempotency_key: Key = None) -> dict[str, Any]:
+    async def acknowledge_several(asked: SeveralAlerts, by: Operator) -> dict[str, Any]:
         """Acknowledge exactly the alerts that are named. Each is done, or not, for itself; the answer says which."""
-        results = []
-        for item in asked.items:
-            action = Action(
-                type=ChangeType.ACKNOWLEDGED, actor=by.name, at=services.clock.now(),
-                expected_revision=item.expected_revision, reason=asked.comment,
-                idempotency_key=None if idempotency_key is None else _key_of(idempotency_key, item.id),
-            )  # fmt: skip
-            results.append(await _try(api, item.id, action))
+        now = services.clock.now()
+        wanted = {
+            item.id: Action(
+                type=ChangeType.ACKNOWLEDGED, actor=by.name, at=now, expected_revision=item.expected_revision,
+                reason=asked.comment,
+            )
+            for item in asked.items
+        }  # fmt: skip
+        found = await api.alert_actions.acknowledge_several(wanted)
+        results = [_to_result(item.id, found[item.id]) for item in asked.items]
         done = [result["id"] for result in results if result["done"]]
         await by.note("alert.acknowledged_several", "alerts", done=done, asked_count=len(results))
         return {"items": results, "done_count": len(done)}
 
     @routes.post("/{alert_id}/{verb}")
-    async def act(
-        alert_id: UUID, verb: Verb, asked: AlertAction, by: Operator, idempotency_key: Key = None
-    ) -> dict[str, Any]:
-        """Acknowledge, resolve, comment, shelve or unshelve. A repeated ``Idempotency-Key`` gets the same answer."""
-        action = _to_action(verb, asked, by.name, services.clock.now(), idempotency_key)
+    async def act(alert_id: UUID, verb: Verb, asked: AlertAction, by: Operator) -> dict[str, Any]:
+        """Acknowledge, resolve, comment, shelve or unshelve."""
+        action = _to_action(verb, asked, by.name, services.clock.now())
         alert: Alert = await api.alert_actions.act(alert_id, action)
         await by.note(f"alert.{action.type}", alert_id, revision=alert.revision)
         return to_alert(alert)
@@ -93,36 +92,25 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     return routes
 
 
-async def _try(api: ApiServices, alert_id: UUID, action: Action) -> dict[str, Any]:
-    """Do one of several; what stands in its way is part of the answer."""
-    try:
-        alert = await api.alert_actions.act(alert_id, action)
-    except RevisionConflictError as conflict:
-        current = to_alert(conflict.current) if isinstance(conflict.current, Alert) else None
-        return {
-            "id": str(alert_id),
-            "done": False,
-            "code": "revision_conflict",
-            "detail": str(conflict),
-            "alert": current,
-        }
-    except RefusedActionError as refusal:
-        return _to_refusal(alert_id, refusal.code, refusal)
-    except NotFoundError as missing:
-        return _to_refusal(alert_id, "not_found", missing)
-    return {"id": str(alert_id), "done": True, "code": None, "detail": None, "alert": to_alert(alert)}
+def _to_result(alert_id: UUID, found: Alert | IocError) -> dict[str, Any]:
+    """Say of one of several how it is now; what stood in its way is part of the answer."""
+    match found:
+        case Alert():
+            return {"id": str(alert_id), "done": True, "code": None, "detail": None, "alert": to_alert(found)}
+        case RevisionConflictError():
+            current = to_alert(found.current) if isinstance(found.current, Alert) else None
+            return _to_refusal(alert_id, "revision_conflict", found, current)
+        case RefusedActionError():
+            return _to_refusal(alert_id, found.code, found)
+        case _:
+            return _to_refusal(alert_id, "not_found", found)
 
 
 def _to_refusal(alert_id: UUID, code: str, error: Exception, current: dict[str, Any] | None = None) -> dict[str, Any]:
     return {"id": str(alert_id), "done": False, "code": code, "detail": str(error), "alert": current}
 
 
-def _key_of(key: str, alert_id: UUID) -> str:
-    """Give each alert of a repeated request the key that it had the first time."""
-    return hashlib.sha256(f"{key}/{alert_id}".encode()).hexdigest()
-
-
-def _to_action(verb: Verb, asked: AlertAction, actor: str, at: datetime, key: str | None) -> Action:
+def _to_action(verb: Verb, asked: AlertAction, actor: str, at: datetime) -> Action:
     return Action(
         type=_TYPES[verb],
         actor=actor,
@@ -130,5 +118,4 @@ def _to_action(verb: Verb, asked: AlertAction, actor: str, at: datetime, key: st
         expected_revision=asked.expected_revision,
         reason=asked.reason or asked.comment,
         until=asked.until,
-        idempotency_key=key,
     )

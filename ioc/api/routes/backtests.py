@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from alerts.rulebook.book import Rulebook, RulebookError
 from geo.catalogue import load_units
 from ioc.api.auth import OPERATORS, SUPERVISORS, signed_in
+from ioc.api.idempotency import IdempotentRouter
 from ioc.api.paging import check_instant, read_cursor, write_cursor
 from ioc.api.people import Person, person_with
 from ioc.api.problems import problem
@@ -39,7 +40,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     Supervisor = Annotated[Person, Depends(person_with(api, *SUPERVISORS))]  # noqa: N806  it is a type
     units = {unit.code for unit in load_units(api.geo_directory)}
     reader = Depends(signed_in(api.accounts, *OPERATORS))
-    routes = APIRouter(prefix="/api/v1/backtests", tags=["backtests"], dependencies=[reader])
+    routes = IdempotentRouter(api.answers, prefix="/api/v1/backtests", tags=["backtests"], dependencies=[reader])
 
     @routes.post("", status_code=202, response_model=None)
     async def add(response: Response, wanted: NewBacktest, by: Supervisor) -> dict[str, Any] | Response:

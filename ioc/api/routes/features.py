@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from ioc.api.auth import VIEWERS, signed_in
-from ioc.api.paging import check_instant, read_box, read_cursor, write_cursor
+from ioc.api.paging import OFFSET_NEEDED, check_instant, read_box, read_cursor, write_cursor
 from ioc.api.services import ApiServices, Services
 from ioc.domain.ids import format_event_id
 from ioc.domain.kinds import KINDS, Kind
@@ -104,7 +104,9 @@ def _read_instant(text: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidRequestError("bad_datetime", "datetime is an instant such as 2026-11-23T06:00:00Z") from error
-    return check_instant(at if at.tzinfo is not None else at.replace(tzinfo=UTC))
+    if at.tzinfo is None:
+        raise InvalidRequestError("bad_datetime", f"datetime: {OFFSET_NEEDED}")
+    return check_instant(at)
 
 
 def _refuse_unknown(request: Request) -> None:

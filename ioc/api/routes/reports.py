@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import AwareDatetime
 
 from alerts.performance.figures import Performance
+from alerts.shift import ShiftName, find_shift
 from ioc.api.auth import VIEWERS, signed_in
 from ioc.api.paging import check_instant
 from ioc.api.performance_page import write_performance_page
@@ -15,7 +16,7 @@ from ioc.api.report_page import Language, unit_names
 from ioc.api.report_views import to_performance, to_shift
 from ioc.api.services import ApiServices, Services
 from ioc.api.shift_page import write_shift_page
-from ioc.errors import NotFoundError
+from ioc.errors import InvalidRequestError, NotFoundError
 from ioc.storage.reports import Shift, read_performance, read_shift
 
 SHIFT = timedelta(hours=8)
@@ -30,8 +31,13 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         prefix="/api/v1/reports", tags=["reports"], dependencies=[Depends(signed_in(api.accounts, *VIEWERS))]
     )
 
-    async def report_shift(start: From = None, end: To = None) -> Shift:
+    async def report_shift(start: From = None, end: To = None, shift: ShiftName | None = None) -> Shift:
         now = services.clock.now()
+        if shift is not None:
+            if start is not None or end is not None:
+                raise InvalidRequestError("bad_range", "name a shift, or give `from` and `to`, not both")
+            start, end = find_shift(shift, now)
+            return await read_shift(api.alerts, start, end)
         end = now if end is None else min(now, check_instant(end))
         return await read_shift(api.alerts, end - SHIFT if start is None else check_instant(start), end)
 
@@ -47,13 +53,13 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 
     @routes.get("/shift")
     async def shift(made: Annotated[Shift, Depends(report_shift)]) -> dict[str, Any]:
-        """The last eight hours where no range is given."""
+        """A shift by its name, such as the one that runs now; the last eight hours where no range is given."""
         return to_shift(made)
 
     @routes.get("/shift.html", response_class=HTMLResponse)
     async def shift_page(made: Annotated[Shift, Depends(report_shift)], lang: Language = "vi") -> HTMLResponse:
         """The same to read and to print."""
-        return HTMLResponse(write_shift_page(made, lang))
+        return HTMLResponse(write_shift_page(made, lang, api.name_of))
 
     @routes.get("/alarm-performance")
     async def performance(made: Annotated[Performance, Depends(measure)]) -> dict[str, Any]:

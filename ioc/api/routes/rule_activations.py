@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from ioc.api.auth import SUPERVISORS
+from ioc.api.idempotency import IdempotentRouter
 from ioc.api.paging import LARGEST_ID
 from ioc.api.people import Person, person_with
 from ioc.api.rule_requests import LARGEST_NUMBER, Reason, RuleId, to_caller
@@ -13,20 +14,22 @@ from ioc.api.services import ApiServices, Services
 from ioc.rules.shown import to_activation
 from ioc.storage.rule_activations import Lane
 
-_Expected = Annotated[int | None, Field(ge=0, le=LARGEST_ID)]
+_Expected = Annotated[
+    int,
+    Field(
+        ge=0, le=LARGEST_ID, description="`newest_activation` of the rule as the caller saw it, 0 where there was none"
+    ),
+]
 
 
 class ActivationRequest(BaseModel):
-    """Which version to put in force or to run in shadow; ``number`` null: the rule as the files have it.
-
-    ``expected_activation`` is ``newest_activation`` of the rule as the caller saw it, 0 where there was none.
-    """
+    """Which version to put in force or to run in shadow; ``number`` null: the rule as the files have it."""
 
     model_config = ConfigDict(extra="forbid")
     number: int | None = Field(ge=1, le=LARGEST_NUMBER)
     mode: Lane = Lane.LIVE
     reason: Reason
-    expected_activation: int = Field(ge=0, le=LARGEST_ID)
+    expected_activation: _Expected
 
 
 class RollBackRequest(BaseModel):
@@ -34,7 +37,7 @@ class RollBackRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     reason: Reason
-    expected_activation: _Expected = None
+    expected_activation: _Expected
 
 
 class RetirementRequest(BaseModel):
@@ -43,12 +46,12 @@ class RetirementRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     reason: Reason
     mode: Lane = Lane.LIVE
-    expected_activation: _Expected = None
+    expected_activation: _Expected
 
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes under ``/api/v1/rules`` that change what is in force."""
-    routes = APIRouter(prefix="/api/v1/rules/{rule_id}", tags=["rules"])
+    routes = IdempotentRouter(api.answers, prefix="/api/v1/rules/{rule_id}", tags=["rules"])
     Supervisor = Annotated[Person, Depends(person_with(api, *SUPERVISORS))]  # noqa: N806  it is a type
     desk = api.rules
 

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alerts.lifecycle.versions import MOST_CHARACTERS
 from ioc.api.auth import SUPERVISORS, VIEWERS, signed_in
+from ioc.api.idempotency import IdempotentRouter
 from ioc.api.paging import check_instant
 from ioc.api.people import Person, person_with
 from ioc.api.rule_requests import LARGEST_NUMBER, Reason, RuleId, to_caller
@@ -25,7 +26,7 @@ class VersionRequest(BaseModel):
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes under ``/api/v1/rules`` that look at rules and save versions."""
-    routes = APIRouter(prefix="/api/v1/rules", tags=["rules"])
+    routes = IdempotentRouter(api.answers, prefix="/api/v1/rules", tags=["rules"])
     viewer = Depends(signed_in(api.accounts, *VIEWERS))
     Supervisor = Annotated[Person, Depends(person_with(api, *SUPERVISORS))]  # noqa: N806  it is a type
     desk = api.rules

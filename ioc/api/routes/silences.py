@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alerts.notification.labels import labels_of
 from ioc.api.auth import SUPERVISORS, VIEWERS, signed_in
+from ioc.api.idempotency import IdempotentRouter
 from ioc.api.matching import read_matchers
 from ioc.api.notification_views import to_silence
 from ioc.api.paging import check_instant
@@ -31,7 +32,7 @@ class SilenceRequest(BaseModel):
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes under ``/api/v1/silences``."""
-    routes = APIRouter(prefix="/api/v1/silences", tags=["notifications"])
+    routes = IdempotentRouter(api.answers, prefix="/api/v1/silences", tags=["notifications"])
     viewer = Depends(signed_in(api.accounts, *VIEWERS))
     Supervisor = Annotated[Person, Depends(person_with(api, *SUPERVISORS))]  # noqa: N806  it is a type
     store = api.notifications

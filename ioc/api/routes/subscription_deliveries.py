@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ioc.api.auth import DEPARTMENTS
+from ioc.api.idempotency import IdempotentRouter
 from ioc.api.paging import LARGEST_ID
 from ioc.api.people import Person, person_with
 from ioc.api.services import ApiServices, Services
@@ -25,7 +26,7 @@ class Redelivery(BaseModel):
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes of a subscription's deliveries."""
-    routes = APIRouter(prefix="/api/v1/subscriptions/{subscription_id}", tags=["webhooks"])
+    routes = IdempotentRouter(api.answers, prefix="/api/v1/subscriptions/{subscription_id}", tags=["webhooks"])
     person, store = person_with(api, *DEPARTMENTS), api.subscriptions
     Signed = Annotated[Person, Depends(person)]  # noqa: N806  it is a type
     Own = Annotated[Subscription, Depends(own_subscription(api, person))]  # noqa: N806  it is a type

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 
 from ioc.api.auth import DEPARTMENTS
+from ioc.api.idempotency import IdempotentRouter
 from ioc.api.people import Person, person_with
 from ioc.api.services import ApiServices, Services
 from ioc.api.subscription_access import own_subscription, to_subscription
@@ -13,7 +14,7 @@ from ioc.storage.subscriptions import Subscription
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes that change how a subscription delivers."""
-    routes = APIRouter(prefix="/api/v1/subscriptions/{subscription_id}", tags=["webhooks"])
+    routes = IdempotentRouter(api.answers, prefix="/api/v1/subscriptions/{subscription_id}", tags=["webhooks"])
     person, store = person_with(api, *DEPARTMENTS), api.subscriptions
     Signed = Annotated[Person, Depends(person)]  # noqa: N806  it is a type
     Own = Annotated[Subscription, Depends(own_subscription(api, person))]  # noqa: N806  it is a type

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ioc.api.auth import DEPARTMENTS
+from ioc.api.idempotency import IdempotentRouter
 from ioc.api.people import Person, person_with
 from ioc.api.services import ApiServices, Services
 from ioc.api.subscription_access import choose_department, own_subscription, scope_of, to_subscription
@@ -39,7 +40,7 @@ class SubscriptionRequest(BaseModel):
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes ``/api/v1/subscriptions`` and of one of them."""
-    routes = APIRouter(prefix="/api/v1/subscriptions", tags=["webhooks"])
+    routes = IdempotentRouter(api.answers, prefix="/api/v1/subscriptions", tags=["webhooks"])
     person, store = person_with(api, *DEPARTMENTS), api.subscriptions
     Signed = Annotated[Person, Depends(person)]  # noqa: N806  it is a type
     Own = Annotated[Subscription, Depends(own_subscription(api, person))]  # noqa: N806  it is a type

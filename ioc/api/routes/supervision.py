@@ -6,8 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from ioc.api.alert_requests import AlertRequest, Key, note_and_show, to_action
+from ioc.api.alert_requests import AlertRequest, note_and_show, to_action
 from ioc.api.auth import OPERATORS, SUPERVISORS, VIEWERS, signed_in
+from ioc.api.idempotency import IdempotentRouter
 from ioc.api.people import Person, person_with
 from ioc.api.services import ApiServices, Services
 from ioc.domain.alerts import Alert, ChangeType, Severity
@@ -28,7 +29,7 @@ class SeverityRequest(AlertRequest):
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes that assign alerts and overrule severities, and ``/api/v1/operators``."""
-    routes = APIRouter(prefix="/api/v1", tags=["alerts"])
+    routes = IdempotentRouter(api.answers, prefix="/api/v1", tags=["alerts"])
     Operator = Annotated[Person, Depends(person_with(api, *OPERATORS))]  # noqa: N806  it is a type
     Supervisor = Annotated[Person, Depends(person_with(api, *SUPERVISORS))]  # noqa: N806  it is a type
 
@@ -39,24 +40,20 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         return {"items": [{"name": account.name, "display_name": account.display_name} for account in found]}
 
     @routes.post("/alerts/{alert_id}/assign")
-    async def assign(alert_id: UUID, asked: AssignRequest, by: Operator, idempotency_key: Key = None) -> dict[str, Any]:
+    async def assign(alert_id: UUID, asked: AssignRequest, by: Operator) -> dict[str, Any]:
         """Say whose an alert is. Operators take one for themselves or give their own away, supervisors assign any."""
         if asked.to is not None and asked.to not in {able.name for able in await api.accounts.list_able(OPERATORS)}:
             raise InvalidRequestError("no_such_operator", "to: nobody of that name can take an alert; see /operators")
         action = to_action(
-            ChangeType.ASSIGNED, by, asked, idempotency_key, at=services.clock.now(), to=asked.to,
+            ChangeType.ASSIGNED, by, asked, at=services.clock.now(), to=asked.to,
             check=lambda alert: _check_may_assign(by, alert, asked.to),
         )  # fmt: skip
         return await note_and_show(by, action, await api.alert_actions.act(alert_id, action), to=asked.to)
 
     @routes.post("/alerts/{alert_id}/severity")
-    async def severity(
-        alert_id: UUID, asked: SeverityRequest, by: Supervisor, idempotency_key: Key = None
-    ) -> dict[str, Any]:
+    async def severity(alert_id: UUID, asked: SeverityRequest, by: Supervisor) -> dict[str, Any]:
         """Overrule the rule's severity, until the rule says more than it says now."""
-        action = to_action(
-            ChangeType.SEVERITY_SET, by, asked, idempotency_key, at=services.clock.now(), severity=asked.severity
-        )
+        action = to_action(ChangeType.SEVERITY_SET, by, asked, at=services.clock.now(), severity=asked.severity)
         alert = await api.alert_actions.act(alert_id, action)
         return await note_and_show(by, action, alert, severity=asked.severity.value)
 

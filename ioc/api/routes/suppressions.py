@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from alerts.notification.register import LONGEST
 from ioc.api.auth import SUPERVISORS, VIEWERS, signed_in
+from ioc.api.idempotency import IdempotentRouter
 from ioc.api.matching import read_matchers
 from ioc.api.paging import check_instant
 from ioc.api.people import Person, person_with
@@ -37,7 +38,7 @@ class EndRequest(BaseModel):
 
 def router(services: Services, api: ApiServices) -> APIRouter:
     """Make the routes under ``/api/v1/suppressions``."""
-    routes = APIRouter(prefix="/api/v1/suppressions", tags=["alerts"])
+    routes = IdempotentRouter(api.answers, prefix="/api/v1/suppressions", tags=["alerts"])
     Supervisor = Annotated[Person, Depends(person_with(api, *SUPERVISORS))]  # noqa: N806  it is a type
 
     @routes.get("", dependencies=[Depends(signed_in(api.accounts, *VIEWERS))])

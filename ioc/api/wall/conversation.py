@@ -13,6 +13,7 @@ from uuid import UUID
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ioc.api.auth import OPERATORS, VIEWERS
+from ioc.api.idempotency import digest_of
 from ioc.api.services import ApiServices
 from ioc.api.views import to_alert, to_ms
 from ioc.api.wall import protocol
@@ -26,6 +27,7 @@ from ioc.logs import logger
 from ioc.ports import Clock
 from ioc.storage.accounts import Account
 from ioc.storage.alert_actions import Action
+from ioc.storage.kept_answers import Answer, Asked
 
 _log = logger("wall.socket")
 
@@ -215,10 +217,10 @@ class Conversation:
         action = Action(
             type=_CHANGES[type(frame)], actor=self._account.name, at=now, expected_revision=frame.ver,
             reason=frame.reason if isinstance(frame, protocol.Shelve) else frame.note,
-            until=_aware(frame.until) if isinstance(frame, protocol.Shelve) else None, idempotency_key=frame.cid,
+            until=_aware(frame.until) if isinstance(frame, protocol.Shelve) else None,
         )  # fmt: skip
         try:
-            alert = await self._do(frame.alert, action)
+            revision = await self._do_once(frame, action)
         except RevisionConflictError as conflict:
             current = to_alert(conflict.current) if isinstance(conflict.current, Alert) else None
             self._refuse(frame, "revision_conflict", str(conflict), current=current)
@@ -229,7 +231,18 @@ class Conversation:
         except IocError as error:
             self._refuse(frame, "unavailable", str(error), retry=error.retryable)
         else:
-            self._confirm(frame.id, rev=alert.revision)
+            self._confirm(frame.id, rev=revision)
+
+    async def _do_once(self, frame: protocol.Action, action: Action) -> int:
+        """Act once per ``cid``, which is the same person's ``Idempotency-Key``; give the alert's revision after it."""
+
+        async def do() -> Answer:
+            alert = await self._do(frame.alert, action)
+            return Answer(status=200, body=str(alert.revision), media_type=None)
+
+        request_hash = digest_of("wall", str(action.type), frame.alert, str(frame.ver), action.reason, action.until)
+        asked = Asked(actor=self._account.name, key=frame.cid, request_hash=request_hash)
+        return int((await self._api.answers.once(asked, do)).body)
 
     async def _do(self, alert_id: str, action: Action) -> Alert:
         try:

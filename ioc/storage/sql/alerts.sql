@@ -6,8 +6,8 @@ WHERE alert_id = ANY(%(alert_ids)s) OR (fingerprint = ANY(%(fingerprints)s) AND 
 ORDER BY alert_id
 FOR UPDATE
 
--- name: lock_one
-SELECT * FROM alert WHERE alert_id = %(alert_id)s FOR UPDATE
+-- name: lock_named
+SELECT * FROM alert WHERE alert_id = ANY(%(alert_ids)s) ORDER BY alert_id FOR UPDATE
 
 -- name: lock_over_shelves
 SELECT * FROM alert WHERE operator = 'shelved' AND shelved_until <= %(now)s FOR UPDATE SKIP LOCKED
@@ -94,15 +94,3 @@ LIMIT %(limit)s
 
 -- name: last_event_id
 SELECT coalesce(max(event_id), 0) FROM alert_event
-
--- name: find_action
-SELECT event_id, alert_id, revision, type, alert_event.at, alert_event.actor, reason, alert
-FROM alert_action JOIN alert_event USING (alert_id, revision)
-WHERE alert_action.actor = %(actor)s AND idempotency_key = %(idempotency_key)s
-
--- name: note_action
-INSERT INTO alert_action (actor, idempotency_key, alert_id, revision, at)
-VALUES (%(actor)s, %(idempotency_key)s, %(alert_id)s, %(revision)s, %(at)s)
-
--- name: forget_actions
-DELETE FROM alert_action WHERE at < %(before)s

@@ -83,15 +83,16 @@ async function operatorsOf(session) {
   }
 }
 
-export async function describeAlert({ id }, parts, isCurrent) {
+export async function describeAlert({ id, isNamed }, parts, isCurrent) {
   const { store, language, session, geodata } = parts;
-  if (!store.alerts.has(id)) return null;
-  const [told, procedure, routing, people] = await Promise.all([
-    toldOf(id, session), procedureOf(store.alerts.get(id).rule_id, session, language), routingOf(id, session), operatorsOf(session)]);
+  if (!store.alerts.has(id) && !isNamed) return null;
+  const [told, routing, people] = await Promise.all([toldOf(id, session), routingOf(id, session), operatorsOf(session)]);
   const row = store.alerts.get(id);
-  if (!isCurrent() || !row) return null;
+  if (!isCurrent() || (!row && !isNamed)) return null;
+  if (!row && !told?.alert) return { title: language.t("alert.unknown"), nodes: [h("p", { class: "quiet" }, id)], history: null };
   // The live link has the newest row, REST the fields that no row carries.
   const alert = { ...told?.alert, ...row };
+  const procedure = await procedureOf(alert.rule_id, session, language);
   const history = historyOfAlert(alert, store);
   const detail = language.field(alert, "detail");
   return {
@@ -111,7 +112,7 @@ export async function describeAlert({ id }, parts, isCurrent) {
         ...fact(language.t("alert.observed"), when(alert.observed_at)),
         ...fact(language.t("alert.ended"), when(alert.ended_at)),
         ...fact(language.t("alert.rule"), alert.rule_id)),
-      ...alertForms(alert, parts, people),
+      ...(row ? alertForms(alert, parts, people) : []),
       h("h3", {}, language.t("alert.procedure")),
       h("p", { class: procedure ? "procedure" : "quiet" }, procedure || language.t("alert.no_procedure")),
       h("h3", {}, language.t("alert.journal")),

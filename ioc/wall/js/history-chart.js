@@ -13,6 +13,7 @@ const HEIGHT_REM = 13;
 export class HistoryChart {
   #plot = null;
   #request = 0;
+  #drawn = null;
 
   /** @param {{root, session, clock, language, theme}} parts */
   constructor(parts) {
@@ -23,6 +24,14 @@ export class HistoryChart {
     this.#request += 1;
     this.#plot?.destroy();
     this.#plot = null;
+    this.#drawn = null;
+  }
+
+  /** Draws the same readings again, as wide as the drawer and as large as its text are now. */
+  resize() {
+    if (!this.#drawn) return;
+    this.#plot.destroy();
+    this.#draw(...this.#drawn);
   }
 
   async show({ kind, assetId, quantity, limit = null }) {
@@ -44,7 +53,9 @@ export class HistoryChart {
     }
   }
 
-  #draw(answer, { from, to, limit, quantity }) {
+  #draw(answer, span) {
+    this.#drawn = [answer, span];
+    const { from, to, limit, quantity } = span;
     const { root, language, theme } = this.parts;
     const { colours } = theme;
     const scale = wallScale();

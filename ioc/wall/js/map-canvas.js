@@ -25,7 +25,7 @@ export class CanvasMap {
     this.parts = parts;
     this.container = container;
     this.bounds = viewBounds(parts.view);
-    this.canvas = h("canvas", { class: "map-canvas", role: "img" });
+    this.canvas = h("canvas", { class: "map-canvas", role: "img", "aria-label": parts.language.t("map.heading") });
     container.append(this.canvas);
     this.canvas.addEventListener("click", (event) => this.#pick(event));
     this.resize();
@@ -39,6 +39,9 @@ export class CanvasMap {
     this.#drawGround();
     this.#drawAll();
   }
+
+  /** `resize` draws everything in the wall's scale already. */
+  rescale() {}
 
   #fit() {
     const [west, south, east, north] = this.bounds;
@@ -131,6 +134,7 @@ export class CanvasMap {
   }
 
   setLanguage() {
+    this.canvas.setAttribute("aria-label", this.parts.language.t("map.heading"));
     this.setTheme();
   }
 

@@ -7,18 +7,22 @@ import { COVERED, viewBounds } from "./map-views.js";
 import { symbolImage, SYMBOLS } from "./symbols.js";
 import { wallScale } from "./theme.js";
 
-/** The legend stands at the bottom: views keep clear of it. */
-const VIEW_PADDING_PX = { top: 20, left: 10, right: 10, bottom: 130 };
+/** The legend stands at the bottom: views keep clear of it. In pixels of a 1920 px wall. */
+const VIEW_PADDING = { top: 20, left: 10, right: 10, bottom: 130 };
+const viewPadding = () => Object.fromEntries(Object.entries(VIEW_PADDING).map(([side, px]) => [side, px * wallScale()]));
 /** Letters whose font files must be here before the first glyph is drawn: the map caches glyphs for good. */
 const VIETNAMESE_SAMPLE = "Quảng Ninh ăâđêôơư ẠẤỆỐỰ ửỹ";
 
-/** Same surface as CanvasMap: `draw(channels)`, `setLanguage`, `setTheme`, `show(view)`, `lookAt`, `toggle`. */
+/** Same surface as CanvasMap: `draw(channels)`, `setLanguage`, `setTheme`, `show(view)`, `lookAt`, `toggle`, `resize`, `rescale`. */
 export class MapGl {
   lastFrameElapsedMs = null;
   isDegraded = false;
   #busy = new Set();
   #dirty = new Set(LIVE_LAYERS);
   #hidden = new Set();
+  /** The named view that is shown, or null once somebody looks elsewhere. */
+  #view;
+  #drawnScale = wallScale();
 
   static async open(container, parts) {
     await document.fonts.load(`500 24px "${MAP_FONT}"`, VIETNAMESE_SAMPLE);
@@ -30,12 +34,14 @@ export class MapGl {
 
   constructor(container, parts) {
     this.parts = parts;
+    this.#view = parts.view;
     this.gl = new GlMap({
-      container, style: this.#style(), bounds: viewBounds(parts.view), maxBounds: COVERED, fitBoundsOptions: { padding: VIEW_PADDING_PX },
+      container, style: this.#style(), bounds: viewBounds(parts.view), maxBounds: COVERED, fitBoundsOptions: { padding: viewPadding() },
       attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, renderWorldCopies: false,
-      interactive: !parts.isKiosk, fadeDuration: 0, minZoom: 6, maxZoom: 16, maxPitch: 0,
+      interactive: !parts.isKiosk, trackResize: false, fadeDuration: 0, minZoom: 6, maxZoom: 16, maxPitch: 0,
       localIdeographFontFamily: false,
     });
+    this.#nameCanvas();
     this.gl.touchZoomRotate?.disableRotation();
     this.gl.keyboard?.disableRotation?.();
     this.#addImages();
@@ -43,6 +49,9 @@ export class MapGl {
       this.lastFrameElapsedMs = performance.now();
     });
     this.gl.on("move", () => parts.onMove?.());
+    this.gl.on("movestart", ({ originalEvent }) => {
+      if (originalEvent) this.#view = null;
+    });
     for (const layer of LIVE_LAYERS) {
       this.gl.on("click", layer, (event) => parts.onPick(layer, event.features[0].properties.id));
       this.gl.on("mouseenter", layer, () => this.gl.getCanvas().classList.add("is-pointing"));
@@ -83,7 +92,12 @@ export class MapGl {
     }
   }
 
+  #nameCanvas() {
+    this.gl.getCanvas().setAttribute("aria-label", this.parts.language.t("map.heading"));
+  }
+
   setLanguage() {
+    this.#nameCanvas();
     for (const name of ["units", "zones", "places"]) {
       const singular = name.slice(0, -1);
       this.gl.getSource(`${singular}-labels`)?.setData(this.parts.geodata.labels(name, this.parts.language));
@@ -105,11 +119,13 @@ export class MapGl {
   }
 
   show(view) {
-    this.gl.fitBounds(viewBounds(view), { padding: VIEW_PADDING_PX, duration: this.#pace() });
+    this.#view = view;
+    this.gl.fitBounds(viewBounds(view), { padding: viewPadding(), duration: this.#pace() });
   }
 
   /** `coveredPx` of the map's left side lie under the drawer. */
   lookAt(lon, lat, coveredPx = 0) {
+    this.#view = null;
     this.gl.easeTo({ center: [lon, lat], zoom: Math.max(this.gl.getZoom(), 11), duration: this.#pace(), offset: [coveredPx / 2, 0] });
   }
 
@@ -128,7 +144,16 @@ export class MapGl {
     return (40_075_016.686 * Math.cos((lat * Math.PI) / 180)) / (512 * 2 ** this.gl.getZoom());
   }
 
+  /** The frame has another size: a named view fills it again, what somebody looks at stays in its middle. */
   resize() {
     this.gl.resize();
+    if (this.#view) this.gl.fitBounds(viewBounds(this.#view), { padding: viewPadding(), duration: 0 });
+  }
+
+  /** Draws names and symbols as large as the wall's text is now. */
+  rescale() {
+    if (this.#drawnScale === wallScale()) return;
+    this.#drawnScale = wallScale();
+    this.setTheme();
   }
 }

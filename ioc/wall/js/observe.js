@@ -16,7 +16,7 @@ export function exposeWall({ store, connection, language, clock, getMap }) {
       reconnectCount: connection.reconnectCount, roundTripMs: connection.roundTripMs, closeCode: connection.closeCode,
       seqs: Object.fromEntries([...connection.cursors].map(([channel, cursor]) => [channel, cursor.seq])),
     }),
-    map: () => ({ isDegraded: getMap()?.isDegraded ?? null, lastFrameElapsedMs: getMap()?.lastFrameElapsedMs ?? null }),
+    map: () => ({ isDegraded: getMap()?.isDegraded ?? null, lastFrameElapsedMs: getMap()?.lastFrameElapsedMs ?? null, metresPerPixel: getMap()?.metresPerPixel ?? null }),
     missingKeys: () => [...language.missingKeys],
     serverNowMs: () => clock.now(),
   };

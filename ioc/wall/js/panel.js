@@ -26,8 +26,9 @@ export class Panel {
     return this.#open !== null;
   }
 
-  showAlert(id) {
-    this.#show({ type: "alert", id });
+  /** `isNamed`: the address names it, so it is shown even if it has left the list. */
+  showAlert(id, { isNamed = false } = {}) {
+    this.#show({ type: "alert", id, isNamed });
   }
 
   showAsset(layer, id) {
@@ -50,6 +51,11 @@ export class Panel {
   /** Draws again, as after a change of language or theme. */
   refresh() {
     if (this.isOpen) this.#redraw({ withChart: true });
+  }
+
+  /** The window has another size. */
+  resize() {
+    this.#chart.resize();
   }
 
   async #redraw({ withChart }) {

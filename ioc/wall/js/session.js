@@ -39,6 +39,11 @@ export class Session {
     return this.roles.some((role) => ["operator", "supervisor", "admin"].includes(role));
   }
 
+  /** A screen without a person has nobody to read reports. */
+  get mayReadReports() {
+    return this.roles.some((role) => role !== "kiosk");
+  }
+
   /** Taking alerts off the list, giving them to others, changing what a rule says. */
   get maySupervise() {
     return this.roles.some((role) => ["supervisor", "admin"].includes(role));

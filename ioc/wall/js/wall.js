@@ -24,6 +24,7 @@ import { Theme } from "./theme.js";
 
 const CHANNELS = ["alerts", "kpi:province", "feeds", "map:vessels", "map:sensors", "map:crowd", "map:trucks"];
 const BEAT_MS = 1_000;
+const SETTLING_MS = 150;
 
 const $ = (id) => document.getElementById(id);
 
@@ -102,6 +103,11 @@ async function start() {
   const session = new Session(clock);
   const store = new Store();
   language.apply();
+  $("skip").addEventListener("click", (event) => {
+    // The address names the alert that is open, not a place on the page.
+    event.preventDefault();
+    $("alerts-section").focus();
+  });
   document.documentElement.classList.add("is-ready");
   await signIn(session, language);
   await document.fonts.load('700 24px "Be Vietnam Pro"', "ABCD");
@@ -114,14 +120,23 @@ async function start() {
   exposeWall({ store, connection, language, clock, getMap: () => views.map });
 
   const panel = new Panel({ ...parts, root: $("panel"), title: $("panel-title"), body: $("panel-body"), chartRoot: $("panel-chart"),
-    closeButton: $("panel-close"), onClose: () => views.map?.resize(),
+    closeButton: $("panel-close"),
+    onClose: () => {
+      preferences.alert = null;
+      views.map?.resize();
+    },
     fallbackFocus: () => $("alerts").querySelector(".alert-title") });
   const lookAt = (row) => {
     if (Number.isFinite(row?.lon) && Number.isFinite(row?.lat)) views.map?.lookAt(row.lon, row.lat, Math.max(0, $("panel").getBoundingClientRect().right - $("map").getBoundingClientRect().left));
   };
-  const openAlert = (id) => {
-    panel.showAlert(id);
+  const openAlert = (id, how) => {
+    panel.showAlert(id, how);
+    preferences.alert = id;
     lookAt(store.alerts.get(id));
+  };
+  const openAsset = (layer, id) => {
+    panel.showAsset(layer, id);
+    preferences.alert = null;
   };
   views.kpi = new KpiRail({ ...parts, root: $("kpi"), pager: $("kpi-pager") });
   views.feeds = new FeedStrip({ ...parts, root: $("feeds") });
@@ -135,6 +150,9 @@ async function start() {
     views.alerts.update();
     panel.requestChanged(detail);
   });
+  const areAlertsTold = new Promise((resolve) => {
+    store.addEventListener("change", ({ detail }) => detail === "alerts" && resolve());
+  });
   setText($("user"), session.user?.display_name ?? "");
   connection.start();
   setInterval(() => {
@@ -147,7 +165,7 @@ async function start() {
     onPick: (layer, id) => {
       if (parts.isKiosk) return;
       if (layer === "alerts") openAlert(id);
-      else panel.showAsset(layer, id);
+      else openAsset(layer, id);
     },
     onMove: () => views.map && views.legend.drawScale(views.map) });
   $("map-notice").hidden = !views.map.isDegraded;
@@ -156,6 +174,14 @@ async function start() {
   views.legend.drawScale(views.map);
   views.map.draw(new Set(CHANNELS));
   bindControls({ ...parts, views, picture, panel });
+  if (parts.isKiosk) return;
+  const openNamed = () => {
+    preferences.readAddress();
+    if (preferences.alert) openAlert(preferences.alert, { isNamed: true });
+  };
+  addEventListener("hashchange", openNamed);
+  await areAlertsTold;
+  openNamed();
 }
 
 function bindControls({ preferences, language, theme, session, views, picture, panel }) {
@@ -170,6 +196,12 @@ function bindControls({ preferences, language, theme, session, views, picture, p
       views.map.show(button.dataset.view);
     });
   }
+  const report = $("shift-report");
+  const linkReport = () => {
+    report.href = `../api/v1/reports/shift.html?${new URLSearchParams({ shift: "now", lang: language.lang })}`;
+  };
+  linkReport();
+  report.hidden = !session.mayReadReports;
   $("lang").addEventListener("click", () => language.set(language.lang === "vi" ? "en" : "vi"));
   $("theme").addEventListener("click", () => theme.toggle());
   $("sign-out").addEventListener("click", async () => {
@@ -179,6 +211,7 @@ function bindControls({ preferences, language, theme, session, views, picture, p
   language.addEventListener("change", () => {
     preferences.set("lang", language.lang);
     language.apply();
+    linkReport();
     views.legend.rebuild();
     views.map.setLanguage();
     views.legend.drawScale(views.map);
@@ -193,6 +226,16 @@ function bindControls({ preferences, language, theme, session, views, picture, p
     picture.beat();
   });
   new ResizeObserver(() => views.map.resize()).observe($("map"));
+  // What is drawn, unlike what is styled, must be told of a new size: once it has settled, not at each step of a drag.
+  let settling;
+  addEventListener("resize", () => {
+    clearTimeout(settling);
+    settling = setTimeout(() => {
+      views.map.rescale();
+      views.legend.drawScale(views.map);
+      panel.resize();
+    }, SETTLING_MS);
+  });
 }
 
 start();

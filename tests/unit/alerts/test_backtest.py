@@ -105,3 +105,9 @@ def test_faults_of_a_draft_are_named_with_file_and_line(tmp_path):
     bad.write_text("rule: x\ncondition: threshold\non: tourism.crowd\nlevels: []\n", encoding="utf-8")
     said = CliRunner().invoke(make_app(), ["backtest", "--rules", str(bad), str(bad)])
     assert "bad.yaml:" in str(said.exception)
+
+
+def test_drafts_that_are_not_there_are_named_with_what_to_do(tmp_path):
+    said = CliRunner().invoke(make_app(), ["backtest", "--rules", "nope.yaml", str(tmp_path)])
+    assert said.exit_code == 2
+    assert "there is no nope.yaml; name rule files" in " ".join(said.output.replace("│", " ").split())

@@ -23,6 +23,8 @@ def local(day, hour, minute=0):
         ("night", local(20, 3), local(19, 18), local(20, 3)),
         ("night", local(20, 14), local(19, 18), local(20, 6)),
         ("night", local(20, 19), local(20, 18), local(20, 19)),
+        ("now", local(20, 14), local(20, 6), local(20, 14)),
+        ("now", local(20, 3), local(19, 18), local(20, 3)),
         ("last", local(20, 14), local(19, 18), local(20, 6)),
         ("last", local(20, 3), local(19, 6), local(19, 18)),
         ("last", local(20, 18), local(20, 6), local(20, 18)),

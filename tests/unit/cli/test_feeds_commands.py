@@ -33,19 +33,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(*words: object) -> Result:
-    return CliRunner().invoke(make_app("feeds"), ["feeds", *map(str, words)])
+    return CliRunner().invoke(make_app(), ["feeds", *map(str, words)])
 
 
 def test_the_manuals_example_becomes_what_the_manual_says(folder: Path):
     mapping = folder / "harbour.mapping.yaml"
-    result = call("try", folder / "samples.json", "--mapping", mapping, "--at", "2026-11-23T02:02:00", "--json")
+    result = call("try", folder / "samples.json", "--mapping", mapping, "--at", "2026-11-23T09:02", "--json")
     assert result.exit_code == 1, "a record is refused"
     found = [json.loads(line) for line in result.stdout.splitlines()]
     assert found == [json.loads(line) for line in example("jsonl").splitlines()]
 
 
 def test_a_table_says_what_each_record_becomes_and_why_not(folder: Path):
-    result = call("try", folder / "samples.json", "--feed", "harbour", "--at", "2026-11-23T02:02:00")
+    result = call("try", folder / "samples.json", "--feed", "harbour", "--at", "2026-11-23T09:02")
     for part in ("air.cang-cai-lan", "pm25_ug_m3 35.2", "not a number", "type is not air"):
         assert part in result.stdout
     assert "4 records: 1 env.air.reading, 1 env.water.level; 1 refused, 1 ignored" in result.stdout
@@ -53,7 +53,7 @@ def test_a_table_says_what_each_record_becomes_and_why_not(folder: Path):
 
 def test_a_shipped_feed_can_be_tried_too(folder: Path):
     (folder / "lines.ndjson").write_bytes(NDJSON)
-    result = call("try", folder / "lines.ndjson", "--feed", "air", "--at", "2026-11-23T02:02:00")
+    result = call("try", folder / "lines.ndjson", "--feed", "air", "--at", "2026-11-23T09:02")
     assert "2 records: 1 env.air.reading; 1 refused, 0 ignored" in result.stdout
     (folder / "broken.json").write_bytes(b"[{]")
     assert "refused" in call("try", folder / "broken.json", "--feed", "air").stdout

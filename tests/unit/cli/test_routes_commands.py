@@ -10,7 +10,7 @@ from ioc.cli import make_app
 
 
 def call(*arguments):
-    return CliRunner().invoke(make_app("routes"), ["routes", *arguments])
+    return CliRunner().invoke(make_app(), ["routes", *arguments])
 
 
 def test_the_policy_in_force_is_sound_and_passes_its_tests():

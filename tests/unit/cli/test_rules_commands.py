@@ -36,7 +36,7 @@ def invoke(tmp_path):
 
     def call(command, text):
         path.write_text(text, encoding="utf-8")
-        return CliRunner().invoke(make_app("rules"), ["rules", command, str(path)])
+        return CliRunner().invoke(make_app(), ["rules", command, str(path)])
 
     return call
 
