@@ -66,11 +66,18 @@ class Announcer:
     def announce(
         self, memory: PartitionMemory, key: str, decision: Decision, subject: Subject, *, shadow: bool = False
     ) -> None:
-        """Write a decision about ``key`` into the running step, if it says something."""
+        """Write a decision about ``key`` into the running step, if it says something.
+
+        Where another open condition of the rule has the same labels, that is a fault of the rule and no alert.
+        """
         series = memory.series[self._index][key]
         if decision.type in _MERE and not self._is_news(memory, series, decision, shadow=shadow):
             return
         change = self._to_change(memory, series, decision, subject, shadow=shadow)
+        if series.last is None and not memory.identities.claim(change.fingerprint, self._index, key):
+            labels = ", ".join(f"{name}={value}" for name, value in change.labels)
+            memory.add_fault(self._rule.rule_id, key, f"two things of the rule have the same labels: {labels}")
+            return
         made = _tell_flapping(change, was_flapping=series.last is not None and series.last.flapping)
         memory.changes.extend(made)
         series.last = None if decision.type is ChangeType.RESOLVED else made[-1]

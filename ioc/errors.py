@@ -109,6 +109,15 @@ class RefusedActionError(IocError):
         super().__init__(reason)
 
 
+class DepartmentsListenError(IocError):
+    """A playback into the live log would tell departments of what does not happen, and nobody allowed that."""
+
+    def __init__(self, departments: Sequence[str]) -> None:
+        self.departments = tuple(departments)
+        named = ", ".join(departments)
+        super().__init__(f"{named} would be told of it: play into a scratch, disable their subscriptions, or allow it")
+
+
 class InvalidRequestError(IocError):
     """A question or an order that makes no sense, whatever the state of things; ``code`` is for programs."""
 

@@ -110,6 +110,10 @@ class AlertSettings(Section):
         timedelta(days=1), ge=timedelta(minutes=1),
         description="minor and info alerts that ended this long ago need no acknowledgement any more",
     )  # fmt: skip
+    longest_shelf: timedelta = Field(
+        timedelta(hours=8), ge=timedelta(minutes=15), le=timedelta(days=7),
+        description="how long an operator may take an alert off the list: one shift",
+    )  # fmt: skip
 
 
 class DeliverySettings(Section):
@@ -258,5 +262,6 @@ def _to_text(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(str(part) for part in value)
     if isinstance(value, timedelta):
-        return f"{value.days}d" if value.seconds == 0 else f"{value.total_seconds():.0f}s"
+        # In the form in which it may be given: hours and seconds are written as on a clock.
+        return f"{value.days}d" if value.seconds == 0 else str(value).rjust(8, "0")
     return str(value)

@@ -89,6 +89,11 @@ class UnitState(Series, kw_only=True, omit_defaults=True):
     quiet: dict[str, Event] = msgspec.field(default_factory=dict)
     returned: Event | None = None
 
+    @property
+    def is_shared(self) -> bool:
+        """It is what several have in common, where it is a unit's."""
+        return bool(self.speaking or self.quiet)
+
 
 class AbsenceEvaluator:
     """Notices silence per asset, judges it per unit."""

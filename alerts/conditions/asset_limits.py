@@ -13,7 +13,7 @@ from datetime import timedelta
 from alerts.announcement import asset_subject
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.language.files import Table
-from alerts.language.rule import Level, Rule
+from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Limit, Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Verdict
 from alerts.world import World
@@ -25,14 +25,29 @@ from ioc.domain.quantities import Quality
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetLimits:
-    """``quantity`` at or above an asset's limit of a severity; left when it is ``back`` below that."""
+    """``quantity`` at or above an asset's limit of a severity; left when it is ``back`` below that.
+
+    A limit is a number, or several with the days from which they are in force.
+    """
 
     kinds: tuple[type[Payload], ...]
     levels: tuple[Level, ...]
     quantity: str
-    limits: Mapping[str, Mapping[Severity, float]]
+    limits: Mapping[str, Mapping[Severity, float | Limit]]
     back: float
     facts: frozenset[str] = field(default=frozenset())
+
+    def limits_of(self, asset_id: str) -> dict[Severity, Limit]:
+        """Give an asset's own limits; none where it has no such."""
+        own = self.limits.get(asset_id, {})
+        return {name: limit if isinstance(limit, Limit) else Limit(values=(limit,)) for name, limit in own.items()}
+
+    def comparisons_of(self, asset_id: str) -> dict[Severity, tuple[Comparison, ...]]:
+        """Give an asset's own limits as the comparisons that levels have."""
+        return {
+            severity: (Comparison(quantity=self.quantity, operator=">=", limit=limit),)
+            for severity, limit in self.limits_of(asset_id).items()
+        }
 
     def bind(self, rule: Rule, index: int, world: World) -> AssetLimitsEvaluator:
         """Make the evaluator."""
@@ -45,16 +60,14 @@ def read_asset_limits(table: Table) -> AssetLimits:
     quantity = table.text("quantity")
     if quantity and quantity not in KINDS[kind.KIND].quantities:
         table.fault(f"no quantity {quantity!r}; there are {', '.join(KINDS[kind.KIND].quantities)}")
-    limits: dict[str, dict[Severity, float]] = {}
+    limits: dict[str, dict[Severity, float | Limit]] = {}
     part = table.table("limits")
     for asset_id in part.names if part is not None else ():
         if part is None or part.value(asset_id) is None:
             continue  # named, and not configured yet: not judged
         own = part.table(asset_id)
         if own is not None:
-            limits[asset_id] = {
-                severity: own.number(severity.value) for severity in Severity if own.has(severity.value)
-            }
+            limits[asset_id] = {severity: own.limit(severity.value) for severity in Severity if own.has(severity.value)}
             if not limits[asset_id]:
                 own.fault(f"{asset_id}: at least one of {', '.join(Severity)}")
             own.finish()
@@ -75,10 +88,11 @@ class AssetLimitsEvaluator(LeveledEvaluator):
     def __init__(self, rule: Rule, index: int, world: World, condition: AssetLimits) -> None:
         super().__init__(rule, index, world)
         self._condition = condition
+        self._limits = {asset_id: condition.limits_of(asset_id) for asset_id in condition.limits}
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Judge a reading by its asset's limits."""
-        limits = self._condition.limits.get(event.asset_id)
+        limits = self._limits.get(event.asset_id)
         if limits is None or event.quality == Quality.BAD:
             return
         value = getattr(event.data, self._condition.quantity)
@@ -87,7 +101,9 @@ class AssetLimitsEvaluator(LeveledEvaluator):
         if not math.isfinite(value):
             memory.add_fault(self.rule.rule_id, event.asset_id, f"a value is not a finite number: {value}")
             return
-        verdicts = [self._judge(float(value), limits.get(level.severity)) for level in self._condition.levels]
+        day = event.observed_at.astimezone(PROVINCE_TIME).date()
+        in_force = {severity: limit.on(day) for severity, limit in limits.items()}
+        verdicts = [self._judge(float(value), in_force.get(level.severity)) for level in self._condition.levels]
         if event.asset_id in memory.series[self.index] or any(verdict.holds for verdict in verdicts):
             subject = asset_subject(self.world, event, None, **{self._condition.quantity: float(value)})
             self.judge(memory, event.asset_id, subject, verdicts, event.observed_at)

@@ -70,6 +70,11 @@ class ClusterState(Series, kw_only=True, omit_defaults=True, tag_field="is", tag
     over: dict[str, Event] = msgspec.field(default_factory=dict)
     winds: dict[str, Event] = msgspec.field(default_factory=dict)
 
+    @property
+    def is_shared(self) -> bool:
+        """It is what several have in common."""
+        return True
+
 
 class ClusterEvaluator(LeveledEvaluator):
     """Sends stations that are over and calms to one place, and looks for neighbours there."""
@@ -104,7 +109,7 @@ class ClusterEvaluator(LeveledEvaluator):
 
     def _may_be_over(self, value: float) -> bool:
         """Say whether any limit that was ever in force is passed; nearly always none is."""
-        return any(self._condition.when.is_over(value, limit) for limit in self._condition.when.limit.values)
+        return any(self._condition.when.is_over(value, limit) for limit in self._condition.when.limit.numbers)
 
     def _is_over(self, event: Event) -> bool | None:
         when = self._condition.when
@@ -148,7 +153,8 @@ class ClusterEvaluator(LeveledEvaluator):
             return
         worst = max(together, key=self._value, default=event)
         wind = self._wind_at(state, worst, at)
-        verdict = Verdict(bool(together), is_over, self._value(worst), self._condition.when.limit.values[-1])
+        limit = self._condition.when.limit.on(worst.observed_at.astimezone(PROVINCE_TIME).date())
+        verdict = Verdict(bool(together), is_over, self._value(worst), limit)
         facts: dict[str, str | float] = {"count": float(len(together))}
         for number, language in enumerate(("vi", "en")):
             facts[f"stations_{language}"] = ", ".join(self.world.name_of(item.asset_id)[number] for item in together)

@@ -78,6 +78,11 @@ class Coinciding(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="
     now: dict[str, Event] = msgspec.field(default_factory=dict)
     event: Event | None = None
 
+    @property
+    def is_shared(self) -> bool:
+        """It is what several have in common."""
+        return True
+
 
 class CoincidenceEvaluator(LeveledEvaluator):
     """Measures hazards per station, and brings them together."""

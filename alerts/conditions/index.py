@@ -10,10 +10,11 @@ import msgspec
 
 from alerts.announcement import asset_subject
 from alerts.conditions.leveled import LeveledEvaluator
+from alerts.conditions.window import compare_levels
 from alerts.language.files import Table
-from alerts.language.rule import Level, Rule
+from alerts.language.rule import PROVINCE_TIME, Level, Rule
 from alerts.memory.partition import PartitionMemory
-from alerts.memory.series import Series, Verdict
+from alerts.memory.series import Series
 from alerts.vn_aqi import (
     HOURLY,
     HOURS,
@@ -56,7 +57,11 @@ class Index:
 
 def read_index(table: Table) -> Index:
     """Read the keys of an index rule."""
-    return Index(levels=table.levels("levels", AirReading, names=(QUANTITY,)))
+    levels = table.levels("levels", AirReading, names=(QUANTITY,))
+    others = {item.quantity for level in levels for item in (*level.when, *level.clear)} - {QUANTITY}
+    if others:
+        table.fault(f"levels: on {QUANTITY} alone, not {', '.join(sorted(others))}", table.node_of("levels"))
+    return Index(levels=levels)
 
 
 class IndexState(Series, kw_only=True, omit_defaults=True):
@@ -98,7 +103,8 @@ class IndexEvaluator(LeveledEvaluator):
         if found is None:
             return
         value, pollutant = found
-        verdicts = [self._judge_level(level, float(value)) for level in self.rule.condition.levels]
+        day = event.observed_at.astimezone(PROVINCE_TIME).date()
+        verdicts = compare_levels(self.rule.condition.levels, {QUANTITY: float(value)}, day) or ()
         band = band_of(value)
         subject = asset_subject(
             self.world, event, self.world.station_zones.get(event.asset_id),
@@ -125,12 +131,3 @@ class IndexEvaluator(LeveledEvaluator):
 
     def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
         """Keep it: the window is needed when the index rises."""
-
-    @staticmethod
-    def _judge_level(level: Level, value: float) -> Verdict:
-        for item in level.when:
-            limit = item.limit.values[-1]
-            if item.is_over(value, limit):
-                return Verdict(True, False, value, limit)
-        clears = all(item.is_over(value, item.limit.values[-1]) for item in level.clear)
-        return Verdict(False, clears, value, None)

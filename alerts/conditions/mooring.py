@@ -84,6 +84,11 @@ class Adrift(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="adri
 
     event: Event | None = None
 
+    @property
+    def heard_until(self) -> datetime | None:
+        """The arrival of the last that it knows of."""
+        return None if self.event is None else self.event.received_at
+
 
 class MooringEvaluator:
     """Keeps berths where the boats are, and judges those that left them by the wind."""

@@ -84,6 +84,11 @@ class PassageState(Series, kw_only=True, omit_defaults=True):
     since: datetime | None = None
     left: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
 
+    @property
+    def is_shared(self) -> bool:
+        """It is what several have in common, where it is a place's."""
+        return self.since is None
+
 
 class PassageEvaluator(LeveledEvaluator):
     """Times things where their own events are, judges places where the times meet."""

@@ -48,6 +48,11 @@ class ZoneWeather(Series, kw_only=True, omit_defaults=True, tag_field="is", tag=
     winds: dict[str, tuple[datetime, float, float]] = msgspec.field(default_factory=dict)
     bad_since: datetime | None = None
 
+    @property
+    def is_shared(self) -> bool:
+        """It is what several have in common."""
+        return True
+
 
 class VesselState(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="vessel"):
     """One vessel in one water: its last position there, whether it moved or was lost, since when it has been out."""
@@ -58,11 +63,21 @@ class VesselState(Series, kw_only=True, omit_defaults=True, tag_field="is", tag=
     is_lost: bool = False
     out_since: datetime | None = None
 
+    @property
+    def heard_until(self) -> datetime | None:
+        """The arrival of the last that it knows of."""
+        return None if self.event is None else self.event.received_at
+
 
 class SquallCells(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="cells"):
     """The squall cells that a water knows of, by name."""
 
     cells: dict[str, Event] = msgspec.field(default_factory=dict)
+
+    @property
+    def is_shared(self) -> bool:
+        """It is what several have in common."""
+        return True
 
 
 class SeaPlaces:

@@ -68,6 +68,11 @@ class ShareState(Series, kw_only=True, omit_defaults=True):
 
     told: dict[str, tuple[float, float, float]] = msgspec.field(default_factory=dict)
 
+    @property
+    def is_shared(self) -> bool:
+        """It is what several have in common."""
+        return True
+
 
 class ShareEvaluator(LeveledEvaluator):
     """Sends every report to one place, and judges the sums there at each."""

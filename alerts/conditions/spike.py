@@ -76,6 +76,11 @@ class Leap(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="leap")
     clears_at: datetime | None = None
     is_judged: bool = False
 
+    @property
+    def heard_until(self) -> datetime | None:
+        """The arrival of the last that it knows of."""
+        return None if self.event is None else self.event.received_at
+
 
 class SpikeEvaluator:
     """Notices leaps per station, judges them among neighbours."""

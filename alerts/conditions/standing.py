@@ -114,6 +114,11 @@ class StandingState(Series, kw_only=True, omit_defaults=True):
     stands_since: datetime | None = None
     settles_at: datetime | None = None
 
+    @property
+    def heard_until(self) -> datetime | None:
+        """The arrival of the last that it knows of."""
+        return None if self.event is None else self.event.received_at
+
 
 class StandingEvaluator(LeveledEvaluator):
     """Judges at reports, and at the instants that follow from them."""

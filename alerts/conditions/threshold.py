@@ -92,9 +92,11 @@ class ThresholdEvaluator(LeveledEvaluator):
         holding = _first_holding(level.when, known, day)
         if holding is not None:
             return Verdict(True, False, *holding)
-        clearing = [item for item in level.clear if item.quantity in known]
-        clears = not level.clear or (bool(clearing) and all(_holds(item, known, day) for item in clearing))
         value = next((known[item.quantity] for item in level.when if item.quantity in known), None)
+        if not level.is_in_force(day):
+            return Verdict(False, True, value, None)
+        clearing = [item for item in level.clear if item.quantity in known]
+        clears = not level.clear or (bool(clearing) and all(_clears(item, known, day) for item in clearing))
         return Verdict(False, clears, value, None)
 
 
@@ -107,6 +109,6 @@ def _first_holding(items: Sequence[Comparison], known: dict[str, float], day: da
     return None
 
 
-def _holds(item: Comparison, known: dict[str, float], day: date) -> bool:
+def _clears(item: Comparison, known: dict[str, float], day: date) -> bool:
     limit = item.limit.on(day)
-    return limit is not None and item.is_over(known[item.quantity], limit)
+    return limit is None or item.is_over(known[item.quantity], limit)

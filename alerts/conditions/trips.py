@@ -29,6 +29,11 @@ class TripState(Series, kw_only=True, omit_defaults=True):
     departure: Event | None = None
     manifest: Event | None = None
 
+    @property
+    def heard_until(self) -> datetime | None:
+        """The arrival of the last that it knows of."""
+        return max((event.received_at for event in (self.departure, self.manifest) if event is not None), default=None)
+
 
 class TripEvaluator(LeveledEvaluator):
     """Keeps trips from the first that is told of them to their arrival."""

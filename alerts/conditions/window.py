@@ -17,6 +17,7 @@ from alerts.language.arithmetic import PlainFormula
 from alerts.language.expressions import Expression, ExpressionError, variables_of
 from alerts.language.files import Table
 from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Rule
+from alerts.language.wanted import wanted_texts
 from alerts.language.windows import Window, read_windows
 from alerts.memory.loudness import Loudness
 from alerts.memory.partition import PartitionMemory
@@ -25,10 +26,12 @@ from alerts.memory.series import Verdict
 from alerts.memory.windowing import Windows
 from alerts.world import World
 from ioc.domain.events import Event
-from ioc.domain.kinds import KINDS, Payload
+from ioc.domain.kinds import KINDS, Observation, Payload
 from ioc.domain.quantities import Quality
 
 _asset_of: Callable[[Event], str] = attrgetter("asset_id")
+
+_AT_ONCE = timedelta(0)
 
 MOST_FORMULAS = 12
 """Levels of one rule: compiling the longest formula takes some 20 ms, and nobody has so many severities."""
@@ -80,13 +83,22 @@ def read_expression(table: Table) -> Measured:
         when, clear = part.text("when"), part.text("clear", "")
         for name, text in (("when", when), ("clear", clear)):
             _check(part, name, text, variables)
-        levels.append(Level(severity=part.severity("severity"), hold_for=part.duration("for", timedelta(0))))
+        severity, hold_for, (from_on, until_on) = part.severity("severity"), part.duration("for", _AT_ONCE), part.term()
+        levels.append(Level(severity=severity, hold_for=hold_for, from_on=from_on, until_on=until_on))
         formulas.append((when, clear))
         part.finish()
     shown = table.text("shows", "")
     if shown and shown not in variables:
         table.fault(f"shows: no value {shown!r}; there are {', '.join(sorted(variables))}")
     return Measured(kinds=(kind,), windows=windows, levels=tuple(levels), formulas=tuple(formulas), shown=shown)
+
+
+def _observed_of(condition: Measured) -> frozenset[str] | None:
+    """Give the quantities of an observation with which any level could hold; None for all of them."""
+    wanted = [wanted_texts(when, "quantity") for when, _ in condition.formulas]
+    if condition.kinds[0] is not Observation or not wanted or None in wanted:
+        return None
+    return frozenset().union(*(texts for texts in wanted if texts is not None))
 
 
 def _check(part: Table, name: str, text: str, variables: Mapping[str, type]) -> None:
@@ -105,6 +117,7 @@ class MeasuredEvaluator(LeveledEvaluator):
         self._condition, self._windows = condition, Windows(condition.windows)
         self._loudness = Loudness(condition.windows, condition.levels, self._windows.quantities)
         self._may_skip = self._loudness.is_known
+        self.observed = _observed_of(condition)
         self._key_of = reading_key if condition.kinds[0] in COMPOUND_KINDS else _asset_of
         self.looks_back = bool(condition.windows)
         kind = KINDS[condition.kinds[0].KIND]
@@ -203,7 +216,10 @@ class MeasuredEvaluator(LeveledEvaluator):
             return compare_levels(self._condition.levels, values, day)
         verdicts, is_known = [], False
         value = _to_number(values.get(self._condition.shown))
-        for when, clear in self._formulas:
+        for level, (when, clear) in zip(self._condition.levels, self._formulas, strict=True):
+            if not level.is_in_force(day):
+                verdicts.append(Verdict(False, True, value, None))
+                continue
             holds = when.holds(values)
             is_known = is_known or holds is not None
             clears = True if clear is None else clear.holds(values) is True
@@ -221,7 +237,7 @@ def compare_levels(levels: Sequence[Level], values: Mapping[str, Any], day: date
         if holding is not None:
             verdicts.append(Verdict(True, False, *holding))
             continue
-        clears = all(_over(item, values, day) is not None for item in level.clear)
+        clears = not level.is_in_force(day) or all(_clears(item, values, day) for item in level.clear)
         verdicts.append(Verdict(False, clears and first is not None, first, None))
     return verdicts if is_known else None
 
@@ -231,6 +247,11 @@ def _over(item: Comparison, values: Mapping[str, Any], day: date) -> tuple[float
     if value is None or limit is None or not math.isfinite(value) or not item.is_over(value, limit):
         return None
     return float(value), limit
+
+
+def _clears(item: Comparison, values: Mapping[str, Any], day: date) -> bool:
+    """Say whether a clearance asks nothing more: also where no limit of it was in force that day."""
+    return item.limit.on(day) is None or _over(item, values, day) is not None
 
 
 def _day_of(event: Event) -> date:

@@ -103,6 +103,11 @@ class ZoneState(Series, kw_only=True, omit_defaults=True):
     told_at: datetime | None = None
     inside: dict[str, float] = msgspec.field(default_factory=dict)
 
+    @property
+    def is_shared(self) -> bool:
+        """It is what several have in common, where it is a zone's."""
+        return bool(self.inside)
+
 
 class ZoneEvaluator(LeveledEvaluator):
     """Follows things that are in a zone or were; all others cost a look at their zones."""

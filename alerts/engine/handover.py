@@ -97,6 +97,8 @@ class Handover:
                 series = None
             if series is not None and series.shape == self._rules[index].condition_name:
                 memory.series[index][key.key] = series
+                if series.last is not None:
+                    memory.identities.claim(series.last.fingerprint, index, key.key)
                 memory.clock = max(memory.clock, series.heard_at or memory.clock)
                 return
         if self._is_behind:

@@ -7,7 +7,7 @@ evaluations: `alerts` knows no clock of its own, and asking one at every look wo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ class RuleHealth:
         open_count: alerts that are open now.
         readings_count: readings that it looks back on now.
         readings_limit: the most that it may hold over the partitions that it runs on; None if it looks back on none.
+        series_limit: the most things of which it may hold a state, over these partitions.
     """
 
     rule_id: str
@@ -47,6 +48,7 @@ class RuleHealth:
     open_count: int
     readings_count: int
     readings_limit: int | None
+    series_limit: int
 
 
 class Tally:
@@ -115,11 +117,14 @@ class Meter:
         self.calls = self._timed if memory.steps_count % TIMED_EVERY == 0 else self.plain
         memory.steps_count += 1
 
-    def count(self, kinds: Counter[type[Payload]], *tables: ByKind) -> None:
-        """Count what a step puts to each rule."""
+    def count(
+        self, kinds: Counter[type[Payload]], *tables: ByKind, quantities: Mapping[str, int] | None = None
+    ) -> None:
+        """Count what a step puts to each rule; ``quantities`` says what its observations are of, where that matters."""
         for kind, count in kinds.items():
             for index in {index for table in tables for index, _ in table.get(kind, ())}:
-                self._tallies[index].count(count, is_timed=self.calls is self._timed)
+                put = self.calls.count_for(index, kind, count, quantities) if quantities else count
+                self._tallies[index].count(put, is_timed=self.calls is self._timed)
 
     def count_timer(self, index: int) -> None:
         """Count a timer of the rule at a place."""
@@ -130,11 +135,15 @@ class Meter:
         for fault in faults:
             self._tallies[self._index_of[fault.rule_id]].note(fault)
 
-    def report(self, memories: Collection[PartitionMemory], readings_limit: int) -> tuple[RuleHealth, ...]:
+    def report(
+        self, memories: Collection[PartitionMemory], readings_limit: int, things_limit: int
+    ) -> tuple[RuleHealth, ...]:
         """Say what each rule has cost so far, and what it holds on some partitions; in the rulebook's order."""
-        return tuple(self._report(index, memories, readings_limit) for index in range(len(self._rules)))
+        return tuple(self._report(index, memories, readings_limit, things_limit) for index in range(len(self._rules)))
 
-    def _report(self, index: int, memories: Collection[PartitionMemory], readings_limit: int) -> RuleHealth:
+    def _report(
+        self, index: int, memories: Collection[PartitionMemory], readings_limit: int, things_limit: int
+    ) -> RuleHealth:
         rule, tally = self._rules[index], self._tallies[index]
         series = [memory.series[index] for memory in memories]
         windows = [memory.windows[index] for memory in memories]
@@ -150,4 +159,5 @@ class Meter:
             open_count=sum(state.last is not None for held in series for state in held.values()),
             readings_count=sum(held.readings_count for held in windows),
             readings_limit=readings_limit * max(1, sum(map(bool, windows))) if looks_back else None,
+            series_limit=things_limit * max(1, sum(map(bool, series))),
         )

@@ -21,12 +21,14 @@ from alerts.engine.dispatch import Lane
 from alerts.engine.handover import CLOCK, Handover
 from alerts.engine.health import Meter, RuleHealth
 from alerts.engine.placing import Placing
+from alerts.memory.crowding import MOST_THINGS, thin
 from alerts.memory.lookback import MOST_OF_RULE
 from alerts.memory.partition import PartitionMemory, RuleFault
 from alerts.rulebook.book import Rulebook
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, StateKey
 from ioc.domain.events import Event, Signal
+from ioc.domain.kinds import Observation
 
 JUMP = timedelta(minutes=2)
 """Nothing at all on a partition for longer, then something: the silence was ours, not the sensors'."""
@@ -66,6 +68,7 @@ class Engine:
         world: zones, names, and which station stands for which zone.
         clock: a clock in seconds, of any beginning, to tell what rules cost; without it they seem to cost nothing.
         readings_limit: the most readings that a rule looks back on, of all things on one partition.
+        things_limit: the most things that a rule remembers on one partition.
         keeps_state: steps say what must be kept to go on after a restart; a backtest keeps nothing.
         is_behind: these are known not to be the newest rules. What is kept of rules that are not among them is then
             left for those who have them: it ends no alert.
@@ -78,10 +81,12 @@ class Engine:
         *,
         clock: Callable[[], float] | None = None,
         readings_limit: int = MOST_OF_RULE,
+        things_limit: int = MOST_THINGS,
         keeps_state: bool = True,
         is_behind: bool = False,
     ) -> None:
         self._readings_limit, self._keeps_state = readings_limit, keeps_state
+        self._things_limit = things_limit
         self._rules = rulebook.rules
         self._evaluators: list[Any] = [
             rule.condition.bind(rule, index, world) for index, rule in enumerate(self._rules)
@@ -146,7 +151,7 @@ class Engine:
 
     def health(self) -> tuple[RuleHealth, ...]:
         """Say what each rule has cost since the engine was made, and what it holds now; in the rulebook's order."""
-        return self._meter.report(self._memories.values(), self._readings_limit)
+        return self._meter.report(self._memories.values(), self._readings_limit, self._things_limit)
 
     def _begin(self, partition: object) -> PartitionMemory:
         """Give a partition's memory for a step."""
@@ -168,7 +173,9 @@ class Engine:
         """
         kinds = list(map(type, map(_data_of, events)))
         calls = self._meter.calls
-        self._meter.count(Counter(kinds), calls.on_event, calls.forward)
+        counts = Counter(kinds)
+        quantities = calls.quantities_of(events) if Observation in counts else {}
+        self._meter.count(counts, calls.on_event, calls.forward, quantities=quantities)
         lanes = {
             kind: calls.lane_of(kind, memory.readings("", kind)) if kind in calls.kinds else None for kind in set(kinds)
         }
@@ -191,7 +198,10 @@ class Engine:
                     self._fire_timers(memory, reached)
                 memory.clock = reached
             newest, key_of = lane.newest, lane.key_of
-            key = event.asset_id if key_of is None else key_of(event)
+            if key_of is None:
+                key = event.asset_id
+            else:
+                key, lane = key_of(event), lane.of(event)
             known = newest.get(key)
             if known is None or event.observed_at > known.observed_at:
                 newest[key] = event
@@ -272,6 +282,7 @@ class Engine:
         memory.add_fault(self._rules[index].rule_id, key, f"{type(error).__name__}: {error}")
 
     def _finish(self, memory: PartitionMemory) -> Step:
+        thin(memory, self._rules, self._things_limit)
         state = self._handover.keep(memory) if self._keeps_state else {}
         self._meter.note(memory.faults)
         step = Step(changes=memory.changes, signals=memory.signals, state=state, rule_errors=memory.faults)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from alerts.approaches import Approach
 from alerts.inquiry.asking import Fact, Inquiry
 from alerts.inquiry.measures import Nearest
-from alerts.language.rule import Comparison
+from alerts.language.rule import Comparison, Level
 
 
 def describe_limit(severity: str, item: Comparison) -> dict[str, Fact]:
-    """Give a comparison with its limits and the days from which they are in force."""
+    """Give a comparison with its limits and the days from which they are in force; null ends one."""
     limit = item.limit
     return {
         "severity": severity, "quantity": item.quantity, "operator": item.operator,
-        "in_force_from": [day.isoformat() for day in limit.from_on], "values": list(limit.values),
+        "in_force_from": [None if day == date.min else day.isoformat() for day in limit.from_on],
+        "values": list(limit.values),
+    }  # fmt: skip
+
+
+def describe_term(level: Level, formula: str) -> dict[str, Fact]:
+    """Give a formula with the days between which it is in force."""
+    days = [None if day is None else day.isoformat() for day in (level.from_on, level.until_on)]
+    return {
+        "severity": level.severity.value, "formula": formula, "in_force_from": days[:1], "in_force_until": days[1],
     }  # fmt: skip
 
 

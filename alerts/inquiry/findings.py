@@ -11,7 +11,7 @@ from alerts.conditions.asset_limits import AssetLimits
 from alerts.conditions.threshold import Threshold
 from alerts.inquiry.asking import Answer, Fact, Finding, Inquiry, Reason, Span, arrange
 from alerts.inquiry.course import course_of
-from alerts.inquiry.facts import describe_approach, describe_limit, describe_nearest, describe_window
+from alerts.inquiry.facts import describe_approach, describe_limit, describe_nearest, describe_term, describe_window
 from alerts.inquiry.trace import Hold, Restart
 from ioc.domain.kinds import KINDS
 
@@ -118,7 +118,10 @@ def _find_levels(inquiry: Inquiry) -> Iterator[Finding]:
     if stick.measured_count and stick.unlimited_count == stick.measured_count:
         yield _finding(
             Reason.LIMIT_NOT_EFFECTIVE, is_decisive=True,
-            limits=[describe_limit(severity.value, item) for severity, item in stick.comparisons],
+            limits=[
+                *(describe_limit(severity.value, item) for severity, item in stick.comparisons),
+                *(describe_term(level, formula) for level, formula in stick.terms),
+            ],
         )  # fmt: skip
         return
     # A window over a quantity that never came is not on its way to be filled.

@@ -14,7 +14,7 @@ from alerts.conditions.asset_limits import AssetLimits
 from alerts.conditions.window import Measured
 from alerts.language.arithmetic import read_ways
 from alerts.language.expressions import Expression, ExpressionError, variables_of
-from alerts.language.rule import PROVINCE_TIME, Comparison, Limit, Rule
+from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Rule
 from alerts.language.windows import Window
 from alerts.memory.readings import Readings
 from alerts.memory.windowing import Windows
@@ -75,9 +75,12 @@ class Yardstick:
         names = self._fields | {window.name for window in windows}
         variables = variables_of(kind, [window.name for window in windows])
         formulas = condition.formulas if isinstance(condition, Measured) else ()
-        self._formulas = [Expression(when, variables) for when, _ in formulas]
+        levels = condition.levels if formulas else ()
+        self._formulas = [
+            (level, Expression(when, variables)) for level, (when, _) in zip(levels, formulas, strict=True)
+        ]
         numbers = frozenset(name for name, kind in variables.items() if kind in (float, int))
-        self._ways = [way for when, _ in formulas for way in read_ways(when, numbers)]
+        self._ways = [(level, way) for level, formula in self._formulas for way in read_ways(formula.text, numbers)]
         self.nearest_way: Approach | None = None
         self._least_shortfall = math.inf
         self._shown = condition.shown if isinstance(condition, Measured) else ""
@@ -111,13 +114,20 @@ class Yardstick:
     @property
     def formulas(self) -> list[str]:
         """The formulas, where the rule has them in place of comparisons."""
-        return [formula.text for formula in self._formulas]
+        return [formula.text for _, formula in self._formulas]
+
+    @property
+    def terms(self) -> list[tuple[Level, str]]:
+        """Every formula with the level whose days say when it is in force."""
+        return [(level, formula.text) for level, formula in self._formulas]
 
     def holds(self, event: Event, readings: Readings | None) -> bool:
         """Say whether a reading passes any limit, and note nothing."""
         values, day = self._values(event, readings), event.observed_at.astimezone(PROVINCE_TIME).date()
         passed = (_lacking(item.comparison, values, item.comparison.limit.on(day)) < 0 for item in self._nearest)
-        return any(passed) or any(_holds(formula, values) for formula in self._formulas)
+        return any(passed) or any(
+            _holds(formula, values) for level, formula in self._formulas if level.is_in_force(day)
+        )
 
     def measure(self, event: Event, readings: Readings | None) -> None:
         """Take a reading's values against the limits of its day."""
@@ -146,19 +156,23 @@ class Yardstick:
             is_over = is_over or lacking < 0
             if 0 <= lacking < item.lacking:
                 item.value, item.limit, item.lacking, item.at, item.place = value, limit, lacking, at, place
-        outcomes = [_holds(formula, values) for formula in self._formulas]
-        is_measured = is_measured or any(outcome is not None for outcome in outcomes)
+        outcomes = [(level.is_in_force(day), _holds(formula, values)) for level, formula in self._formulas]
+        is_measured = is_measured or any(outcome is not None for _, outcome in outcomes)
+        is_limited = is_limited or any(is_in_force for is_in_force, _ in outcomes)
         self._note_ways(values, at)
         self.measured_count += is_measured
-        self.held_count += is_over or any(outcome is True for outcome in outcomes)
-        self.unlimited_count += is_measured and not is_limited and not self._formulas
+        self.held_count += is_over or (True, True) in outcomes
+        self.unlimited_count += is_measured and not is_limited
         for name in {item.comparison.quantity for item in self._nearest} | ({self._shown} if self._shown else set()):
             if (value := _number(values.get(name))) is not None:
                 self.samples.setdefault((name, place), []).append((at, value))
 
     def _note_ways(self, values: Mapping[str, object], at: datetime) -> None:
         """Keep the way in which a formula lacked least to hold."""
-        for way in self._ways:
+        day = at.astimezone(PROVINCE_TIME).date()
+        for level, way in self._ways:
+            if not level.is_in_force(day):
+                continue
             sides = [comparison.sides(values) for comparison in way]
             parts = tuple(
                 compare(comparison.text, found[0], comparison.operator, found[1])
@@ -172,7 +186,7 @@ class Yardstick:
 
     def _note_missing(self, event: Event, readings: Readings | None, values: Mapping[str, object]) -> None:
         asked = {item.comparison.quantity for item in self._nearest}
-        for formula in self._formulas:
+        for _, formula in self._formulas:
             asked |= set(formula.names)
         for name in asked:
             if name in values:
@@ -201,11 +215,8 @@ class Yardstick:
 def _comparisons_of(rule: Rule, asset_id: str | None) -> list[tuple[Severity, Comparison]]:
     condition = rule.condition
     if isinstance(condition, AssetLimits):
-        own = condition.limits.get(asset_id or "", {})
-        return [
-            (severity, Comparison(quantity=condition.quantity, operator=">=", limit=Limit(values=(limit,))))
-            for severity, limit in own.items()
-        ]
+        own = condition.comparisons_of(asset_id or "")
+        return [(severity, item) for severity, items in own.items() for item in items]
     return [(level.severity, item) for level in condition.levels for item in level.when]
 
 

@@ -68,8 +68,8 @@ class Expression:
 
     def __init__(self, text: str, variables: Mapping[str, type]) -> None:
         self.text = text
-        bare = _read_bare(text)
-        _refuse_hostile(bare)
+        bare = read_bare(text)
+        refuse_hostile(bare)
         self.names = tuple(dict.fromkeys(name for name in _NAME.findall(bare) if name in variables))
         environment = cel.NewEnv(variables={name: _TYPES[kind] for name, kind in variables.items()})
         try:
@@ -108,11 +108,14 @@ def variables_of(kind: Kind, extra: Iterable[str] = ()) -> dict[str, type]:
     return {field.name: field.type for field in kind.fields} | dict.fromkeys(extra, float)
 
 
-def _read_bare(text: str) -> str:
+def read_bare(text: str) -> str:
     """Give an expression without the contents of its texts.
 
     Only plain texts in quotes are read, since whoever sees where a text ends otherwise than CEL does can be shown a
     text where CEL sees a loop: raw, triple-quoted and escaped texts all do that.
+
+    Raises:
+        ExpressionError: it is too long, or has texts of other kinds.
     """
     if len(text) > MOST_CHARACTERS:
         raise ExpressionError(f"longer than {MOST_CHARACTERS} characters")
@@ -124,7 +127,12 @@ def _read_bare(text: str) -> str:
     return bare
 
 
-def _refuse_hostile(bare: str) -> None:
+def refuse_hostile(bare: str) -> None:
+    """Refuse what could take long to compile or to evaluate, by its text alone: none of it gets to the compiler.
+
+    Raises:
+        ExpressionError: it is too deep, or has a loop, a map, an unknown function or a division that may be by zero.
+    """
     depth = 0
     for sign in bare:
         depth += (sign in "([{?") - (sign in ")]}")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import yaml
 
+from alerts.language.days import confine, is_day, is_number, read_limit
 from alerts.language.documents import Fault as Fault
 from alerts.language.documents import clip, construct, parse_documents, read_documents
 from alerts.language.rule import OPERATORS, Comparison, Level, Limit
@@ -25,8 +26,6 @@ _COMPARISON = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?
 _REQUIRED: Any = object()
 
 LONGEST = timedelta(days=400)
-MOST = 1e12
-"""No limit and no count of a rule is larger; a longer row of digits is a slip of the hand."""
 _MOST_CHARACTERS = 4_000
 
 
@@ -198,10 +197,16 @@ class Table:
         known = {*names, *KINDS[kind.KIND].quantities}
         found = []
         for table in self.tables(key):
+            when, (from_on, until_on) = table.comparisons("when", known), table.term()
+            days = [day for item in when for day in item.limit.from_on]
+            if from_on is not None and days:
+                table.fault("effective_from: the limits say their days themselves", table.node_of("effective_from"))
+            if until_on is not None and days and until_on <= min(days):
+                table.fault("effective_until: after the day of the first limit", table.node_of("effective_until"))
             found.append(
                 Level(
                     severity=table.severity("severity"),
-                    when=table.comparisons("when", known),
+                    when=tuple(confine(item, from_on, until_on) for item in when),
                     clear=table.comparisons("clear", known, optional=True),
                     hold_for=table.duration("for", timedelta(0)),
                 )
@@ -210,6 +215,21 @@ class Table:
         if self.has(key) and not found:
             self.fault(f"{key}: at least one level", self._entries[key][1])
         return tuple(found)
+
+    def term(self) -> tuple[date | None, date | None]:
+        """Give the days between which a level is in force, the second itself not; None where it has no such end."""
+        from_on, until_on = self._day("effective_from"), self._day("effective_until")
+        if from_on is not None and until_on is not None and until_on <= from_on:
+            self.fault(f"effective_until: after {from_on}, where it begins", self.node_of("effective_until"))
+        return from_on, until_on
+
+    def limit(self, key: str) -> float | Limit:
+        """Give a limit: a number, or by the days from which its values hold."""
+        node = self.node_of(key)
+        if not isinstance(node, yaml.MappingNode):
+            return self.number(key)
+        self._read.add(key)
+        return read_limit(node, key, self.fault) or 0.0
 
     def severity(self, key: str) -> Severity:
         """Give a severity."""
@@ -245,23 +265,22 @@ class Table:
 
     def _dated(self, table: Table, known: set[str]) -> Comparison | None:
         quantity, operator = table.text("quantity"), table.text("operator")
-        limits = table.value("limits")
+        node = table._take("limits", _REQUIRED)
         table.finish()
         if operator not in OPERATORS:
             table.fault(f"operator: one of {' '.join(OPERATORS)}")
             return None
-        sound = isinstance(limits, dict) and all(
-            isinstance(day, date) and not isinstance(day, datetime) and is_number(value)
-            for day, value in limits.items()
-        )
-        if not sound or not limits:
-            table.fault("limits: a mapping from the first day in force to the value")
+        limit = None if node is None else read_limit(node, "limits", table.fault)
+        if limit is None or not self._knows(quantity, known, table.node):
             return None
-        if not self._knows(quantity, known, table.node):
-            return None
-        days = sorted(limits)
-        limit = Limit(values=tuple(float(limits[day]) for day in days), from_on=tuple(days))
         return Comparison(quantity=quantity, operator=operator, limit=limit)
+
+    def _day(self, key: str) -> date | None:
+        found = self.value(key, None)
+        if found is None or is_day(found):
+            return found
+        self.fault(f"{key}: a day, such as 2026-01-01", self.node_of(key))
+        return None
 
     def _knows(self, quantity: str, known: set[str], node: yaml.Node) -> bool:
         if quantity in known:
@@ -277,11 +296,6 @@ class Table:
                 self.fault(f"{key!r} is missing")
             return None
         return entry[1]
-
-
-def is_number(found: object) -> TypeGuard[float]:
-    """Say whether it is a number that a rule can mean: finite, and no larger than anything that is measured."""
-    return isinstance(found, int | float) and not isinstance(found, bool) and abs(found) <= MOST
 
 
 def parse_duration(found: object) -> timedelta | None:

@@ -19,9 +19,12 @@ PROVINCE_TIME = ZoneInfo("Asia/Ho_Chi_Minh")
 OPERATORS: dict[str, Callable[[float, float], bool]] = {">": gt, ">=": ge, "<": lt, "<=": le}
 
 
+_GAINED = {"gained": True}
+
+
 def gained(default: Any) -> Any:
     """Make a field that a condition gained later: at its default a rule means what it meant, and keeps its version."""
-    return field(default=default, metadata={"gained": True})
+    return field(default=default, metadata=_GAINED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +43,17 @@ class Texts:
 class Limit:
     """A limit with the days from which its values hold; law changes, and a reading is judged by its own day.
 
-    ``from_on`` is sorted; a reading before the first of them has no limit and cannot be over it.
+    ``from_on`` is sorted; a reading before the first of them has no limit and cannot be over it, nor has one of a day
+    on which None stands: there the limit has ended.
     """
 
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
     from_on: tuple[date, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Every value that was ever in force."""
+        return tuple(value for value in self.values if value is not None)
 
     def on(self, day: date) -> float | None:
         """Give the value in force on a day, None when none was."""
@@ -75,20 +84,29 @@ class Comparison:
     @property
     def easiest(self) -> float:
         """The limit that is passed most easily of all that were ever in force: what does not pass it, passes none."""
-        return min(self.limit.values) if self.is_upper else max(self.limit.values)
+        return min(self.limit.numbers) if self.is_upper else max(self.limit.numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
     """One severity of a rule: reached when any of ``when`` has held for ``hold_for``, left when none of them holds.
 
-    With ``clear`` it is left only when, besides, every one of ``clear`` says so (hysteresis).
+    With ``clear`` it is left only when, besides, every one of ``clear`` says so (hysteresis). A level in CEL has
+    here the days between which it is in force, the second itself not; in comparisons they are those of the limits.
     """
 
     severity: Severity
     when: tuple[Comparison, ...] = ()
     clear: tuple[Comparison, ...] = ()
     hold_for: timedelta = timedelta(0)
+    from_on: date | None = field(default=None, metadata=_GAINED)
+    until_on: date | None = field(default=None, metadata=_GAINED)
+
+    def is_in_force(self, day: date) -> bool:
+        """Say whether it can be reached on a day. An alert whose level is in force no more is left."""
+        if (self.from_on is not None and day < self.from_on) or (self.until_on is not None and day >= self.until_on):
+            return False
+        return not self.when or any(item.limit.on(day) is not None for item in self.when)
 
 
 class NoDataPolicy(enum.StrEnum):

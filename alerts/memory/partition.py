@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any
 
+from alerts.memory.identities import Identities
 from alerts.memory.lookback import MOST_OF_RULE, Lookback
 from alerts.memory.readings import Readings
 from alerts.memory.series import Series
@@ -35,7 +36,8 @@ class PartitionMemory:
 
     ``seen`` holds the newest reading per scope (empty for the events' own partition), kind and reading key: it tells
     a repetition from news, and silence from speech. ``outbox`` lists fill up during a step. ``located`` has the zones
-    of the events that the running step looks at, by their identity.
+    of the events that the running step looks at, by their identity; ``identities`` knows whose labels are whose.
+    ``crowded_from`` says, by a rule's place or by kind, from how many things on it is looked again whom to let go.
     """
 
     def __init__(self, rule_count: int, readings_limit: int = MOST_OF_RULE) -> None:
@@ -44,6 +46,8 @@ class PartitionMemory:
         self.timers: list[tuple[datetime, int, str]] = []
         self.series: list[dict[str, Series]] = [{} for _ in range(rule_count)]
         self.windows = [Lookback(readings_limit) for _ in range(rule_count)]
+        self.identities = Identities(self.series)
+        self.crowded_from: dict[object, int] = {}
         self.armed: list[set[str]] = [set() for _ in range(rule_count)]
         self.seen: dict[str, dict[type[Any], dict[str, Event]]] = {}
         self.noted: list[dict[str, Any]] = [{} for _ in range(rule_count)]

@@ -56,6 +56,16 @@ class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self.last is not None
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several things have it in common: there are few such, and they are never let go."""
+        return False
+
+    @property
+    def heard_until(self) -> datetime | None:
+        """When its thing was last heard, as far as it knows."""
+        return max(filter(None, (self.heard_at, self.evaluated_at)), default=None)
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing is worth keeping."""
         return self.last is None and self.condition is ConditionState.INACTIVE and self.flips == 0

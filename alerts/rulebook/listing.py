@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from alerts.language.rule import Comparison, Level, Rule
@@ -41,6 +41,10 @@ def _levels_of(rule: Rule) -> str:
             words.append(" or ".join(f"`{_compare(item)}`" for item in level.when))
         if formula:
             words.append(f"`{formula.replace('|', '&#124;')}`")
+        if level.from_on is not None:
+            words.append(f"from {level.from_on}")
+        if level.until_on is not None:
+            words.append(f"until {level.until_on}")
         if share is not None:
             words.append(f"at {share:.0%} of the way")
         elif after is not None:
@@ -53,10 +57,14 @@ def _levels_of(rule: Rule) -> str:
 
 def _compare(item: Comparison) -> str:
     limit = item.limit
-    if not limit.from_on:
-        return f"{item.quantity} {item.operator} {limit.values[0]:g}"
-    dated = ", ".join(f"{value:g} from {day}" for value, day in zip(limit.values, limit.from_on, strict=True))
+    dated = ", ".join(map(_date, limit.values, limit.from_on)) or f"{limit.numbers[0]:g}"
     return f"{item.quantity} {item.operator} {dated}"
+
+
+def _date(value: float | None, day: date) -> str:
+    if value is None:
+        return f"none from {day}"
+    return f"{value:g}" if day == date.min else f"{value:g} from {day}"
 
 
 def _write(span: timedelta) -> str:

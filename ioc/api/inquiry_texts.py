@@ -151,8 +151,10 @@ def _say_of_the_rule(reason: Reason, facts: Mapping[str, Any]) -> Both:
         case Reason.SHADOW:
             return "Quy tắc chạy thử (shadow): không báo cho ai.", "The rule is in shadow: nobody is told."
         case _:
-            days = ", ".join(sorted({day for item in facts["limits"] for day in item["in_force_from"]}))
-            return f"Ngưỡng chưa có hiệu lực (từ {days}).", f"No limit was in force yet (from {days})."
+            days = ", ".join(sorted({day for item in facts["limits"] for day in item["in_force_from"] if day}))
+            if not days:
+                return "Ngưỡng đã hết hiệu lực.", "No limit was in force any more."
+            return f"Không có ngưỡng nào có hiệu lực (từ {days}).", f"No limit was in force (from {days})."
 
 
 def _say_unknown_asset(near: Sequence[Mapping[str, Any]]) -> Both:

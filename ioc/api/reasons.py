@@ -12,6 +12,7 @@ from alerts.conditions.window import Measured
 from alerts.language.rule import Rule
 from alerts.memory.readings import MOST_READINGS
 from alerts.memory.windowing import Windows, WindowState
+from alerts.rulebook.lateness import LatenessMarks
 from ioc.api.views import to_ms, to_reading
 from ioc.domain.alerts import Alert
 from ioc.domain.events import Event
@@ -46,10 +47,10 @@ async def find_readings(
     others = [item for item in ids if item not in known]
     if others:
         found += await inputs.find(others, kinds=kinds, received_at=alert.received_at, decided_at=alert.decided_at)
-    known = {_id_of(reading) for reading in found}
+    known, marks = {_id_of(reading) for reading in found}, LatenessMarks([rule])
     return {
         "readings": [
-            {**to_reading(reading), "is_tipping": _id_of(reading) in ids, "name": KINDS[reading.kind].name}
+            {**to_reading(reading, marks), "is_tipping": _id_of(reading) in ids, "name": KINDS[reading.kind].name}
             for reading in found
         ],
         "inputs_missing": [item for item in ids if item not in known],

@@ -82,6 +82,7 @@ def _to_figures(reports: Sequence[RuleReport]) -> dict[str, Any]:
     if not evaluations:
         evaluations, cost_s = total(lambda item: item.evaluations_count), total(lambda item: item.cost_s)
     limits = [report.readings_limit for report in reports if report.readings_limit is not None]
+    bounds = [report.series_limit for report in reports if report.series_limit is not None]
     rate = total(lambda item: item.recent_evaluations_count / item.recent_s if item.recent_s > 0 else 0.0)
     return {
         "evaluations_count": total(lambda item: item.evaluations_count),
@@ -93,6 +94,7 @@ def _to_figures(reports: Sequence[RuleReport]) -> dict[str, Any]:
         "open_count": total(lambda item: item.open_count),
         "readings_count": total(lambda item: item.readings_count),
         "readings_limit": sum(limits) if limits else None,
+        "series_limit": sum(bounds) if bounds else None,
     }
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from alerts.fingerprints import fnv1a_fingerprint
+from alerts.rulebook.lateness import LatenessMarks
 from ioc.domain.alerts import Alert, AlertEvent
 from ioc.domain.ids import format_event_id
 from ioc.ports import Clock
@@ -102,8 +103,9 @@ def to_alert_event(event: AlertEvent) -> dict[str, Any]:
     }
 
 
-def to_reading(reading: Reading) -> dict[str, Any]:
-    """Give a reading as REST has it."""
+def to_reading(reading: Reading, marks: LatenessMarks) -> dict[str, Any]:
+    """Give a reading as REST has it, marked with the rules that do not judge it because it came too late for them."""
+    delay = reading.received_at - reading.observed_at
     return {
         "event_id": format_event_id(reading.event_id),
         "kind": reading.kind,
@@ -112,6 +114,8 @@ def to_reading(reading: Reading) -> dict[str, Any]:
         "feed_id": reading.feed_id,
         "observed_at": to_ms(reading.observed_at),
         "received_at": to_ms(reading.received_at),
+        "delay_s": delay.total_seconds(),
+        "late_for": marks.late_for(reading.kind, delay),
         "quality": int(reading.quality),
         "lon": reading.lon_deg,
         "lat": reading.lat_deg,

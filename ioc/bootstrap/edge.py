@@ -95,7 +95,7 @@ def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiService
         audit=audit,
         backtests=BacktestRunStore(database, clock),
         alerts=alerts,
-        alert_actions=AlertActions(database, enqueue),
+        alert_actions=AlertActions(database, enqueue, longest_shelf=settings.alerts.longest_shelf),
         history=history,
         decision_inputs=DecisionInputs(database, clock, keep_readings=settings.store.retention),
         indicators=indicators,

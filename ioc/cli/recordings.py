@@ -64,6 +64,9 @@ def replay(
     into: Annotated[
         Literal["scratch", "live"], typer.Option(help="live: onto the deployment's own log (with --times now).")
     ] = "scratch",
+    tell_departments: Annotated[
+        bool, typer.Option("--tell-departments", help="live: play although subscribed departments will be told.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before playing into the live log.")] = False,
     alerts: Annotated[Path | None, typer.Option(help="Write every alert change here, a JSON line each.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Write the summary here as JSON.")] = None,
@@ -91,7 +94,7 @@ def replay(
         if times is not Times.NOW or pace is None or alerts is not None:
             raise ConfigurationError(["--into live needs --times now and a speed, and writes no --alerts"])
         _confirm(playing.sources, yes=yes)
-        result = run(partial(playing.into_live, pace=pace))
+        result = run(partial(playing.into_live, pace=pace, tells_departments=tell_departments))
     else:
         pace, begin_at = to_speed(speed or "max"), SystemClock().now() if times is Times.NOW else None
         result = run(partial(playing.into_scratch, pace=pace, begin_at=begin_at, keep=keep, alerts=alerts))
@@ -112,14 +115,14 @@ class _Playing:
     seek: timedelta | datetime | None
     rounds: int | None
 
-    async def into_live(self, settings: Settings, *, pace: float) -> ReplaySummary:
+    async def into_live(self, settings: Settings, *, pace: float, tells_departments: bool) -> ReplaySummary:
         """Play onto the deployment's own log."""
         stop = told_to_stop()
         async with open_foundations(settings, client_id="ioc-replay") as base:
             with Bars(self.sources) as bars:
                 playing = LiveReplay(
                     base, self.sources, speed=pace, on_progress=bars.show, selection=self.selection, seek=self.seek,
-                    rounds=self.rounds, stop=stop,
+                    rounds=self.rounds, stop=stop, tells_departments=tells_departments,
                 )  # fmt: skip
                 return await playing.run()
 
@@ -143,5 +146,5 @@ class _Playing:
 def _confirm(sources: Sequence[Source], *, yes: bool) -> None:
     names = ", ".join(sorted({source.name for source in sources}))
     if not yes:
-        typer.echo(f"{names} will be played onto the live log: walls show it, rules ring, webhooks go out.", err=True)
+        typer.echo(f"{names} will be played onto the live log: walls show it and rules ring.", err=True)
         typer.confirm("Go on?", abort=True, err=True)

@@ -72,12 +72,13 @@ def _to_row(item: dict[str, Any]) -> list[str]:
     name = f"[red]{item['rule_id']}[/]" if item["is_failing"] else item["rule_id"]
     each, share = item["us_per_evaluation"], item["share_pct"]
     held = f"{item['readings_count']:,}" + ("" if item["readings_limit"] is None else f" of {item['readings_limit']:,}")
+    things = f"{item['series_count']:,}" + ("" if item["series_limit"] is None else f" of {item['series_limit']:,}")
     return [
         name + (" [dim]shadow[/]" if item["shadow"] else ""),
         f"{item['evaluations_per_s']:,.1f}" if item["is_reported"] else "–",
         "–" if each is None else f"{each:,.1f}",
         "" if share is None else f"{draw_bar(share)} {share:4.1f} %",
-        f"{item['series_count']:,}",
+        things,
         f"{item['open_count']:,}",
         "–" if item["readings_limit"] is None else held,
         f"{item['faults_count']:,}",

@@ -24,7 +24,7 @@ LEFT_TO_TIME = (Severity.MINOR, Severity.INFO)
 """Of these nobody has to take note once they are over; critical and major ones wait for a person."""
 
 LONGEST_SHELF = timedelta(hours=8)
-"""A shelf always ends; one shift is the longest it may be."""
+"""A shelf always ends; one shift is the longest it may be, unless a deployment says otherwise."""
 
 
 def decide_condition(alert: Alert | None, change: AlertChange) -> tuple[Alert, ...]:
@@ -63,6 +63,7 @@ def act(
     until: datetime | None = None,
     to: str | None = None,
     severity: Severity | None = None,
+    longest_shelf: timedelta = LONGEST_SHELF,
 ) -> Alert:
     """Do what a person asks of one alert. What holds a condition off the list goes through the register instead.
 
@@ -77,7 +78,7 @@ def act(
         case ChangeType.COMMENTED:
             return comment(alert, actor, at, text=reason)
         case ChangeType.SHELVED:
-            return shelve(alert, actor, at, until=until, reason=reason)
+            return shelve(alert, actor, at, until=until, reason=reason, longest=longest_shelf)
         case ChangeType.UNSHELVED:
             return unshelve(alert, actor, at)
         case ChangeType.ASSIGNED:
@@ -145,8 +146,11 @@ def comment(alert: Alert, actor: str, at: datetime, *, text: str | None) -> Aler
     return revise(alert)
 
 
-def shelve(alert: Alert, actor: str, at: datetime, *, until: datetime | None, reason: str | None) -> Alert:
-    """Put an open alert aside for at most ``LONGEST_SHELF``; the condition machine keeps running underneath.
+def shelve(
+    alert: Alert, actor: str, at: datetime, *, until: datetime | None, reason: str | None,
+    longest: timedelta = LONGEST_SHELF,
+) -> Alert:  # fmt: skip
+    """Put an open alert aside for at most ``longest``; the condition machine keeps running underneath.
 
     Raises:
         RefusedActionError: the alert is closed or shelved, or the end or the reason is missing or not allowed.
@@ -159,8 +163,8 @@ def shelve(alert: Alert, actor: str, at: datetime, *, until: datetime | None, re
     require(reason, "reason_required", "shelving needs a reason")
     if until is None or until <= at:
         raise RefusedActionError("until_required", "shelving needs an end that lies ahead")
-    if until - at > LONGEST_SHELF:
-        raise RefusedActionError("until_too_late", f"an alert can be shelved for {LONGEST_SHELF} at most")
+    if until - at > longest:
+        raise RefusedActionError("until_too_late", f"an alert can be shelved for {longest} at most")
     return revise(
         alert, operator=OperatorState.SHELVED, shelved_until=until, suppression_id=None, suppressed_until=None
     )

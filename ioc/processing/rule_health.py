@@ -142,6 +142,7 @@ class RuleWatch:
             open_count=health.open_count,
             readings_count=health.readings_count,
             readings_limit=health.readings_limit,
+            series_limit=health.series_limit,
         )
 
     def _settle(self, rule_id: str, evaluations_count: int, now: datetime) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from ioc.bootstrap.foundations import Foundations
 from ioc.domain.events import Event
+from ioc.errors import DepartmentsListenError
 from ioc.ports import Topic
 from ioc.recordings.selection import Selection
 from ioc.replaying.player import CHUNK_ITEMS, PACED_CHUNK_S, OnProgress, one_cause, wait_or_stop
@@ -22,6 +23,7 @@ from ioc.replaying.staging import Staging
 from ioc.replaying.summary import ReplaySummary
 from ioc.replaying.tracks import merge, open_tracks
 from ioc.storage.audit import AuditLog
+from ioc.storage.subscriptions import list_told
 
 _ACTOR, _ADDRESS = "ioc replay", "command line"
 
@@ -38,6 +40,7 @@ class LiveReplay:
         speed: event time to real time.
         on_progress: told after each chunk.
         selection, seek, rounds, stop: as for ``Replay``.
+        tells_departments: play although departments would hear of what only seems to happen.
     """
 
     def __init__(
@@ -51,22 +54,28 @@ class LiveReplay:
         seek: timedelta | datetime | None = None,
         rounds: int | None = 1,
         stop: asyncio.Event,
+        tells_departments: bool = False,
     ) -> None:
         self._base, self._sources, self._speed, self._on_progress = base, sources, speed, on_progress
         self._selection, self._seek, self._rounds, self._stop = selection, seek, rounds, stop
+        self._tells_departments = tells_departments
         self._summary = ReplaySummary()
 
     async def run(self) -> ReplaySummary:
         """Play until everything is on the log, or told to stop.
 
         Raises:
+            DepartmentsListenError: departments would be told, and nobody said that they may be.
             MalformedPayloadError, UnreadableFileError: a source cannot be read.
             LogUnavailableError, StoreUnavailableError: the deployment does not answer.
         """
         began = time.monotonic()
+        if not self._tells_departments and (told := await list_told(self._base.database)):
+            raise DepartmentsListenError(told)
         audit = AuditLog(self._base.database, self._base.clock)
         names = ", ".join(sorted({source.name for source in self._sources}))
-        await audit.note(actor=_ACTOR, address=_ADDRESS, action="replay.begin", on=names, detail={"speed": self._speed})
+        begun = {"speed": self._speed} | ({"tells_departments": True} if self._tells_departments else {})
+        await audit.note(actor=_ACTOR, address=_ADDRESS, action="replay.begin", on=names, detail=begun)
         summary = self._summary
         try:
             while not self._stop.is_set() and (self._rounds is None or summary.rounds_count < self._rounds):

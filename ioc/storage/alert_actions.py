@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -45,10 +45,13 @@ class AlertActions:
     Args:
         database: the store.
         enqueue: writes the deliveries that follow from what happens to alerts.
+        longest_shelf: how long an alert may be shelved.
     """
 
-    def __init__(self, database: Database, enqueue: Enqueue) -> None:
-        self._database, self._enqueue = database, enqueue
+    def __init__(
+        self, database: Database, enqueue: Enqueue, *, longest_shelf: timedelta = alert_machines.LONGEST_SHELF
+    ) -> None:
+        self._database, self._enqueue, self._longest_shelf = database, enqueue, longest_shelf
 
     async def act(self, alert_id: UUID, action: Action) -> Alert:
         """Do what an operator asks, against the revision that they saw.
@@ -67,7 +70,7 @@ class AlertActions:
                 action.check(current)
             alert = alert_machines.act(
                 current, action.type, actor=action.actor, at=action.at, reason=action.reason, until=action.until,
-                to=action.to, severity=action.severity,
+                to=action.to, severity=action.severity, longest_shelf=self._longest_shelf,
             )  # fmt: skip
             if action.type in _MOVE_UNDER_REGISTER:
                 alert = place(alert, current, register)

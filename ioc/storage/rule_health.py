@@ -47,6 +47,7 @@ class RuleReport:
     open_count: int
     readings_count: int
     readings_limit: int | None
+    series_limit: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

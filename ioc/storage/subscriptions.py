@@ -198,5 +198,12 @@ class SubscriptionStore:
             await connection.execute(_SQL[name], wanted)
 
 
+async def list_told(database: Database) -> list[str]:
+    """Give the departments that hear of alerts now: those with a subscription that is enabled."""
+    async with database.connection() as connection:
+        rows = await (await connection.execute(_SQL["list_told"])).fetchall()
+    return [department for (department,) in rows]
+
+
 def _to_list(values: Sequence[str] | None) -> list[str] | None:
     return None if values is None else list(values)

@@ -10,6 +10,8 @@ import pytest
 
 from ioc.domain.alerts import ChangeType, OperatorState, ResolveReason, Severity
 from ioc.errors import NotFoundError, RefusedActionError, RevisionConflictError
+from ioc.storage.alert_actions import AlertActions
+from ioc.storage.outbox import enqueue
 from tests.support.alerts import apply, ask, at, decide, kinds
 
 pytestmark = pytest.mark.usefixtures("fired")
@@ -135,6 +137,14 @@ async def test_a_shelved_alert_follows_the_world_silently_and_comes_back_when_it
     assert kinds(events) == ["fired", "shelved", "severity", "unshelved"]
     assert (events[-1].actor, events[-1].reason) == (None, "expired")
     assert await actions.end_shelves(now=at(61)) == 0
+
+
+async def test_the_longest_shelf_is_the_deployments(database):
+    strict = AlertActions(database, enqueue, longest_shelf=timedelta(minutes=30))
+    with pytest.raises(RefusedActionError, match="0:30:00 at most"):
+        await strict.act(ALERT, ask("shelved", reason="bảo trì", until=at(31.5)))
+    shelved = await strict.act(ALERT, ask("shelved", reason="bảo trì", until=at(31)))
+    assert shelved.shelved_until == at(31)
 
 
 async def test_a_shelved_alert_whose_condition_ended_leaves_the_list_with_the_shelf(store, alerts, actions):

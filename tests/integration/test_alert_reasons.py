@@ -14,7 +14,7 @@ from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
-from ioc.domain.kinds import Crowd, Outage, Payload, Rain
+from ioc.domain.kinds import Crowd, Outage, Payload, Rain, WaterLevel
 from ioc.domain.quantities import Quality
 from ioc.storage.decision_inputs import Cut
 from tests.support.alerts import apply, at
@@ -22,7 +22,7 @@ from tests.support.engine_runs import run
 
 FOLDER = Path(__file__).resolve().parents[2] / "alerts" / "rules"
 RULES = Rulebook.load([FOLDER / "28-crowd.yaml"])
-FEEDS = {"tourism.crowd": "tourism", "env.rain": "rain", "energy.outage": "energy"}
+FEEDS = {"tourism.crowd": "tourism", "env.rain": "rain", "energy.outage": "energy", "env.water.level": "water"}
 
 
 def reading(asset_id: str, data: Payload, when: datetime, *, delay: float = 1 / 60, **others: Any) -> Event:
@@ -113,6 +113,18 @@ async def test_a_rule_with_formulas_tells_them(store, viewer):
     [newest] = why["readings"]
     assert newest["is_tipping"]
     assert (newest["values"]["people_count"], newest["values"]["capacity_count"]) == (4801, 4000)
+
+
+async def test_a_gauge_tells_its_own_limits(store, viewer):
+    levels_m = [reading("water.yen-lap", WaterLevel(level_m=29.2), at(10 * number)) for number in range(2)]
+    await live_through(store, "15-reservoir.yaml", levels_m)
+    why = await ask_why(viewer, "reservoir.crest")
+    levels = {level["severity"]: level["when"] for level in why["rule"]["levels"]}
+    assert levels == {
+        "minor": [{"quantity": "level_m", "operator": ">=", "limit": 29.0}],
+        "major": [{"quantity": "level_m", "operator": ">=", "limit": 29.5}],
+    }
+    assert all(level["is_in_force"] for level in why["rule"]["levels"])
 
 
 async def test_windows_are_told_as_they_stood_at_each_decision(edge, store, viewer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from ioc.domain.events import Event
@@ -124,6 +125,24 @@ async def test_a_question_that_makes_no_sense_is_refused_with_the_reason(viewer)
         answer = await viewer.get(path.format(kind), params=asked)
         assert (answer.status_code, answer.json()["code"]) == (status, code), (kind, changed, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_trap_04_a_reading_that_came_too_late_is_stored_and_marked_with_the_rules_that_passed_it_over(
+    viewer, edge
+):
+    at = START + 201 * STEP
+    late = _event(at, AirReading(pm25_ug_m3=900.0))
+    late = msgspec.structs.replace(late, received_at=at + timedelta(hours=3))
+    async with PostgresBatchStore(edge.base.database, alerts=no_alerts).begin("test") as transaction:
+        await transaction.record([late])
+    asked = {"at": (at + timedelta(minutes=1)).isoformat()}
+    [reading] = (await viewer.get("/api/v1/as-of/env.air.reading", params=asked)).json()["items"]
+    assert (reading["values"]["pm25_ug_m3"], reading["delay_s"]) == (900.0, 10_800.0)
+    assert "air.gases_hour" in reading["late_for"], "two hours are its bound"
+    assert "air.pm25_day" not in reading["late_for"], "six hours are its bound"
+    on_time = {"at": (START + 50 * STEP + timedelta(minutes=1)).isoformat()}
+    [reading] = (await viewer.get("/api/v1/as-of/env.air.reading", params=on_time)).json()["items"]
+    assert reading["late_for"] == []
 
 
 async def test_how_things_stood_at_an_instant(viewer):

@@ -17,9 +17,10 @@ from ioc.bootstrap import Foundations, open_foundations, scratch
 from ioc.bootstrap.foundations import open_log
 from ioc.cli import main, make_app
 from ioc.clocks import SystemClock
+from ioc.delivery.signing import make_secret
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, UnitReport
-from ioc.errors import UnreadableFileError
+from ioc.errors import DepartmentsListenError, UnreadableFileError
 from ioc.ports import EventLog, Start, Topic
 from ioc.recordings.columns import ColumnWriter, to_row
 from ioc.recordings.manifest import Manifest, read_manifest
@@ -27,9 +28,11 @@ from ioc.recordings.recorder import RecordedForm, Recorder, Rotation
 from ioc.recordings.selection import Selection, read_selection
 from ioc.replaying import LiveReplay, Replay, ReplaySummary, Staging, find_recordings, record, write_changes
 from ioc.replaying.tracks import merge, open_tracks
+from ioc.sealing import Sealer
 from ioc.settings import load as load_settings
 from ioc.storage.audit import AuditLog
 from ioc.storage.migrate import migrate_database
+from ioc.storage.subscriptions import NewSubscription, SubscriptionStore, list_told
 from tests.support.golden import CASES, dump, make_settings
 from tests.support.logs import START, EmbeddedSubject, KafkaSubject, event
 
@@ -184,6 +187,48 @@ async def test_a_recording_plays_into_the_live_log_as_of_now_and_the_audit_log_k
         noted = await AuditLog(live.database, live.clock).newest()
         assert [entry["action"] for entry in noted] == ["replay.end", "replay.begin"]
         assert noted[0]["detail"] == {"events": 100}
+
+
+async def _subscribe(live: Foundations):
+    subscriptions = SubscriptionStore(live.database, Sealer([bytes(32)]), live.clock, make_secret=make_secret)
+    wanted = NewSubscription(department="so-y-te", url="https://so-y-te.example.vn/hook")
+    subscription, _ = await subscriptions.add(wanted, created_by="lan")
+    return subscriptions, subscription.subscription_id
+
+
+async def test_trap_18_a_playback_into_the_live_log_reaches_no_department_unless_that_is_asked_for(settings, recording):
+    async with open_foundations(settings) as live:
+        await migrate_database(settings.store.url.get_secret_value(), schema=settings.store.schema_name)
+        subscriptions, subscription_id = await _subscribe(live)
+
+        def playing(**asked) -> LiveReplay:
+            return LiveReplay(
+                live, find_recordings(recording), speed=500, on_progress=lambda *_: None, selection=Selection(),
+                stop=asyncio.Event(), **asked,
+            )  # fmt: skip
+
+        with pytest.raises(DepartmentsListenError, match="so-y-te"):
+            await playing().run()
+        assert await AuditLog(live.database, live.clock).newest() == []
+        await subscriptions.set_enabled(subscription_id, enabled=False, reason="diễn tập")
+        assert (await playing().run()).appended_count == 100
+        await subscriptions.set_enabled(subscription_id, enabled=True)
+        assert (await playing(tells_departments=True).run()).appended_count == 100
+        noted = await AuditLog(live.database, live.clock).newest()
+        assert noted[1]["detail"] == {"speed": 500, "tells_departments": True}
+
+
+async def test_trap_18_a_scratch_knows_no_department_and_tells_none(settings, tmp_path):
+    async with open_foundations(settings) as live:
+        await migrate_database(settings.store.url.get_secret_value(), schema=settings.store.schema_name)
+        subscriptions, subscription_id = await _subscribe(live)
+        async with scratch(settings) as base:
+            await Replay(base, dump(QUEUES, tmp_path), speed=None, on_progress=lambda *_: None).run()
+            await write_changes(base, tmp_path / "changes.jsonl")
+            assert await list_told(base.database) == []
+        assert b'"fired"' in (tmp_path / "changes.jsonl").read_bytes()
+        assert await list_told(live.database) == ["so-y-te"]
+        assert await subscriptions.deliveries(subscription_id) == []
 
 
 async def _read(log, count: int) -> list[Event]:

@@ -137,6 +137,7 @@ def report(rule_id: str, **others) -> RuleReport:
         "rule_id": rule_id, "version": "1", "started_at": NOW, "evaluations_count": 1_000, "cost_s": 2.0,
         "faults_count": 0, "recent_s": 10.0, "recent_evaluations_count": 100, "recent_cost_s": 0.3,
         "failing_since": None, "series_count": 2, "open_count": 1, "readings_count": 50, "readings_limit": 4_096,
+        "series_limit": 100_000,
     }  # fmt: skip
     return RuleReport(**{**given, **others})
 
@@ -149,6 +150,7 @@ async def test_what_processes_report_is_added_up(edge):
     assert (found["evaluations_count"], found["evaluations_per_s"], found["us_per_evaluation"]) == (2_000, 15.0, 3_000)
     assert found["share_pct"] == round(100 * 0.6 / 0.7, 2)
     assert (found["series_count"], found["readings_count"], found["readings_limit"]) == (4, 100, 8_192)
+    assert found["series_limit"] == 200_000
     assert [item["process"] for item in found["processes"]] == ["a", "b"]
     assert (await health_of(edge, "vessel.fast"))["readings_limit"] == 4_096
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from alerts.rulebook.lateness import LatenessMarks
 from geo.catalogue import read_layer
 from ioc.api.auth import VIEWERS, signed_in
 from ioc.api.services import ApiServices, Services
@@ -46,7 +47,8 @@ def router(services: Services, api: ApiServices) -> APIRouter:
                 raise NotFoundError("kind", name)
         found = await api.history.latest(kinds=kind, unit_code=unit)
         # Thousands of readings: the framework's own encoder would hold everybody else up for half a second.
-        body = msgspec.json.encode({"items": [to_reading(reading) for reading in found]})
+        marks = LatenessMarks(api.rulebook.rules)
+        body = msgspec.json.encode({"items": [to_reading(reading, marks) for reading in found]})
         return Response(body, media_type="application/json")
 
     @routes.get("/geo/{layer}.geojson")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
 
+from alerts.rulebook.lateness import LatenessMarks
 from ioc.api.auth import VIEWERS, signed_in
 from ioc.api.paging import check_instant
 from ioc.api.services import ApiServices, Services
@@ -70,7 +71,9 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     ) -> dict[str, Any]:
         """How every asset of a kind stood at an instant: its last reading at or before it."""
         check_instant(at)
-        return {"items": [to_reading(reading) for reading in await api.history.as_of(at, kind=kind, assets=asset)]}
+        marks = LatenessMarks(api.rulebook.rules)
+        found = await api.history.as_of(at, kind=kind, assets=asset)
+        return {"items": [to_reading(reading, marks) for reading in found]}
 
     return routes
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
+from alerts.conditions.asset_limits import AssetLimits
 from alerts.language.rule import PROVINCE_TIME, Comparison, Rule
 from ioc.api.auth import VIEWERS, signed_in
 from ioc.api.reasons import find_readings, find_window_state
@@ -80,6 +81,7 @@ def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[
     day = at.astimezone(PROVINCE_TIME).date()
     levels = rule.condition.levels
     formulas = getattr(rule.condition, "formulas", ()) or (("", ""),) * len(levels)
+    own = rule.condition.comparisons_of(alert.asset_id or "") if isinstance(rule.condition, AssetLimits) else {}
     return shown | {
         "condition": rule.condition_name,
         "keeps_firing_s": rule.keep_firing_for.total_seconds(),
@@ -87,10 +89,11 @@ def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[
         "levels": [
             {
                 "severity": level.severity.value,
-                "when": [_to_comparison(item, day) for item in level.when],
+                "when": [_to_comparison(item, day) for item in level.when or own.get(level.severity, ())],
                 "clear": [_to_comparison(item, day) for item in level.clear],
                 "formula": formula or None,
                 "clear_formula": clear_formula or None,
+                "is_in_force": level.is_in_force(day),
                 "for_s": level.hold_for.total_seconds(),
             }
             for level, (formula, clear_formula) in zip(levels, formulas, strict=True)

@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime
 
+from alerts.rulebook.lateness import LatenessMarks
 from geo.journeys import Fix, simplify_stretch, split_journey
 from geo.position import Position
 from ioc.api.auth import VIEWERS, signed_in
@@ -50,10 +51,11 @@ def router(services: Services, api: ApiServices) -> APIRouter:
             box=None if box is None else Box(west=box[0], south=box[1], east=box[2], north=box[3]),
             as_of=None if as_of is None else check_instant(as_of), known_at=as_of if known == "then" else None,
         )  # fmt: skip
+        marks = LatenessMarks(api.rulebook.rules)
         page = await api.twin.page(query, after=read_cursor(cursor), limit=limit)
         body = {
             "as_of": to_ms(as_of or services.clock.now()),
-            "items": [{**to_reading(item), "class": KINDS[item.kind].asset_class} for item in page.items],
+            "items": [{**to_reading(item, marks), "class": KINDS[item.kind].asset_class} for item in page.items],
             "next": write_cursor(page.next),
         }
         return Response(msgspec.json.encode(body), media_type="application/json")

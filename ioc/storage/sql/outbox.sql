@@ -148,3 +148,7 @@ WHERE state = 'pending' AND created_at < %(before)s AND (leased_until IS NULL OR
 
 -- name: forget_settled
 DELETE FROM delivery WHERE settled_at < %(before)s
+
+-- Departments that are told of alerts now.
+-- name: list_told
+SELECT DISTINCT department FROM subscription WHERE enabled ORDER BY department;

@@ -3,18 +3,22 @@
 -- name: report
 INSERT INTO rule_health (
     rule_id, process, version, started_at, reported_at, evaluations_count, cost_s, faults_count, recent_s,
-    recent_evaluations_count, recent_cost_s, failing_since, series_count, open_count, readings_count, readings_limit
+    recent_evaluations_count, recent_cost_s, failing_since, series_count, open_count, readings_count, readings_limit,
+    series_limit
 )
 SELECT rule_id, %(process)s, version, started_at, %(now)s, evaluations_count, cost_s, faults_count, recent_s,
-       recent_evaluations_count, recent_cost_s, failing_since, series_count, open_count, readings_count, readings_limit
+       recent_evaluations_count, recent_cost_s, failing_since, series_count, open_count, readings_count, readings_limit,
+    series_limit
 FROM unnest(
     %(rule_id)s::text[], %(version)s::text[], %(started_at)s::timestamptz[], %(evaluations_count)s::bigint[],
     %(cost_s)s::double precision[], %(faults_count)s::bigint[], %(recent_s)s::double precision[],
     %(recent_evaluations_count)s::bigint[], %(recent_cost_s)s::double precision[], %(failing_since)s::timestamptz[],
-    %(series_count)s::bigint[], %(open_count)s::bigint[], %(readings_count)s::bigint[], %(readings_limit)s::bigint[]
+    %(series_count)s::bigint[], %(open_count)s::bigint[], %(readings_count)s::bigint[], %(readings_limit)s::bigint[],
+    %(series_limit)s::bigint[]
 ) AS reported (
     rule_id, version, started_at, evaluations_count, cost_s, faults_count, recent_s, recent_evaluations_count,
-    recent_cost_s, failing_since, series_count, open_count, readings_count, readings_limit
+    recent_cost_s, failing_since, series_count, open_count, readings_count, readings_limit,
+    series_limit
 )
 ON CONFLICT (rule_id, process) DO UPDATE SET
     version = excluded.version, started_at = excluded.started_at, reported_at = excluded.reported_at,
@@ -22,7 +26,7 @@ ON CONFLICT (rule_id, process) DO UPDATE SET
     recent_s = excluded.recent_s, recent_evaluations_count = excluded.recent_evaluations_count,
     recent_cost_s = excluded.recent_cost_s, failing_since = excluded.failing_since,
     series_count = excluded.series_count, open_count = excluded.open_count, readings_count = excluded.readings_count,
-    readings_limit = excluded.readings_limit;
+    readings_limit = excluded.readings_limit, series_limit = excluded.series_limit;
 
 -- Rows of processes that stopped, and of rules that a process does not run any more.
 -- name: forget
@@ -49,7 +53,8 @@ WHERE held.place > %(most)s AND rule_fault.rule_id = held.rule_id AND rule_fault
 
 -- name: list
 SELECT rule_id, process, version, started_at, reported_at, evaluations_count, cost_s, faults_count, recent_s,
-       recent_evaluations_count, recent_cost_s, failing_since, series_count, open_count, readings_count, readings_limit
+       recent_evaluations_count, recent_cost_s, failing_since, series_count, open_count, readings_count, readings_limit,
+    series_limit
 FROM rule_health WHERE reported_at >= %s ORDER BY rule_id, process;
 
 -- name: list_faults

@@ -28,6 +28,7 @@ from ioc.domain.kinds import (
     Crowd,
     Directive,
     Outage,
+    Rain,
     TruckStep,
     VesselPosition,
     WeatherObservation,
@@ -217,6 +218,58 @@ def test_trap_12_a_restart_a_rebalance_and_a_reload_fire_nothing_again_and_forge
     for minute in range(10, 13):
         lives.take(crowd(minute, 0.1))
     assert types(lives.changes) == [FIRED, ChangeType.RECOVERING, RESOLVED]
+
+
+def rain(minute: float, rain_mm: float):
+    return make_event("rain.ba-che", Rain(rain_mm=rain_mm, period_min=10), at(minute))
+
+
+def a_morning_of_everything():
+    """What has something under way at nearly every moment: holds, windows, due times, an open alert."""
+    case = CaseStep(procedure="1.001", status="received", filed_at=at(0), due_at=at(40))
+    events = [make_event("case.a", case, at(0))]
+    events += [crowd(minute, 3.0 if minute < 20 else 0.5) for minute in range(40)]
+    events += [rain(minute, 8.0 if minute < 60 else 0.0) for minute in range(0, 180, 10)]
+    return sorted(events, key=lambda event: event.received_at)
+
+
+DISTURBED = ("28-crowd", "10-rain", "34-cases")
+
+
+def undisturbed():
+    lives = run(book(*DISTURBED), WORLD, a_morning_of_everything())
+    lives.wait(at(181))
+    assert len({change.rule_id for change in lives.changes}) == len(DISTURBED)
+    assert {change.type for change in lives.changes} >= {FIRED, ChangeType.SEVERITY, ChangeType.RECOVERING, RESOLVED}
+    return lives.changes
+
+
+def test_trap_12_a_partition_that_goes_to_another_and_comes_back_fires_nothing_again_and_forgets_nothing():
+    engines = [Engine(book(*DISTURBED), WORLD) for _ in range(2)]
+    kept, seen, changes = {}, {}, []
+    for number, event in enumerate(a_morning_of_everything()):
+        owner, other = engines[number // 3 % 2], engines[1 - number // 3 % 2]
+        if number % 3 == 0:
+            other.forget("events")
+            owner.restore("events", kept, list(seen.values()))
+        step = owner.step("events", [event])
+        kept = {key: value for key, value in (kept | step.state).items() if value is not None}
+        seen[type(event.data), event.asset_id] = event
+        changes += step.changes
+    changes += owner.advance("events", at(181)).changes
+    assert changes == undisturbed()
+
+
+def test_trap_12_rules_that_are_read_anew_between_any_two_readings_fire_nothing_again_and_forget_nothing():
+    engine, kept, changes = Engine(book(*DISTURBED), WORLD), {}, []
+    for event in a_morning_of_everything():
+        before, engine = engine, Engine(book(*DISTURBED), WORLD)
+        engine.inherit("events", kept, before)
+        step = engine.step("events", [event])
+        kept = {key: value for key, value in (kept | step.state).items() if value is not None}
+        changes += step.changes
+    changes += engine.advance("events", at(181)).changes
+    assert changes == undisturbed()
 
 
 @pytest.mark.parametrize(

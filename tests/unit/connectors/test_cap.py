@@ -138,7 +138,7 @@ def test_a_cancellation_ends_every_block_of_the_warning_and_everywhere_after_a_r
 
 
 @pytest.mark.parametrize("status", ["Exercise", "System", "Test", "Draft"])
-def test_what_is_not_actual_warns_nobody(status):
+def test_trap_18_a_warning_of_an_exercise_or_a_test_warns_nobody(status):
     assert read(alert(info(), status=status)) == []
 
 

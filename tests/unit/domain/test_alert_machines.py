@@ -161,6 +161,16 @@ def test_a_shelf_of_exactly_a_shift_is_allowed_and_a_microsecond_more_is_not() -
     assert refused.value.code == "until_too_late"
 
 
+def test_a_deployment_may_say_how_long_a_shelf_may_be():
+    wanted = {"actor": "minh", "at": at(2), "reason": "x", "longest_shelf": timedelta(hours=12)}
+    longest = at(2) + timedelta(hours=12)
+    shelved = alert_machines.act(_in(B), ChangeType.SHELVED, until=longest, **wanted)
+    assert shelved.shelved_until == longest
+    with pytest.raises(RefusedActionError, match="12:00:00 at most") as refused:
+        alert_machines.act(_in(B), ChangeType.SHELVED, until=longest + timedelta(microseconds=1), **wanted)
+    assert refused.value.code == "until_too_late"
+
+
 @pytest.mark.parametrize(("before", "after"), [(B, D), (C, A), (E, A), (F, A), (G, A)])
 def test_an_occurrence_that_expires_is_over_and_says_why(before: OperatorState, after: OperatorState) -> None:
     ended = alert_machines.expire(_in(before), at=at(9))

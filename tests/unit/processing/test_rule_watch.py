@@ -18,6 +18,7 @@ START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 SOUND = RuleHealth(
     rule_id="test.rule", version="1", evaluations_count=0, cost_s=0.0, faults_count=0, last_fault=None,
     series_count=3, open_count=1, readings_count=40, readings_limit=4_096,
+    series_limit=100_000,
 )  # fmt: skip
 
 

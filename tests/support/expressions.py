@@ -1,0 +1,53 @@
+"""Expressions that no rule may have: they could run long, become infinite, or hide a loop in what looks like text."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from alerts.language.expressions import MOST_CHARACTERS
+
+VARIABLES = {"people": int, "density": float, "status": str, "on": date, "at": datetime, "closed": bool}
+
+HOSTILE = [
+    "[1,2,3].all(a, [1,2,3].all(b, a < b))",
+    "[1].exists (i, i > 0)",
+    "(" * 40 + "closed" + ")" * 40,
+    "closed" + " && closed" * MOST_CHARACTERS,
+    "density / 0.0 > 1.0",
+    "density / people > 0.5",
+    "density / 0 > 1",
+    "density % people > 1",
+    "density / 0e5 > 1",
+    # Where one reads a text and another reads code: the loop hides in what looks like a text.
+    "''' ' ''' == 'x' || [1,2].all(a, true) || status == ' '",
+    '""" " """ == "x" || [1,2].all(a, true) || status == " "',
+    r"r'\' == 'a' || [1,2].all(a, true) || status == 'b'",
+    r"status == '\'' || [1,2].all(a, true) || status == '\''",
+    "b'x' == b'y'",
+    "status == 'never ends",
+    "[1].all//\n(a, true)",
+    # Functions whose work is not in proportion to their text, or that no rule needs.
+    "status.matches('(a*)*b')",
+    "status.matches('((((a{100}){100}){100}){100})')",
+    "cel.bind(a, [1, 1], size(a) > 1)",
+    "dyn(status) == 3",
+    "[1].transformList(i, v, v) == [1]",
+    "{'a': 1}['a'] == 1",
+    "google.protobuf.Struct{} == {}",
+    "[" * 17 + "1" + "]" * 17 + " == []",
+    "closed" + " ? closed : closed" * 30,
+    "status" + ".size()" * 80 + " > 1",
+    "status" + " + status" * 60 + " == 'x'",
+    "1e400 > density",
+    "density < 1e308 * 10.0",
+    "9" * 400 + " > density",
+    "\x00 closed",
+    "-" * (MOST_CHARACTERS + 1) + "density > 1",
+    "-" * 100 + "density > 1",
+    "! " * 100 + "closed",
+    ".density > 1",
+    "closed || (\n.density > 1)",
+    "double('inf') > density",
+    "density < double ( 'Infinity' )",
+]
+"""Each is refused by its text or by CEL's own parser: none is ever evaluated."""
