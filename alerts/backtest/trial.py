@@ -2,9 +2,9 @@
 
 Time is the events' own arrival, so a month takes seconds. Nothing is stored and nobody is told.
 
-One partition stands for all of the log's. Decisions follow log time and the order of arrival of each asset and scope,
-so they are the same, but for timers that ran on the machine's clock while the log was read to its end: those fire
-with the arrival of the next event, or with ``pass_time``.
+One partition stands for all of the log's, and may remember what all of them may. Decisions follow log time and the
+order of arrival of each asset and scope, so they are the same, but for timers that ran on the machine's clock while the
+log was read to its end: those fire with the arrival of the next event, or with ``pass_time``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 
 from alerts.backtest.scope import find_kinds, find_warm_up
 from alerts.engine.stepping import JUMP, Engine, Step
+from alerts.memory.crowding import MOST_THINGS
+from alerts.memory.lookback import MOST_OF_RULE
 from alerts.memory.partition import RuleFault
 from alerts.rulebook.book import Rulebook
 from alerts.world import World
@@ -49,10 +51,13 @@ class Occurrence:
 
 
 class Run:
-    """One rulebook over a stream of events in the order of their arrival."""
+    """One rulebook over a stream of events in the order of their arrival, of a log of so many ``partitions``."""
 
-    def __init__(self, rulebook: Rulebook, world: World) -> None:
-        self._engine = Engine(rulebook, world, keeps_state=False)
+    def __init__(self, rulebook: Rulebook, world: World, *, partitions: int = 1) -> None:
+        self._engine = Engine(
+            rulebook, world, keeps_state=False,
+            readings_limit=partitions * MOST_OF_RULE, things_limit=partitions * MOST_THINGS,
+        )  # fmt: skip
         self._open: dict[bytes, Occurrence] = {}
         self._ended: list[Occurrence] = []
         self.faults: list[RuleFault] = []
@@ -128,18 +133,19 @@ class Trial:
         drafts: the rules to be tried.
         in_force: the rules in force; those without a draft of the same name are left aside.
         world: zones and names.
+        partitions: how many the log has whose events these were.
     """
 
-    def __init__(self, drafts: Rulebook, in_force: Rulebook, world: World) -> None:
+    def __init__(self, drafts: Rulebook, in_force: Rulebook, world: World, *, partitions: int = 1) -> None:
         versions = {rule.rule_id: rule.version for rule in drafts.rules}
         named = [rule for rule in in_force.rules if rule.rule_id in versions]
         other = [rule for rule in named if rule.version != versions[rule.rule_id]]
         self._shared = {rule.rule_id for rule in named} - {rule.rule_id for rule in other}
-        self.draft = Run(drafts, world)
+        self.draft = Run(drafts, world, partitions=partitions)
         self._runs = [self.draft]
         self._active: Run | None = None
         if other:
-            self._active = Run(Rulebook(other), world)
+            self._active = Run(Rulebook(other), world, partitions=partitions)
             self._runs.append(self._active)
         self.kinds = find_kinds([*drafts.rules, *other])
         self.warm_up = find_warm_up([*drafts.rules, *other])

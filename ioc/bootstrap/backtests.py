@@ -102,7 +102,7 @@ async def backtest_stored(
     """
     began = time.monotonic()
     in_force = await load_rules_in_force(settings, database)
-    trial = Trial(drafts, in_force, load_world(settings.data_dir / "geo"))
+    trial = Trial(drafts, in_force, load_world(settings.data_dir / "geo"), partitions=settings.log.partitions)
     stored = StoredEvents(database, settings.archive_folder)
     first_at = period.start - trial.warm_up
     silences = await stored.find_silences(start=first_at, end=period.end, longer_than=JUMP)

@@ -136,7 +136,7 @@ async def _play_stored(settings: Settings, drafts: Rulebook, period: Period) -> 
 async def _play_files(settings: Settings, drafts: Rulebook, sources: Sequence[Source], unit: str | None) -> Account:
     geo_directory = settings.data_dir / "geo"
     deployment = _Deployment(geo_directory=geo_directory, keys=load_keys(settings))
-    trial = Trial(drafts, load_rulebook(settings), load_world(geo_directory))
+    trial = Trial(drafts, load_rulebook(settings), load_world(geo_directory), partitions=settings.log.partitions)
     files: dict[str, SourceProgress] = {}
     began, begins_at, count = time.monotonic(), None, 0
     stop = told_to_stop()

@@ -17,7 +17,8 @@ from ioc.bootstrap.knowledge import load_world
 from ioc.cli import make_app
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
-from ioc.domain.kinds import Crowd
+from ioc.domain.kinds import Crowd, TruckStep
+from tests.support.engine_runs import make_event
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 SHIPPED = Path(str(resources.files("alerts").joinpath("rules", "28-crowd.yaml")))
@@ -81,6 +82,22 @@ def test_a_looser_limit_adds_what_the_rule_in_force_did_not_see(looser):
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 def test_batches_do_not_matter(size):
     assert play(SHIPPED, crowds(), size=size) == play(SHIPPED, crowds(), size=50)
+
+
+@pytest.mark.parametrize(("partitions", "loses"), [(1, True), (2, False)])
+def test_its_one_partition_remembers_as_much_as_all_of_the_logs(monkeypatch, partitions, loses):
+    monkeypatch.setattr("alerts.backtest.trial.MOST_THINGS", 80)
+    trucks = [
+        make_event(
+            f"truck.{number}",
+            TruckStep(step="yard", gate="bac-luan-2", direction="export"),
+            START + timedelta(seconds=number),
+        )
+        for number in range(120)
+    ]
+    run = Run(Rulebook.load([SHIPPED.with_name("30-truck-dwell.yaml")]), WORLD, partitions=partitions)
+    run.take(trucks)
+    assert bool(run.faults) is loses
 
 
 def test_the_command_says_it_writes_it_and_draws_it(tmp_path, looser, monkeypatch):
