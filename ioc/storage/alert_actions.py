@@ -51,7 +51,7 @@ class AlertActions:
     def __init__(
         self, database: Database, enqueue: Enqueue, *, longest_shelf: timedelta = alert_machines.LONGEST_SHELF
     ) -> None:
-        self._database, self._enqueue, self._longest_shelf = database, enqueue, longest_shelf
+        self._database, self._enqueue, self.longest_shelf = database, enqueue, longest_shelf
 
     async def act(self, alert_id: UUID, action: Action) -> Alert:
         """Do what an operator asks, against the revision that they saw.
@@ -70,7 +70,7 @@ class AlertActions:
                 action.check(current)
             alert = alert_machines.act(
                 current, action.type, actor=action.actor, at=action.at, reason=action.reason, until=action.until,
-                to=action.to, severity=action.severity, longest_shelf=self._longest_shelf,
+                to=action.to, severity=action.severity, longest_shelf=self.longest_shelf,
             )  # fmt: skip
             if action.type in _MOVE_UNDER_REGISTER:
                 alert = place(alert, current, register)

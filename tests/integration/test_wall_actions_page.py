@@ -76,6 +76,8 @@ async def test_an_operator_shelves_finds_it_again_and_takes_it_off_the_shelf(wal
     panel = page.locator("#panel")
     shelve = panel.locator("[data-form=shelve]")
     await shelve.locator("summary").click()
+    offered = await shelve.locator("option").all_text_contents()
+    assert (len(offered), offered[-1]) == (6, "8 giờ"), "no longer than the server allows"
     await shelve.locator("select").select_option(label="30 phút")
     # An event of the journal redraws the drawer; what is being written stays.
     await shelve.locator("[name=reason]").fill("đang bảo trì")

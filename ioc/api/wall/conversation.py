@@ -68,7 +68,7 @@ class Conversation:
         """Talk until one side ends it."""
         limits = {
             "subscriptions": MOST_CHANNELS, "frames_per_s": MOST_FRAMES_A_SECOND, "frame_bytes": MOST_FRAME_BYTES,
-            "rows": MOST_KEYS,
+            "rows": MOST_KEYS, "shelf_s": self._api.alert_actions.longest_shelf // timedelta(seconds=1),
         }  # fmt: skip
         self._post(
             "welcome", sid=token_hex(8), user=self._account.name, roles=list(self._account.roles),

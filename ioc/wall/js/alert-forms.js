@@ -6,7 +6,8 @@ import { noticeText } from "./alert-requests.js";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const SHELF_MS = [15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR];
+const SHELF_MS = [15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 12 * HOUR, 24 * HOUR];
+const LONGEST_SHELF_MS = 8 * HOUR;
 const SUPPRESSION_MS = [8 * HOUR, 24 * HOUR, 7 * 24 * HOUR, 30 * 24 * HOUR];
 
 const labelled = (text, field) => h("label", {}, h("span", {}, text), field);
@@ -16,6 +17,13 @@ const reasonField = (language, name = "reason") =>
 function durationField(language, choices) {
   const say = (ms) => (ms < HOUR ? language.t("age.min", { n: ms / MINUTE }) : ms < 48 * HOUR ? language.t("age.h", { n: ms / HOUR }) : language.t("age.d", { n: ms / HOUR / 24 }));
   return labelled(language.t("action.for"), h("select", { name: "for" }, ...choices.map((ms) => h("option", { value: ms }, say(ms)))));
+}
+
+/** For how long an alert may be shelved: no choice is offered that the server refuses. */
+function shelfChoices(connection) {
+  const longest = connection?.limits.shelf_s * 1000 || LONGEST_SHELF_MS;
+  const allowed = SHELF_MS.filter((ms) => ms <= longest);
+  return allowed.length > 0 ? allowed : [longest];
 }
 
 /** A form that opens under its name; `read` turns its fields into the request. */
@@ -58,7 +66,7 @@ function operatorsForms(alert, parts) {
     action("comment", parts, alert, [labelled(t.t("action.text"), h("input", { name: "text", maxlength: 500, autocomplete: "off", required: true }))],
       (values) => ({ body: { comment: values.get("text") } })),
     alert.operator === "shelved" ? plain("unshelve", parts, alert, "unshelve", {}) : null,
-    isSetAside(alert) ? null : action("shelve", parts, alert, [durationField(t, SHELF_MS), reasonField(t)],
+    isSetAside(alert) ? null : action("shelve", parts, alert, [durationField(t, shelfChoices(parts.connection)), reasonField(t)],
       (values) => ({ body: { until: untilIn(parts, values), reason: values.get("reason") } })),
     mine ? plain("give_up", parts, alert, "assign", { to: null }) : alert.assigned_to ? null : plain("take", parts, alert, "assign", { to: session.user?.name }),
     alert.ended_at === null ? action("resolve", parts, alert, [reasonField(t)], (values) => ({ body: { reason: values.get("reason") } })) : null,

@@ -25,6 +25,8 @@ export class Connection {
   #attempt = 0;
   #heartbeatMs = DEFAULT_HEARTBEAT_MS;
   #heartbeatSeqs = {};
+  /** What the server allows, as it said in its welcome. */
+  limits = {};
   #retryTimer = null;
   #openedAt = 0;
   #heardAt = 0;
@@ -157,6 +159,7 @@ export class Connection {
   #handlers = {
     welcome: (frame) => {
       // Seconds in the protocol; a server that speaks milliseconds is understood as well.
+      this.limits = frame.limits ?? {};
       if (frame.hb > 0) this.#heartbeatMs = frame.hb >= 500 ? frame.hb : frame.hb * 1000;
       this.state = "live";
       this.#attempt = 0;
