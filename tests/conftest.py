@@ -1,14 +1,16 @@
-"""Fixtures that reach over the whole test tree: real servers, each started once per run and only when asked for."""
+"""What reaches over the whole test tree: the log, and real servers, each started once per run and when asked for."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 from ioc.errors import StoreUnavailableError
 from ioc.storage.server import EmbeddedPostgres
@@ -39,6 +41,15 @@ LONGEST = ("test_killed_worker.py", "test_wall_page.py", "test_wall_live.py", "t
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Leave the log as it was: a command that a test runs in this process sets it up for itself."""
+    handlers, said = list(logging.getLogger().handlers), structlog.get_config()
+    yield
+    logging.getLogger().handlers = handlers
+    structlog.configure(**said)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 
 from alerts.engine.health import RuleHealth
 from alerts.memory.partition import RuleFault
-from ioc import logs
 from ioc.errors import StoreUnavailableError
 from ioc.processing.rule_health import RECOVERED_AFTER, RuleReporter, RuleWatch
 
@@ -59,8 +58,6 @@ class Process:
 
 @pytest.fixture
 def process():
-    # Commands that other tests ran in this process log less than a service does.
-    logs.configure(level="INFO", form="json")
     return Process()
 
 
