@@ -86,7 +86,8 @@ def _print_sum(console: Console, account: Account) -> None:
     console.print(
         f"{account.events_count:,} events, {account.elapsed_s:.1f} s, {rate:,.0f} events/s;"
         f" {len(comparison.draft):,} occurrences, {len(comparison.active):,} with the rules in force:"
-        f" +{len(comparison.added):,} −{len(comparison.gone):,}"
+        f" +{len(comparison.added):,} −{len(comparison.gone):,}",
+        soft_wrap=True,
     )
 
 
