@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from connectors.status import FeedBoard
-from ioc import telemetry
+from ioc import cancellation, telemetry
 from ioc.domain.events import DeadLetter, Event, Parsed, Rejected
 from ioc.domain.ids import dead_letter_id
 from ioc.errors import LogUnavailableError, OverloadedError
@@ -111,7 +111,7 @@ class Intake:
         if self._gathering is group:
             self._gathering = _Group()
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with cancellation.timeout(self._deadline_s):
                 if group.events:
                     await self._log.append(Topic.EVENTS, group.events)
                 if group.letters:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
+from ioc import cancellation
 from ioc.logs import logger
 from ioc.retry import Backoff
 
@@ -89,7 +90,7 @@ class Launcher:
 
     async def _pause(self, wait: timedelta) -> None:
         try:
-            async with asyncio.timeout(wait.total_seconds()):
+            async with cancellation.timeout(wait.total_seconds()):
                 await self._stopping.wait()
         except TimeoutError:
             pass
@@ -98,7 +99,7 @@ class Launcher:
 async def _end(process: asyncio.subprocess.Process) -> None:
     process.send_signal(signal.SIGTERM)
     try:
-        async with asyncio.timeout(DRAIN.total_seconds()):
+        async with cancellation.timeout(DRAIN.total_seconds()):
             await process.wait()
     except TimeoutError:
         _log.error("child.killed", pid=process.pid, after_s=DRAIN.total_seconds())

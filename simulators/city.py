@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 
+from ioc import cancellation
 from ioc.ports import Clock
 from simulators.faults import WireFaults
 from simulators.feeds import port_office
@@ -255,7 +256,7 @@ class Carrier:
         """Give the IOC a few seconds to listen: what boats say at the start is said once."""
         if self._datagrams is None:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LISTENERS_S):
+                async with cancellation.timeout(_LISTENERS_S):
                     await self._lines.joined.wait()
 
     def _hang_up(self) -> None:

@@ -23,6 +23,8 @@ from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
+from ioc import cancellation
+
 MOST_RECORDS = 1_000
 _TIME = b"2000-01-01T00:00:00.000+00:00"
 _SERIAL = b"@@@@@@@@@@"
@@ -173,7 +175,7 @@ class Load:
         """Send one batch until it is taken, refused for good, or its time is over."""
         while True:
             try:
-                async with asyncio.timeout(_DEADLINE_S):
+                async with cancellation.timeout(_DEADLINE_S):
                     if connection is None:
                         connection = await asyncio.open_connection(self._host, self._port)
                     status, headers, answer = await self._exchange(*connection, body)

@@ -9,7 +9,7 @@ log was read to its end: those fire with the arrival of the next event, or with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,7 +17,7 @@ from alerts.backtest.scope import find_kinds, find_warm_up
 from alerts.engine.stepping import JUMP, Engine, Step
 from alerts.memory.crowding import MOST_THINGS
 from alerts.memory.lookback import MOST_OF_RULE
-from alerts.memory.partition import RuleFault
+from alerts.memory.partition import RuleFault, Stretch
 from alerts.rulebook.book import Rulebook
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, ChangeType, Severity
@@ -63,6 +63,14 @@ class Run:
         self.faults: list[RuleFault] = []
         self.faults_count = 0
         self.reached_at: datetime | None = None
+
+    def heard_kinds(self) -> Mapping[str, timedelta]:
+        """Name the kinds of which all rules only ask whether anything comes, each with the shortest silence noticed."""
+        return {kind.KIND: silence for kind, silence in self._engine.heard_kinds().items()}
+
+    def assure(self, speaking: Mapping[str, Sequence[Stretch]]) -> None:
+        """Tell in which stretches assets speak of which not every reading is taken, until told again."""
+        self._engine.assure(EVENTS, speaking)
 
     def take(self, events: Sequence[Event]) -> None:
         """Step over the next events."""
@@ -142,11 +150,12 @@ class Trial:
         other = [rule for rule in named if rule.version != versions[rule.rule_id]]
         self._shared = {rule.rule_id for rule in named} - {rule.rule_id for rule in other}
         self.draft = Run(drafts, world, partitions=partitions)
-        self._runs = [self.draft]
+        self._runs, self._rules = [self.draft], [drafts.rules]
         self._active: Run | None = None
         if other:
             self._active = Run(Rulebook(other), world, partitions=partitions)
             self._runs.append(self._active)
+            self._rules.append(Rulebook(other).rules)
         self.kinds = find_kinds([*drafts.rules, *other])
         self.warm_up = find_warm_up([*drafts.rules, *other])
 
@@ -154,6 +163,23 @@ class Trial:
     def reached_at(self) -> datetime | None:
         """Arrival of the last event."""
         return self.draft.reached_at
+
+    def heard_kinds(self) -> Mapping[str, timedelta]:
+        """Name the kinds of which no rule asks more than whether anything comes, see ``Run.heard_kinds``."""
+        heard = [run.heard_kinds() for run in self._runs]
+        looked_at = {
+            kind
+            for rules, known in zip(self._rules, heard, strict=True)
+            for kind in find_kinds(rules)
+            if kind not in known
+        }
+        silences = [(kind, silence) for known in heard for kind, silence in known.items() if kind not in looked_at]
+        return {kind: min(silence for name, silence in silences if name == kind) for kind, _ in silences}
+
+    def assure(self, speaking: Mapping[str, Sequence[Stretch]]) -> None:
+        """Tell in which stretches assets speak, see ``Run.assure``."""
+        for run in self._runs:
+            run.assure(speaking)
 
     def take(self, events: Sequence[Event]) -> None:
         """Step over the next events."""

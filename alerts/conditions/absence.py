@@ -107,6 +107,8 @@ class AbsenceEvaluator:
         texts = condition.blackout_texts
         self._whole = Announcer(_with_texts(rule, texts), index, world)
         self._severity = condition.levels[0].severity
+        self.shortest_silence = min(condition.after.values(), default=timedelta.max)
+        """It asks of readings only whether they come, and no silence shorter than this is one."""
 
     # Where the asset's own readings are
 
@@ -142,6 +144,9 @@ class AbsenceEvaluator:
         event = self._newest(memory, key)
         if event is None:
             memory.armed[self._index].discard(key)
+            return
+        if (speaks_until := memory.speaks_until(key)) is not None:
+            memory.wake_at(speaks_until + self.shortest_silence, self._index, key)
             return
         heard_at = event.received_at if memory.resumed_from is None else max(event.received_at, memory.resumed_from)
         if (late_at := heard_at + self._after(event)) > memory.clock:

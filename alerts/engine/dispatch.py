@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from alerts.conditions.leveled import COMPOUND_KINDS, reading_key
@@ -66,6 +67,16 @@ class Dispatch:
             return Lane(newest, key_of, *methods, parts)
 
         return part(None, {name: part(name, {}) for name in self._named})
+
+    def heard_kinds(self) -> dict[type[Payload], timedelta]:
+        """Name the kinds of which all rules only ask whether anything comes, each with the shortest silence noticed."""
+        found: dict[type[Payload], timedelta] = {}
+        for kind in self.kinds - COMPOUND_KINDS:
+            askers = [item for item in self._evaluators if kind in item.rule.condition.kinds]
+            silences = [getattr(item, "shortest_silence", None) for item in askers]
+            if (known := [silence for silence in silences if silence is not None]) and len(known) == len(silences):
+                found[kind] = min(known)
+        return found
 
     def count_for(self, index: int, kind: type[Payload], count: int, quantities: Mapping[str, int]) -> int:
         """Give how many of so many events of a kind are put to a rule; ``quantities`` says what observations are of."""

@@ -23,12 +23,12 @@ from alerts.engine.health import Meter, RuleHealth
 from alerts.engine.placing import Placing
 from alerts.memory.crowding import MOST_THINGS, thin
 from alerts.memory.lookback import MOST_OF_RULE
-from alerts.memory.partition import PartitionMemory, RuleFault
+from alerts.memory.partition import PartitionMemory, RuleFault, Stretch
 from alerts.rulebook.book import Rulebook
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, StateKey
 from ioc.domain.events import Event, Signal
-from ioc.domain.kinds import Observation
+from ioc.domain.kinds import Observation, Payload
 
 JUMP = timedelta(minutes=2)
 """Nothing at all on a partition for longer, then something: the silence was ours, not the sensors'."""
@@ -128,6 +128,17 @@ class Engine:
     def forget(self, partition: object) -> None:
         """Give a partition up."""
         self._memories.pop(partition, None)
+
+    def heard_kinds(self) -> dict[type[Payload], timedelta]:
+        """Name the kinds of which all rules only ask whether anything comes, each with the shortest silence noticed."""
+        return self._meter.plain.heard_kinds()
+
+    def assure(self, partition: object, speaking: Mapping[str, Sequence[Stretch]]) -> None:
+        """Tell in which stretches assets spoke of which not every reading is put to ``step``, until told again.
+
+        Of each stretch the first reading and the last must be; of kinds other than ``heard_kinds`` all.
+        """
+        self._memory(partition).speaking = speaking
 
     def step(self, partition: object, items: Sequence[Event | Signal]) -> Step:
         """Look at items in the order of their offsets."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import heappop, heappush
@@ -14,6 +14,9 @@ from alerts.memory.readings import Readings
 from alerts.memory.series import Series
 from ioc.domain.alerts import AlertChange
 from ioc.domain.events import Event, Signal
+
+Stretch = tuple[datetime, datetime]
+"""From an arrival to a later one of the same asset, between which it was never silent for long enough to be noticed."""
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -37,6 +40,7 @@ class PartitionMemory:
     ``seen`` holds the newest reading per scope (empty for the events' own partition), kind and reading key: it tells
     a repetition from news, and silence from speech. ``outbox`` lists fill up during a step. ``located`` has the zones
     of the events that the running step looks at, by their identity; ``identities`` knows whose labels are whose.
+    ``speaking`` has stretches in which an asset is known to have spoken although not each of its readings is looked at.
     ``crowded_from`` says, by a rule's place or by kind, from how many things on it is looked again whom to let go.
     """
 
@@ -52,6 +56,7 @@ class PartitionMemory:
         self.seen: dict[str, dict[type[Any], dict[str, Event]]] = {}
         self.noted: list[dict[str, Any]] = [{} for _ in range(rule_count)]
         self.sent_for_all: dict[str, Any] = {}
+        self.speaking: Mapping[str, Sequence[Stretch]] = {}
         self.changes: list[AlertChange] = []
         self.signals: list[Signal] = []
         self.faults: list[RuleFault] = []
@@ -75,6 +80,11 @@ class PartitionMemory:
         timer = heappop(self.timers)
         self.clock = max(self.clock, timer[0])
         return timer
+
+    def speaks_until(self, asset_id: str) -> datetime | None:
+        """Give the end of the stretch in which an asset is known to speak now; None: what was seen of it is all."""
+        stretches = self.speaking.get(asset_id, ())
+        return max((until for since, until in stretches if since <= self.clock < until), default=None)
 
     def readings(self, scope: str, kind: type[Any]) -> dict[str, Event]:
         """Give the newest readings of a kind in a scope, by reading key."""

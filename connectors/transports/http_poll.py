@@ -6,7 +6,6 @@ so the log's readers take them once.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import zlib
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from yarl import URL
 from connectors.feed import Feed, Form
 from connectors.intake import hand_over
 from connectors.ways import CursorConfig, PollConfig
+from ioc import cancellation
 from ioc.domain.events import Parsed
 from ioc.errors import SourceLostError
 from ioc.logs import logger
@@ -179,7 +179,7 @@ class Asker:
             if last.modified is not None:
                 headers["If-Modified-Since"] = last.modified
         try:
-            async with asyncio.timeout(self._config.deadline.total_seconds()):
+            async with cancellation.timeout(self._config.deadline.total_seconds()):
                 return await self._follow(session, url, headers, now)
         except TimeoutError as error:
             raise SourceLostError(f"{url.host}: no whole answer within {self._config.deadline}") from error

@@ -6,7 +6,6 @@ The broker's in-flight window bounds how much lies here unacknowledged: that is 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 
+from ioc import cancellation
 from ioc.errors import ConfigurationError, SourceLostError
 
 _QOS = 1
@@ -149,7 +149,7 @@ async def open_session(
 @asynccontextmanager
 async def _closing_quietly(client: aiomqtt.Client, deadline: timedelta) -> AsyncIterator[None]:
     """Close the connection whatever state it is in: a broken one has nothing to say good-bye to."""
-    async with asyncio.timeout(deadline.total_seconds()):
+    async with cancellation.timeout(deadline.total_seconds()):
         await client.__aenter__()
     try:
         yield

@@ -11,6 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from connectors.transports.lines import LineFramer
+from ioc import cancellation
 from ioc.errors import ConfigurationError, SourceLostError
 
 _CHUNK_BYTES = 65_536
@@ -54,7 +55,7 @@ async def read_tcp(
     """
     where = f"{address.host}:{address.port}"
     try:
-        async with asyncio.timeout(deadline.total_seconds()):
+        async with cancellation.timeout(deadline.total_seconds()):
             reader, writer = await asyncio.open_connection(address.host, address.port, limit=_CHUNK_BYTES)
     except (OSError, TimeoutError) as error:
         raise SourceLostError(f"{where} is not reachable: {error or 'no answer in time'}") from error
@@ -62,7 +63,7 @@ async def read_tcp(
     try:
         while True:
             try:
-                async with asyncio.timeout(silence.total_seconds()):
+                async with cancellation.timeout(silence.total_seconds()):
                     chunk = await reader.read(_CHUNK_BYTES)
             except TimeoutError as error:
                 raise SourceLostError(f"{where} was silent for {silence}") from error

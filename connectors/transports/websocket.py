@@ -6,7 +6,6 @@ source sent while nobody listened it has to send again by itself.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from websockets.typing import Subprotocol
 from connectors.feed import Feed, Form
 from connectors.intake import hand_over
 from connectors.ways import WebSocketConfig
+from ioc import cancellation
 from ioc.domain.events import Parsed
 from ioc.errors import SourceLostError
 from ioc.ports import Clock, Sink
@@ -111,7 +111,7 @@ async def _open(config: WebSocketConfig, headers: Mapping[str, str]) -> AsyncIte
 
 async def _say(socket: ClientConnection, message: str, config: WebSocketConfig) -> None:
     try:
-        async with asyncio.timeout(config.deadline.total_seconds()):
+        async with cancellation.timeout(config.deadline.total_seconds()):
             await socket.send(message)
     except (TimeoutError, ConnectionClosed) as error:
         raise SourceLostError("the source took no first message") from error
@@ -124,7 +124,7 @@ async def _read(socket: ClientConnection, config: WebSocketConfig) -> AsyncItera
         while len(messages) < _MOST_AT_ONCE:
             try:
                 # What waits is taken without a pause; whatever has to be waited for ends this batch.
-                async with asyncio.timeout(0):
+                async with cancellation.timeout(0):
                     messages.append(_to_bytes(await socket.recv()))
             except (TimeoutError, ConnectionClosed):
                 break
@@ -133,7 +133,7 @@ async def _read(socket: ClientConnection, config: WebSocketConfig) -> AsyncItera
 
 async def _receive(socket: ClientConnection, silence: timedelta) -> bytes:
     try:
-        async with asyncio.timeout(silence.total_seconds()):
+        async with cancellation.timeout(silence.total_seconds()):
             return _to_bytes(await socket.recv())
     except TimeoutError as error:
         raise SourceLostError(f"the source was silent for {silence}") from error

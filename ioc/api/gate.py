@@ -5,13 +5,13 @@ PostgreSQL keeps no NUL in a text, so one that got through would fail deep insid
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ioc import cancellation
 from ioc.api.problems import problem
 
 MOST_BODY_BYTES = 256 * 1024
@@ -39,7 +39,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(BODY_DEADLINE_S):
+            async with cancellation.timeout(BODY_DEADLINE_S):
                 body = await read_body(scope, receive, most_bytes=MOST_BODY_BYTES)
         except BodyTooLargeError:
             await problem(413, "too_large", f"at most {MOST_BODY_BYTES} bytes")(scope, receive, send)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
+from ioc import cancellation
 from ioc.bootstrap.backtest_process import RESTARTED, describe_settings
 from ioc.errors import StoreUnavailableError
 from ioc.logs import logger
@@ -49,7 +50,7 @@ class BacktestRunner:
                 except StoreUnavailableError as error:
                     _log.warning("backtest.store_lost", reason=str(error))
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_EVERY.total_seconds()):
+                    async with cancellation.timeout(_LOOK_EVERY.total_seconds()):
                         await self._runs.added.wait()
 
     async def _play(self, run_id: UUID) -> None:
@@ -90,7 +91,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
     try:
-        async with asyncio.timeout(_END_WITHIN.total_seconds()):
+        async with cancellation.timeout(_END_WITHIN.total_seconds()):
             await process.wait()
     except TimeoutError:
         with suppress(ProcessLookupError):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,14 +13,13 @@ from alerts.backtest.comparison import Comparison, compare
 from alerts.backtest.trial import Trial
 from alerts.engine.stepping import JUMP
 from alerts.rulebook.book import Rulebook
+from ioc.bootstrap.backtest_feed import Feed
 from ioc.bootstrap.knowledge import load_world
 from ioc.bootstrap.rulebooks import load_rules_in_force
-from ioc.domain.events import Event
 from ioc.settings import Settings
 from ioc.storage.pool import Database
 from ioc.storage.stored_events import StoredEvents
 
-_PIECE = 50_000
 _YOUNG = 500_000
 """Objects made between two looks of the garbage collector."""
 
@@ -106,10 +103,10 @@ async def backtest_stored(
     stored = StoredEvents(database, settings.archive_folder)
     first_at = period.start - trial.warm_up
     silences = await stored.find_silences(start=first_at, end=period.end, longer_than=JUMP)
-    feeding = _Feeding(trial, silences)
+    feed = Feed(trial, stored, silences)
     count, is_partial = 0, False
     with _undisturbed():
-        async with aclosing(_ahead(stored, trial.kinds, first_at, period.end, feeding)) as done:
+        async with aclosing(feed.run(first_at, period.end)) as done:
             async for more in done:
                 count += more
                 on_progress(Progress(
@@ -119,7 +116,7 @@ async def backtest_stored(
                 if is_partial := is_stopped():
                     break
         if not is_partial:
-            feeding.let_pass(period.end)
+            feed.let_pass(period.end)
         mine, theirs = trial.finish()
     until = trial.reached_at if is_partial else period.end
     return Account(
@@ -129,58 +126,6 @@ async def backtest_stored(
         faults_count=trial.draft.faults_count, unreadable=[f"{n}: {r}" for n, r in stored.unreadable_files.items()],
         elapsed_s=time.monotonic() - began, is_partial=is_partial,
     )  # fmt: skip
-
-
-class _Feeding:
-    """Puts events to a trial, and time where no events came that its rules look at."""
-
-    def __init__(self, trial: Trial, silences: Sequence[tuple[datetime, datetime]]) -> None:
-        self._trial, self._silences = trial, deque(silences)
-
-    def take(self, events: Sequence[Event]) -> int:
-        """Step over the next events; give their number."""
-        reached, first = self._trial.reached_at or events[0].received_at, 0
-        if events[-1].received_at - reached > JUMP:
-            for place, event in enumerate(events):
-                at = event.received_at
-                if at - reached > JUMP:
-                    self._trial.take(events[first:place])
-                    self.let_pass(at)
-                    first = place
-                reached = at
-        self._trial.take(events[first:])
-        return len(events)
-
-    def let_pass(self, to: datetime) -> None:
-        """Let time go by up to an instant; where nothing at all came, it jumps, as it did live."""
-        while self._silences and self._silences[0][0] < to:
-            begins_at, ends_at = self._silences[0]
-            self._trial.pass_time(begins_at)
-            if ends_at > to:
-                return  # whatever comes next ends the silence
-            self._trial.jump(ends_at)
-            self._silences.popleft()
-        self._trial.pass_time(to)
-
-
-async def _ahead(
-    stored: StoredEvents, kinds: Sequence[str], start: datetime, end: datetime, feeding: _Feeding
-) -> AsyncGenerator[int, None]:
-    """Have each piece stepped over while the next one is read; give the number of events of each that is done."""
-    loop, stepping = asyncio.get_running_loop(), None
-    pieces = stored.read(kinds=kinds, start=start, end=end, chunk=_PIECE)
-    try:
-        async with aclosing(pieces):
-            async for events in pieces:
-                if stepping is not None:
-                    yield await stepping
-                stepping = loop.run_in_executor(None, feeding.take, events)
-        if stepping is not None:
-            done, stepping = await stepping, None
-            yield done
-    finally:
-        if stepping is not None:
-            await stepping  # a thread cannot be called off; what follows needs the engine at rest
 
 
 @contextmanager

@@ -76,7 +76,7 @@ async def _wait_for_schema(base: Foundations) -> None:
         ConfigurationError: they are still not after a minute.
     """
     try:
-        async with asyncio.timeout(_SCHEMA_DEADLINE_S):
+        async with cancellation.timeout(_SCHEMA_DEADLINE_S):
             while await find_pending(base.database):
                 await base.clock.sleep(_SCHEMA_LOOK)
     except TimeoutError:

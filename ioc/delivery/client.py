@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Self
 
 import aiohttp
 
-from ioc import __version__
+from ioc import __version__, cancellation
 from ioc.delivery.destination import DestinationPolicy, guarded_socket
 from ioc.delivery.policy import Answer, Outcome, classify_status
 from ioc.errors import DestinationRefusedError
@@ -71,7 +70,7 @@ class WebhookClient:
         """Post ``body`` once. Never raises for what the other side does: that is the answer's outcome."""
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with cancellation.timeout(self._deadline_s):
                 return _timed(await self._post(url, body, headers), started)
         except TimeoutError:
             return _timed(Answer(outcome=Outcome.TIMED_OUT, detail=f"no answer within {self._deadline_s:g} s"), started)

@@ -7,7 +7,7 @@ import contextlib
 from datetime import timedelta
 from random import Random
 
-from ioc import telemetry
+from ioc import cancellation, telemetry
 from ioc.delivery.client import WebhookClient
 from ioc.delivery.policy import Settlement, judge
 from ioc.delivery.signing import sign
@@ -68,7 +68,7 @@ class Dispatcher:
     async def _rest(self) -> None:
         """Wait for the next look: a moment, or until an attempt ends and makes room for the next."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL.total_seconds()):
+            async with cancellation.timeout(POLL.total_seconds()):
                 await self._freed.wait()
 
     async def _claim(self) -> list[DueDelivery]:

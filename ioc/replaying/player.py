@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from ioc import cancellation
 from ioc.bootstrap.foundations import Foundations
 from ioc.bootstrap.processing import make_worker
 from ioc.clocks import ReplayClock
@@ -160,7 +161,7 @@ class Replay:
 
     async def _wait(self, is_done: Callable[[], bool]) -> None:
         try:
-            async with asyncio.timeout(_STEP_DEADLINE_S):
+            async with cancellation.timeout(_STEP_DEADLINE_S):
                 while not is_done():  # noqa: ASYNC110  the worker knows of no replay that it could tell
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError as error:
@@ -194,7 +195,7 @@ async def wait_or_stop(stop: asyncio.Event, delay_s: float) -> None:
     """Wait in real time, but no longer than until told to stop."""
     if delay_s > 0:
         try:
-            async with asyncio.timeout(delay_s):
+            async with cancellation.timeout(delay_s):
                 await stop.wait()
         except TimeoutError:
             return

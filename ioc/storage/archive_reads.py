@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ioc import cancellation
 from ioc.errors import StoreUnavailableError, UnreadableFileError
 from ioc.logs import logger
 from ioc.recordings.columns import find_kind, opened
@@ -134,7 +135,7 @@ class ArchiveReader:
         unreadable: Unreadable,
     ) -> list[Made] | None:
         try:
-            async with asyncio.timeout(_DEADLINE_S):
+            async with cancellation.timeout(_DEADLINE_S):
                 return await asyncio.to_thread(lambda: make(_read_groups(self._folder / file.name, file, wanted)))
         except TimeoutError as error:
             raise StoreUnavailableError(f"{file.name} was not read within {_DEADLINE_S:g} s") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 from ioc.errors import UnreadableFileError
 from ioc.logs import logger
 from ioc.recordings.columns import ENVELOPE_NAMES, find_kind, opened
-from ioc.storage.stored_columns import Arrivals, make_events
+from ioc.storage.stored_columns import Arrivals, make_events, to_us
 
 _log = logger("archive")
 _RECEIVED_AT = ENVELOPE_NAMES.index("received_at")
 _EPOCH_US = 946_684_800_000_000
 """2000-01-01, from which the store counts, in microseconds since 1970."""
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +68,7 @@ class ArchivedArrivals:
             if key not in self._open:
                 self._open[key] = self._read_group(group)
             held = self._open[key]
-            first, last = np.searchsorted(held.received_us, [_to_us(start), _to_us(end)]).tolist()
+            first, last = np.searchsorted(held.received_us, [to_us(start), to_us(end)]).tolist()
             found.append(
                 Arrivals(held.events[first:last], held.received_us[first:last], held.ids[first * 16 : last * 16])
             )
@@ -137,7 +135,3 @@ def _read_group(path: Path, number: int, asset_ids: Collection[str] | None) -> A
     except (TypeError, ValueError) as error:
         raise UnreadableFileError(str(path), str(error)) from error
     return Arrivals(events, received, b"".join(columns["event_id"]))
-
-
-def _to_us(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,13 @@ from ioc.storage.tables import KindTable
 
 _SQL = load_statements("stored_events")
 _ID_BYTES = 16
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_us(at: datetime) -> int:
+    """Count an instant as the store does: microseconds since 2000."""
+    return (at - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +41,61 @@ class Arrivals:
         return len(self.events)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredColumns:
+    """Rows of one kind, column by column, in the order in which the table gave them; times in µs since 2000."""
+
+    kind: Kind
+    columns: Mapping[str, Sequence[Any]]
+    received_us: NDArray[np.int64]
+    observed_us: NDArray[np.int64]
+    ids: bytes
+
+    def to_arrivals(self, places: Sequence[int] | None = None) -> Arrivals:
+        """Make events of the rows at some places, or of all."""
+        columns, received_us, ids = self.columns, self.received_us, self.ids
+        if places is not None:
+            columns = {name: [column[place] for place in places] for name, column in columns.items()}
+            received_us = received_us[places]
+            ids = b"".join(ids[_ID_BYTES * place : _ID_BYTES * (place + 1)] for place in places)
+        event_ids = [ids[place : place + _ID_BYTES] for place in range(0, len(ids), _ID_BYTES)]
+        return Arrivals(make_events(self.kind, {**columns, "event_id": event_ids}), received_us, ids)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSlice:
+    """What came in one slice: columns of the store by kind, and what of it was in the archive already."""
+
+    stored: Mapping[str, StoredColumns]
+    archived: Sequence[Arrivals]
+
+    def __len__(self) -> int:
+        return sum(len(part.received_us) for part in self.stored.values()) + sum(map(len, self.archived))
+
+    def to_events(self, places: Mapping[str, Sequence[int]] | None = None) -> list[Event]:
+        """Give the events in the order of their arrival; of kinds in ``places`` only these rows of the store."""
+        parts = [part.to_arrivals(None if places is None else places.get(kind)) for kind, part in self.stored.items()]
+        return merge([*parts, *self.archived])
+
+
 def list_columns(table: KindTable) -> sql.Composed:
-    """Give the select list of ``read_slice``: every column as one value, and the arrivals once more as numbers."""
-    parts = [_SQL["as_instants"].format(column=sql.Identifier("received_at"))]
+    """Give the select list of ``read_slice``: both times as numbers, then every column as one value."""
+    parts = [_SQL["as_instants"].format(column=sql.Identifier(name)) for name in ("received_at", "observed_at")]
     for name in table.columns:
         form = "as_ids" if name == "event_id" else "as_array"
         parts.append(_SQL[form].format(column=sql.Identifier(name)))
     return sql.SQL(", ").join(parts)
 
 
-def to_arrivals(table: KindTable, row: Sequence[Any]) -> Arrivals:
-    """Make events of the one row that ``read_slice`` gives: columns in the order of ``list_columns``."""
-    instants, *columns = row
-    if instants is None:
-        return Arrivals([], np.empty(0, np.int64), b"")
+def to_columns(table: KindTable, row: Sequence[Any]) -> StoredColumns | None:
+    """Sort the one row that ``read_slice`` gives, with what ``list_columns`` asks for; None: nothing came."""
+    received, observed, *columns = row
+    if received is None:
+        return None
     by_name = dict(zip(table.columns, columns, strict=True))
-    ids: bytes = by_name["event_id"]
-    by_name["event_id"] = [ids[place : place + _ID_BYTES] for place in range(0, len(ids), _ID_BYTES)]
-    received: NDArray[np.int64] = np.frombuffer(instants, ">i8").astype(np.int64)
-    return Arrivals(make_events(table.kind, by_name), received, ids)
+    ids = by_name.pop("event_id")
+    received_us, observed_us = (np.frombuffer(instants, ">i8").astype(np.int64) for instants in (received, observed))
+    return StoredColumns(table.kind, by_name, received_us, observed_us, ids)
 
 
 def make_events(kind: Kind, columns: Mapping[str, Sequence[Any]]) -> list[Event]:

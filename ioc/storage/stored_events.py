@@ -17,7 +17,7 @@ from ioc.storage.arrivals import ArrivalSlice, Plan
 from ioc.storage.pool import Database
 from ioc.storage.questions import find_table
 from ioc.storage.statements import load_statements
-from ioc.storage.stored_columns import Arrivals, list_columns, merge, to_arrivals
+from ioc.storage.stored_columns import Arrivals, StoredColumns, StoredSlice, list_columns, to_columns
 from ioc.storage.tables import TABLES
 
 _SQL = load_statements("stored_events")
@@ -93,12 +93,25 @@ class StoredEvents:
             NotFoundError: no such kind.
             StoreUnavailableError: the store did not answer.
         """
+        async for piece in self.read_slices(kinds=kinds, start=start, end=end, asset_ids=asset_ids):
+            events = piece.to_events()
+            for place in range(0, len(events), chunk):
+                yield events[place : place + chunk]
+
+    async def read_slices(
+        self, *, kinds: Sequence[str], start: datetime, end: datetime, asset_ids: Sequence[str] | None = None
+    ) -> AsyncGenerator[StoredSlice, None]:
+        """Give what ``read`` gives as slices that follow each other: whoever needs few of the rows makes few events.
+
+        Raises:
+            NotFoundError: no such kind.
+            StoreUnavailableError: the store did not answer.
+        """
         wanted = _Wanted(kinds=kinds, start=start, end=end, asset_ids=asset_ids)
         archive = self._open_archive(wanted)
         self.planned_count = None
-        async for events in self._read(wanted, start, end, archive):
-            for place in range(0, len(events), chunk):
-                yield events[place : place + chunk]
+        async for piece in self._read(wanted, start, end, archive):
+            yield piece
 
     async def find_silences(
         self, *, start: datetime, end: datetime, longer_than: timedelta
@@ -130,7 +143,7 @@ class StoredEvents:
 
     async def _read(
         self, wanted: _Wanted, start: datetime, end: datetime, archive: ArchivedArrivals | None
-    ) -> AsyncGenerator[list[Event], None]:
+    ) -> AsyncGenerator[StoredSlice, None]:
         while start < end:
             files = await self._count_files(wanted)
             plan = await self._plan(wanted, start, end, archive)
@@ -138,13 +151,13 @@ class StoredEvents:
                 self.planned_count = plan.rows_count
             for piece in plan.slices():
                 if plan.is_too_large(piece):
-                    async for events in self._read(wanted, piece.start, piece.end, archive):
-                        yield events
+                    async for finer in self._read(wanted, piece.start, piece.end, archive):
+                        yield finer
                 else:
-                    events = await self._read_slice(wanted, piece, archive)
+                    found = await self._read_slice(wanted, piece, archive)
                     if files != await self._count_files(wanted):
                         break  # days went to the archive meanwhile: from here on everything is looked for anew
-                    yield events
+                    yield found
                 start = piece.end
                 if archive is not None:
                     archive.forget(start)
@@ -170,12 +183,15 @@ class StoredEvents:
                     plan.add_archived(group.first_at, group.last_at, group.rows_count)
         return plan
 
-    async def _read_slice(self, wanted: _Wanted, piece: ArrivalSlice, archive: ArchivedArrivals | None) -> list[Event]:
+    async def _read_slice(self, wanted: _Wanted, piece: ArrivalSlice, archive: ArchivedArrivals | None) -> StoredSlice:
+        stored, archived = dict[str, StoredColumns](), list[Arrivals]()
         async with self._database.connection(deadline=_DEADLINE) as connection:
-            parts = [await _read_table(connection, wanted, piece, kind) for kind in piece.counts]
+            for kind in piece.counts:
+                if (columns := await _read_table(connection, wanted, piece, kind)) is not None:
+                    stored[kind] = columns
         if archive is not None:
-            parts += await asyncio.to_thread(archive.read, piece.start, piece.end)
-        return merge(parts)
+            archived = await asyncio.to_thread(archive.read, piece.start, piece.end)
+        return StoredSlice(stored, archived)
 
     async def _count_files(self, wanted: _Wanted) -> int:
         if self._archive is None:
@@ -195,7 +211,9 @@ def _list_gaps(busy: set[int], longer_than: timedelta) -> list[tuple[int, int]]:
     return [(one + 1, two) for one, two in pairwise(sorted(busy)) if (two - one - 1) * _BUSY > longer_than]
 
 
-async def _read_table(connection: AsyncConnection, wanted: _Wanted, piece: ArrivalSlice, kind: str) -> Arrivals:
+async def _read_table(
+    connection: AsyncConnection, wanted: _Wanted, piece: ArrivalSlice, kind: str
+) -> StoredColumns | None:
     table, count = find_table(kind), piece.counts[kind]
     statement = _SQL["read_slice"].format(columns=list_columns(table), table=table.identifier, only=wanted.only)
     values = {
@@ -204,4 +222,4 @@ async def _read_table(connection: AsyncConnection, wanted: _Wanted, piece: Arriv
     }  # fmt: skip
     cursor = await connection.cursor(binary=True).execute(statement, values)
     row = await cursor.fetchone()
-    return to_arrivals(table, row or [None])
+    return None if row is None else to_columns(table, row)

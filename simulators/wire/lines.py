@@ -6,6 +6,7 @@ import asyncio
 import socket
 from contextlib import suppress
 
+from ioc import cancellation
 from ioc.cancellation import let_arrive
 
 MOST_BUFFERED_BYTES = 4 * 1024 * 1024
@@ -37,10 +38,10 @@ class LineServer:
             # A listener that has stopped reading would keep the rest of what was written, and the connection, for ever.
             writer.transport.abort()
             with suppress(OSError, TimeoutError):
-                async with asyncio.timeout(_CLOSING_S):
+                async with cancellation.timeout(_CLOSING_S):
                     await writer.wait_closed()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSING_S):
+            async with cancellation.timeout(_CLOSING_S):
                 await self._server.wait_closed()
 
     @property

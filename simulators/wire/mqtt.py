@@ -12,6 +12,7 @@ import aiomqtt
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 
+from ioc import cancellation
 from ioc.cancellation import let_arrive
 from ioc.logs import logger
 
@@ -46,7 +47,7 @@ async def broker(port: int) -> AsyncIterator[Callable[[], bool]]:
             writers.discard(writer)
             writer.transport.abort()
 
-    async with asyncio.timeout(_DEADLINE_S):
+    async with cancellation.timeout(_DEADLINE_S):
         await made.start()
     server = await asyncio.start_server(welcome, "127.0.0.1", port)
     try:
@@ -57,7 +58,7 @@ async def broker(port: int) -> AsyncIterator[Callable[[], bool]]:
         await let_arrive()
         for writer in list(writers):
             writer.transport.abort()
-        async with asyncio.timeout(_DEADLINE_S):
+        async with cancellation.timeout(_DEADLINE_S):
             await made.shutdown()
 
 

@@ -10,29 +10,39 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
+from random import Random
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from alerts.backtest.trial import Trial
+from alerts.engine.stepping import JUMP
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap import Foundations, scratch
+from ioc.bootstrap.backtest_feed import Feed
 from ioc.bootstrap.backtests import Account, Period, Progress, backtest_stored
 from ioc.bootstrap.foundations import open_store
+from ioc.bootstrap.knowledge import load_world
 from ioc.cli import make_app
 from ioc.cli.backtest_report import EventBar
+from ioc.clocks import ReplayClock
 from ioc.domain.alerts import ChangeType
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
-from ioc.domain.kinds import AirReading, CameraStatus, Crowd
+from ioc.domain.kinds import AirReading, CameraStatus, Crowd, Feeder
 from ioc.errors import ConfigurationError
 from ioc.replaying import Replay
 from ioc.replaying.journal import read_journal
 from ioc.settings import Settings
 from ioc.settings import load as load_settings
 from ioc.storage.alerts import PostgresAlertStore
+from ioc.storage.archive import Archive
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
 from ioc.storage.pool import Database
+from ioc.storage.retention import Retention, RetentionJob
+from ioc.storage.stored_events import StoredEvents
 from tests.support.golden import CASES, START, Golden, dump, make_settings
 from tests.support.servers import reachable_folder
 
@@ -234,3 +244,44 @@ async def test_only_kinds_that_the_rules_look_at_are_read(base):
     period = Period(start=CROWDS_FROM, end=CROWDS_FROM + timedelta(hours=1))
     account = await _backtest(base, Rulebook.load([CROWD]), period)
     assert (account.kinds, account.events_count) == (("tourism.crowd",), 60)
+
+
+class _LooksAtAll(Trial):
+    """A trial that has every reading put to its rules."""
+
+    def heard_kinds(self) -> dict[str, timedelta]:
+        return {}
+
+
+async def test_stations_that_only_speak_are_looked_at_seldom_whether_in_the_store_or_in_the_archive(base, tmp_path):
+    """Half of the time lies in the archive, and late readings of then came when it was the store's turn."""
+    now = datetime.now(UTC).replace(hour=15, minute=30, second=0, microsecond=0)
+    middle = now.replace(hour=0, minute=0) - timedelta(days=3)
+    start, random, events = middle - timedelta(hours=6), Random(5), []
+    quiet_until = dict.fromkeys(range(8), start)
+    for second in range(0, 12 * 3_600, 60):
+        for number in range(8):
+            at = start + timedelta(seconds=second + number)
+            if random.random() < 0.004:
+                quiet_until[number] = at + timedelta(minutes=random.choice((2, 3, 4, 9)))
+            late = random.choice((70, 900, 8 * 3_600)) if random.random() < 0.03 else 1
+            if at >= quiet_until[number]:
+                feeder = _event(f"feeder.{number}", at - timedelta(seconds=late), Feeder(power_kw=5.0))
+                events.append(msgspec.structs.replace(feeder, received_at=at))
+        events.append(_event("camera.1", start + timedelta(seconds=second + 9), CameraStatus(status="ok")))
+    await _store(base.database, events)
+    clock, folder = ReplayClock(now), tmp_path / "archive"
+    keep = Retention(readings=timedelta(days=2), rollups=dict.fromkeys(Retention().rollups, timedelta(days=12)))
+    await RetentionJob(base.database, clock, keep=keep, archive=Archive(base.database, clock, folder)).enforce()
+    assert list(folder.rglob("*.parquet"))
+    rules, end = Rulebook.load([RULES / "09-station-silent.yaml"]), start + timedelta(hours=12)
+    found = []
+    for make in (Trial, _LooksAtAll):
+        trial, stored = make(rules, rules, load_world()), StoredEvents(base.database, folder, slice_rows=700)
+        silences = await stored.find_silences(start=start, end=end, longer_than=JUMP)
+        feed = Feed(trial, stored, silences)
+        counts = [count async for count in feed.run(start, end)]
+        feed.let_pass(end)
+        found.append((sum(counts), trial.finish()[0]))
+    assert found[0] == found[1]
+    assert len(found[0][1]) > 10

@@ -67,3 +67,44 @@ async def test_a_task_that_loses_its_cancellation_is_asked_again(monkeypatch):
     await cancellation.end([task])
     assert task.cancelled()
     assert lost == 3
+
+
+async def test_cleaning_up_can_run_out_of_time_and_goes_on():
+    """On Debian 12's Python ``asyncio.timeout`` breaks the cleaning up off."""
+    said: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(10)
+        finally:
+            try:
+                async with cancellation.timeout(0.01):
+                    await asyncio.sleep(10)
+            except TimeoutError:
+                said.append("given up")
+            await asyncio.sleep(0)
+            said.append("cleaned up")
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert said == ["given up", "cleaned up"]
+    assert task.cancelled()
+
+
+async def test_a_request_to_end_that_comes_within_the_time_is_none_of_the_time():
+    async def work() -> None:
+        async with cancellation.timeout(10):
+            await asyncio.sleep(10)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    with pytest.raises(TimeoutError):
+        async with cancellation.timeout(0):
+            await asyncio.sleep(10)
+    async with cancellation.timeout(None):
+        await asyncio.sleep(0)

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from ioc import __version__
+from ioc import __version__, cancellation
 from ioc.api.services import Check, Services
 from ioc.errors import IocError
 
@@ -47,7 +47,7 @@ def router(services: Services) -> APIRouter:
 
 async def _run(check: Check) -> dict[str, Any]:
     try:
-        async with asyncio.timeout(_CHECK_DEADLINE_S):
+        async with cancellation.timeout(_CHECK_DEADLINE_S):
             return {"ok": True, "detail": await check()}
     except TimeoutError:
         return {"ok": False, "detail": f"no answer within {_CHECK_DEADLINE_S:g} s"}

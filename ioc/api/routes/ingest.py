@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from connectors.transports.http_push import TooLargeError, UnsupportedContentError
+from ioc import cancellation
 from ioc.api.auth import find_source
 from ioc.api.gate import BODY_DEADLINE_S, CLOSE, BodyTooLargeError, read_body
 from ioc.api.services import IngestServices
@@ -38,7 +37,7 @@ async def _read_body(request: Request, most_bytes: int) -> bytes:
     if encoding != "identity":
         raise UnsupportedContentError(f"Content-Encoding {encoding}")
     try:
-        async with asyncio.timeout(BODY_DEADLINE_S):
+        async with cancellation.timeout(BODY_DEADLINE_S):
             return await read_body(request.scope, request.receive, most_bytes=most_bytes)
     except BodyTooLargeError:
         raise TooLargeError(what="bytes", limit=most_bytes) from None

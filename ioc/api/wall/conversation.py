@@ -12,6 +12,7 @@ from uuid import UUID
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from ioc import cancellation
 from ioc.api.auth import OPERATORS, VIEWERS
 from ioc.api.idempotency import digest_of
 from ioc.api.services import ApiServices
@@ -100,7 +101,7 @@ class Conversation:
             wait = {"after_ms": AFTER_MS[code]} if code in AFTER_MS else {}
             bye = protocol.encode("bye", self._hub.now_ms(), code=code.value, **wait)
             with suppress(RuntimeError, OSError, TimeoutError, WebSocketDisconnect):
-                async with asyncio.timeout(BYE_DEADLINE_S):
+                async with cancellation.timeout(BYE_DEADLINE_S):
                     await self._socket.send_text(bye)
         await close(self._socket, code)
 
@@ -288,7 +289,7 @@ async def close(socket: WebSocket, code: Close) -> None:
     if socket.application_state is WebSocketState.DISCONNECTED or socket.client_state is WebSocketState.DISCONNECTED:
         return
     with suppress(RuntimeError, OSError, TimeoutError):
-        async with asyncio.timeout(CLOSE_DEADLINE_S):
+        async with cancellation.timeout(CLOSE_DEADLINE_S):
             await socket.close(code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ioc import cancellation
 from ioc.api.auth import VIEWERS
 from ioc.api.services import ApiServices, Services
 from ioc.api.wall import protocol
@@ -90,7 +90,7 @@ class _Sockets:
 async def _turn_away(socket: WebSocket) -> None:
     """Refuse before the upgrade: the server is full, which is not the wall's fault."""
     with suppress(RuntimeError, OSError, TimeoutError):
-        async with asyncio.timeout(CLOSE_DEADLINE_S):
+        async with cancellation.timeout(CLOSE_DEADLINE_S):
             await socket.send_denial_response(Response("too many walls", 503, {"Retry-After": "15"}))
 
 
@@ -98,7 +98,7 @@ async def _greet(socket: WebSocket, api: ApiServices) -> Account | None:
     """Wait for the hello and its ticket; close the socket and give None where they do not come."""
     code = Close.SIGNED_OUT
     try:
-        async with asyncio.timeout(HELLO_DEADLINE_S):
+        async with cancellation.timeout(HELLO_DEADLINE_S):
             frame = protocol.decode(await receive(socket))
             if isinstance(frame, protocol.Hello):
                 account = await api.accounts.redeem_ticket(frame.token)

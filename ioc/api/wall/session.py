@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from ioc import cancellation
 from ioc.api.wall import protocol
 from ioc.api.wall.channels import LogChannel, StateChannel
 from ioc.storage.accounts import Account
@@ -265,7 +266,7 @@ class Session:
             self._wake.clear()
             while (frame := self.next_frame()) is not None:
                 try:
-                    async with asyncio.timeout(self._send_deadline_s):
+                    async with cancellation.timeout(self._send_deadline_s):
                         await self._send(frame)
                 except TimeoutError as error:
                     raise SlowWallError(f"one frame took longer than {self._send_deadline_s:g} s") from error

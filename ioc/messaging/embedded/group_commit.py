@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+from ioc import cancellation
 from ioc.errors import IocError, LogUnavailableError
 from ioc.messaging.embedded.file import Block, LogFile, Positions
 from ioc.messaging.embedded.wakeup import Wakeup
@@ -71,7 +72,7 @@ class GroupCommit:
             LogUnavailableError: the disk refused them or did not answer in time.
         """
         try:
-            async with asyncio.timeout(self._deadline.total_seconds()), self._places:
+            async with cancellation.timeout(self._deadline.total_seconds()), self._places:
                 if not self._is_open:
                     raise LogUnavailableError("it is closed")
                 request = _Request(blocks, asyncio.get_running_loop().create_future())

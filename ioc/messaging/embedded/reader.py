@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TypeVar
 
+from ioc import cancellation
 from ioc.errors import LogUnavailableError
 from ioc.messaging.embedded.file import Fetched, LogFile
 from ioc.messaging.embedded.wakeup import Wakeup
@@ -85,7 +86,7 @@ class Reader:
         if self._is_closed:
             raise LogUnavailableError("it is closed")
         try:
-            async with asyncio.timeout(self._deadline.total_seconds()):
+            async with cancellation.timeout(self._deadline.total_seconds()):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except TimeoutError:
             raise LogUnavailableError(

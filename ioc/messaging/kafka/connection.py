@@ -13,6 +13,7 @@ from typing import Any
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError
 
+from ioc import cancellation
 from ioc.errors import LogUnavailableError
 from ioc.messaging.topics import partition_count, partitions_of, topic_name
 from ioc.ports import Topic, TopicPartition
@@ -65,7 +66,7 @@ class Connection:
             LogUnavailableError: the brokers did not answer, or refused.
         """
         try:
-            async with asyncio.timeout(self.deadline.total_seconds()):
+            async with cancellation.timeout(self.deadline.total_seconds()):
                 yield
         except TimeoutError:
             seconds = self.deadline.total_seconds()
@@ -83,7 +84,7 @@ class Connection:
         one whose connections are cut comes to its end by itself.
         """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.deadline.total_seconds() * 3), asyncio.TaskGroup() as tasks:
+            async with cancellation.timeout(self.deadline.total_seconds() * 3), asyncio.TaskGroup() as tasks:
                 cutting = tasks.create_task(self._cut(network), name="kafka-cut")
                 await self._stop(client)
                 cutting.cancel()

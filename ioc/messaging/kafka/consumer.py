@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from ioc import cancellation
 from ioc.errors import ConfigurationError, LogUnavailableError
 from ioc.logs import logger
 from ioc.messaging.codec import decode_records
@@ -141,7 +142,7 @@ class Consumer:
         if not self._idle.is_set():
             _log.info("group.finishing", partitions=len(self._positions))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._finishing.total_seconds()):
+            async with cancellation.timeout(self._finishing.total_seconds()):
                 while not self._idle.is_set():
                     await self._idle.wait()
         self._epoch += 1
@@ -257,7 +258,7 @@ class Consumer:
             return
         self._committed_at_s = time.monotonic()
         try:
-            async with asyncio.timeout(self._connection.deadline.total_seconds()):
+            async with cancellation.timeout(self._connection.deadline.total_seconds()):
                 await self._client.commit(offsets)
         except (KafkaError, TimeoutError) as error:
             # The positions that count are in the store.
