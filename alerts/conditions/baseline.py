@@ -198,29 +198,29 @@ class BaselineEvaluator(LeveledEvaluator):
         key = reading_key(event)
         who = "\x1f".join(str(getattr(event.data, name)) for name in self._condition.each)
         hours = self._hours_of(memory, key)
-        count = len(hours)
+        count, moment = len(hours), event.observed_at.timestamp()
         try:
-            changed = hours.add(event.observed_at.timestamp(), who, total)
+            changed = hours.add(moment, who, total)
         except OverflowError as error:
             memory.add_fault(self.rule.rule_id, event.asset_id, str(error))
             return
         memory.hold(self.rule.rule_id, self.index, key, changed, len(hours) - count)
         if changed and event.received_at - event.observed_at <= self.rule.lateness:
-            self._judge_hour(memory, key, event, hours)
+            self._judge_hour(memory, key, event, hours, int(moment // HOUR_S))
 
     def on_late(self, memory: PartitionMemory, event: Event) -> None:
         """Take a reading that came out of order, or beside another of its instant, like any other."""
         self.on_event(memory, event, ())
 
-    def _judge_hour(self, memory: PartitionMemory, key: str, event: Event, hours: Hours) -> None:
+    def _judge_hour(self, memory: PartitionMemory, key: str, event: Event, hours: Hours, hour: int) -> None:
         """Judge the hour of a reading upwards; downwards the newest that is over, if an alert waits for that."""
-        hour, final = int(event.observed_at.timestamp() // HOUR_S), self._final(hours)
-        state = memory.series[self.index].get(key)
+        final = self._final(hours)
         if hour > final and self._is_over(hours, hour):
             running = self._measure(hours, hour, is_over=False)
             if running is not None:
                 self._say(memory, key, event, hours, running)
             return
+        state = memory.series[self.index].get(key)
         if not isinstance(state, BaselineState) or not state.is_open:
             return
         state.heard_at, state.silent = event.received_at, False
@@ -241,8 +241,11 @@ class BaselineEvaluator(LeveledEvaluator):
         if value is None:
             return False
         expected, spread, _ = self._find_usual(hours, hour)
-        limits = (self._limit(reach.way, reach.over, expected, spread) for reach in self._condition.reaches)
-        return any(limit is not None and value > limit for limit in limits)
+        for way, over, _ in self._condition.reaches:
+            limit = self._limit(way, over, expected, spread)
+            if limit is not None and value > limit:
+                return True
+        return False
 
     def _find_usual(self, hours: Hours, hour: int) -> tuple[float | None, float, int]:
         """Give what is expected of an hour, how far hours are from it usually, and of how many hours that is known."""

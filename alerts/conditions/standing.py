@@ -169,7 +169,9 @@ class StandingEvaluator(LeveledEvaluator):
         if not isinstance(state, StandingState) or state.event is None:
             return
         instants = self.instants(state)
-        if due not in self._moments(state, instants):
+        moments = self._moments(state, instants)
+        self._wake(memory, key, moments)
+        if due not in moments:
             return
         if state.settles_at is not None:
             if due < state.settles_at:
@@ -237,12 +239,12 @@ class StandingEvaluator(LeveledEvaluator):
         return begin is not None and end is not None and begin <= now < end
 
     def _wake(self, memory: PartitionMemory, key: str, moments: Iterable[datetime]) -> None:
-        armed = memory.armed[self.index]
-        for instant in moments:
-            # Reports that say the same again and again need one timer.
-            if instant > memory.clock and (timer := _timer_of(key, instant)) not in armed:
-                armed.add(timer)
-                memory.wake_at(instant, self.index, key)
+        """Set the timer of the next moment; those behind it follow from there."""
+        instant = min((moment for moment in moments if moment > memory.clock), default=None)
+        # Reports that say the same again and again need one timer.
+        if instant is not None and (timer := _timer_of(key, instant)) not in memory.armed[self.index]:
+            memory.armed[self.index].add(timer)
+            memory.wake_at(instant, self.index, key)
 
     def _moments(self, state: StandingState, instants: Sequence[datetime | None]) -> list[datetime]:
         """Give the instants at which the judgement may change though nothing is reported."""

@@ -180,7 +180,9 @@ class VesselWarnedEvaluator:
                 set_out = out_since > bad_since
                 caught_out = not set_out and at - bad_since >= self._condition.grace
             verdicts = (Verdict(set_out, not set_out, value, limit), Verdict(caught_out, not caught_out, value, limit))
-        decision = evaluate(state, self._policy, verdicts, at)
+        # In fair weather there is nearly always nothing that could end.
+        is_quiet = hazard is None and state.is_idle
+        decision = None if is_quiet else evaluate(state, self._policy, verdicts, at)
         memory.dirty.add((self._index, key))
         if decision is not None:
             names = hazard or ("–", "–")

@@ -53,7 +53,9 @@ class _Piece(msgspec.Struct, array_like=True):
 
     def put(self, moment: float, who: str, value: float) -> bool:
         """Take a value in; False when it was there."""
-        held = self.readings.setdefault(who, {})
+        held = self.readings.get(who)
+        if held is None:
+            held = self.readings[who] = {}
         before = held.get(moment)
         if before == value:
             return False
@@ -226,13 +228,13 @@ class Hours:
         return changed
 
     def _pieces_of(self, hour: int) -> list[_Piece]:
-        numbers = range(hour * PIECES, (hour + 1) * PIECES)
-        return [piece for number in numbers if (piece := self._pieces.get(number)) is not None]
+        held = self._pieces
+        return [held[number] for number in range(hour * PIECES, (hour + 1) * PIECES) if number in held]
 
     def _combine(self, pieces: Sequence[_Piece]) -> float:
         if self._how is HourValue.MAX:
             return max(piece.top for piece in pieces)
-        total = sum(piece.total for piece in pieces) / _STEPS_PER_UNIT
+        total = sum([piece.total for piece in pieces]) / _STEPS_PER_UNIT
         return total if self._how is HourValue.SUM else total / sum(piece.count for piece in pieces)
 
 

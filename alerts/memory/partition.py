@@ -10,7 +10,7 @@ from typing import Any
 
 from alerts.memory.identities import Identities
 from alerts.memory.lookback import MOST_OF_RULE, Lookback
-from alerts.memory.readings import Readings
+from alerts.memory.readings import PART_READINGS, Readings
 from alerts.memory.series import Series
 from ioc.domain.alerts import AlertChange
 from ioc.domain.events import Event, Signal
@@ -99,15 +99,17 @@ class PartitionMemory:
     ) -> None:  # fmt: skip
         """Take a reading in, forget what is too old, and note what must be kept anew.
 
-        ``is_loss`` says whether readings beyond ``most`` are missed; who looks at the last few only misses none.
+        ``is_loss`` says whether readings beyond ``most`` are missed. Who looks at the last few only misses none, and
+        what is too much for them goes by the part.
         """
         times = readings.times
         count, was_short = len(times), readings.is_short
         changed = readings.add(moment, values)
-        if was_short or times[0] <= times[-1] - span_s or len(times) > most:
+        is_full = was_short or len(times) > most if is_loss else len(times) > most + PART_READINGS
+        if is_full or times[0] <= times[-1] - span_s:
             changed = changed | readings.forget(span_s, most)
         self.hold(rule_id, index, key, changed, len(times) - count)
-        if readings.is_short and not was_short and is_loss:
+        if is_loss and readings.is_short and not was_short:
             self.add_fault(rule_id, key, f"more than {most} readings within a window: the oldest are let go")
 
     def hold(self, rule_id: str, index: int, key: str, changed: Iterable[int], grown_by: int) -> None:
