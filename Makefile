@@ -1,5 +1,6 @@
 # Two commands do everything: `make demo` shows the province live, `make test` proves it.
-PYTHON ?= python3
+# The fastest Python here of the version that python3 has; PYTHON=/path/to/python chooses another.
+PYTHON ?= $$(python3 deploy/dev/python.py)
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -15,7 +16,7 @@ help: ## show this list
 
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	@echo "==> environment in $(VENV): $$(grep -c '==' requirements/run.txt) locked packages to run the IOC"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || { python="$(PYTHON)" && "$$python" -m venv $(VENV); }
 	@$(PIP) install --no-deps --require-hashes -r requirements/run.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q ioc connectors alerts geo simulators
