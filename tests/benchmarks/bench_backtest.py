@@ -144,8 +144,8 @@ async def _measure(url: str) -> list[dict[str, Any]]:
                 )
                 return account.events_count
 
-            some = [event async for events in StoredEvents(database).read(
-                kinds=kinds, start=period.start, end=period.start + timedelta(hours=1)) for event in events]  # fmt: skip
+            hour = {"kinds": kinds, "start": period.start, "end": period.start + timedelta(hours=1)}
+            some = [event async for events in StoredEvents(database).read(**hour) for event in events]
             packed = msgspec.msgpack.encode(some)
 
             async def decode() -> int:
