@@ -99,6 +99,7 @@ class AbsenceEvaluator:
     """Notices silence per asset, judges it per unit."""
 
     uses_zones = False
+    looks_up_newest = True
     state_type = UnitState
 
     def __init__(self, rule: Rule, index: int, world: World, condition: Absence) -> None:

@@ -87,6 +87,11 @@ class LeveledEvaluator:
             memory.wake_at(subject.event.received_at + self.rule.silence, self.index, key)
         self.drop_if_idle(memory, key, series)
 
+    @property
+    def looks_up_newest(self) -> bool:
+        """Whether it asks what else a thing has told: to say why an alert ends that nothing was evaluated for."""
+        return self.rule.no_data.policy is NoDataPolicy.RESOLVE
+
     def new_series(self) -> Series:
         """Make the state of a thing that was not looked at before."""
         return Series(shape=self.rule.condition_name)

@@ -43,6 +43,9 @@ _HEARD = "heard"
 class UnseenEvaluator(TripEvaluator):
     """Keeps a departure until the boat shows itself or arrives: the many positions of others cost a look-up each."""
 
+    looks_up_newest = True
+    looks_up_at = frozenset({VesselDeparture})
+
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Take a departure in; let it go at the boat's first position after it."""
         key = event.asset_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -16,23 +16,41 @@ ByKind = dict[type[Payload], tuple[tuple[int, Method], ...]]
 """For a kind, the methods of the rules that look at it, each with its rule's place, in the order of the rulebook."""
 
 
+Item = tuple[int, Event, tuple[str, ...] | None]
+"""An event with its place in a round and its zones; None: it is older than what was heard of its thing."""
+
+
 class Lane(NamedTuple):
-    """What events of one kind go through in one step: the newest reading of each thing, and the rules' methods.
+    """What events of one kind go through in one step: the newest reading of each thing, and which rules look at them.
 
     ``key_of`` tells things apart where the asset alone does not. ``parts`` has the lanes of the quantities that
-    some rule names, where a kind reports any; what no rule names goes on in this one.
+    some rule names, where a kind reports any; what no rule names goes on in this one. ``items`` fill up.
     """
 
     newest: dict[str, Event]
     key_of: Callable[[Event], str] | None
-    on_event: tuple[tuple[int, Method], ...]
-    on_late: tuple[tuple[int, Method], ...]
-    forward: tuple[tuple[int, Method], ...]
+    indexes: tuple[int, ...]
+    takes_late: bool
+    is_looked_up: bool
     parts: Mapping[str, Lane]
+    items: list[Item]
 
     def of(self, event: Event) -> Lane:
         """Give the lane of an event's own quantity."""
         return self.parts.get(event.data.quantity, self) if isinstance(event.data, Observation) else self
+
+
+class RuleMethods(NamedTuple):
+    """What one rule is called by; ``forward`` by kind, ``looks_up`` the kinds of which it looks up newest readings,
+    ``looks_up_at`` the kinds of events at which it does that alone, None: it may at any and at timers.
+    """
+
+    on_event: Method | None
+    on_late: Method | None
+    on_timer: Method
+    forward: Mapping[type[Payload], Method]
+    looks_up: tuple[type[Payload], ...]
+    looks_up_at: frozenset[type[Payload]] | None
 
 
 def _as_it_is(index: int, method: Method) -> Method:
@@ -51,22 +69,27 @@ class Dispatch:
         self.on_late = self._sort("on_late")
         self.forward = self._sort_forward()
         self.on_signal = self._sort("on_signal")
-        self.on_timer = [wrap(index, evaluator.on_timer) for index, evaluator in enumerate(evaluators)]
+        self.by_rule = [self._of_rule(index) for index in range(len(evaluators))]
         self.kinds = frozenset({*self.on_event, *self.on_late, *self.forward})
         """The kinds of events that some rule looks at."""
 
-    def lane_of(self, kind: type[Payload], newest: dict[str, Event]) -> Lane:
+    def find_looked_up(self, kinds: Set[type[Payload]]) -> frozenset[type[Payload]]:
+        """Say of which kinds newest readings may be looked up in a step with events of these kinds."""
+        askers = (item for item in self.by_rule if item.looks_up_at is None or item.looks_up_at & kinds)
+        return frozenset(kind for methods in askers for kind in methods.looks_up)
+
+    def lane_of(self, kind: type[Payload], newest: dict[str, Event], *, is_looked_up: bool = False) -> Lane:
         """Give what a kind's events go through; ``newest`` has the newest reading of each thing under that kind."""
         key_of = reading_key if kind in COMPOUND_KINDS else None
         on_event, on_late, forward = (table.get(kind, ()) for table in (self.on_event, self.on_late, self.forward))
-        if kind is not Observation or not self._named:
-            return Lane(newest, key_of, on_event, on_late, forward, {})
 
         def part(name: str | None, parts: Mapping[str, Lane]) -> Lane:
-            methods = (self._of(name, on_event), self._of(name, on_late), self._of(name, forward))
-            return Lane(newest, key_of, *methods, parts)
+            indexes = {index for methods in (on_event, on_late, forward) for index in self._of(kind, name, methods)}
+            takes_late = any(self._of(kind, name, on_late))
+            return Lane(newest, key_of, tuple(sorted(indexes)), takes_late, is_looked_up, parts, [])
 
-        return part(None, {name: part(name, {}) for name in self._named})
+        names = self._named if kind is Observation else ()
+        return part(None, {name: part(name, {}) for name in names})
 
     def heard_kinds(self) -> dict[type[Payload], timedelta]:
         """Name the kinds of which all rules only ask whether anything comes, each with the shortest silence noticed."""
@@ -89,12 +112,28 @@ class Dispatch:
             return {}
         return Counter(event.data.quantity for event in events if isinstance(event.data, Observation))
 
-    def _of(self, name: str | None, methods: tuple[tuple[int, Method], ...]) -> tuple[tuple[int, Method], ...]:
-        """Give the methods of the rules that look at a quantity; None stands for one that no rule names."""
-        return tuple(
-            (index, method)
-            for index, method in methods
-            if (observed := self.observed[index]) is None or name in observed
+    def _of(self, kind: type[Payload], name: str | None, methods: tuple[tuple[int, Method], ...]) -> Iterator[int]:
+        """Give the rules among these that look at a kind or its quantity; None stands for one that no rule names."""
+        for index, _ in methods:
+            observed = self.observed[index] if kind is Observation else None
+            if observed is None or name in observed:
+                yield index
+
+    def _of_rule(self, index: int) -> RuleMethods:
+        evaluator = self._evaluators[index]
+        tables = [
+            {place: method for methods in table.values() for place, method in methods}
+            for table in (self.on_event, self.on_late)
+        ]
+        return RuleMethods(
+            on_event=tables[0].get(index),
+            on_late=tables[1].get(index),
+            on_timer=self._wrap(index, evaluator.on_timer),
+            forward={
+                kind: method for kind, methods in self.forward.items() for place, method in methods if place == index
+            },
+            looks_up=tuple(evaluator.rule.condition.kinds) if getattr(evaluator, "looks_up_newest", False) else (),
+            looks_up_at=getattr(evaluator, "looks_up_at", None),
         )
 
     def _sort(self, name: str) -> ByKind:

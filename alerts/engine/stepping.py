@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 
 from alerts.conditions.leveled import reading_key
-from alerts.engine.dispatch import Lane
 from alerts.engine.handover import CLOCK, Handover
 from alerts.engine.health import Meter, RuleHealth
 from alerts.engine.placing import Placing
+from alerts.engine.rounds import RULE_ERRORS, Move, Round, Rounds
 from alerts.memory.crowding import MOST_THINGS, thin
 from alerts.memory.lookback import MOST_OF_RULE
 from alerts.memory.partition import PartitionMemory, RuleFault, Stretch
@@ -32,9 +32,6 @@ from ioc.domain.kinds import Observation, Payload
 
 JUMP = timedelta(minutes=2)
 """Nothing at all on a partition for longer, then something: the silence was ours, not the sensors'."""
-
-RULE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What a rule may trip over; it becomes a fault of that rule and harms no other."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _data_of = attrgetter("data")
@@ -93,6 +90,7 @@ class Engine:
         ]
         self._handover = Handover(self._rules, self._evaluators, is_behind=is_behind)
         self._meter = Meter(self._rules, self._evaluators, clock)
+        self._rounds = Rounds(self._rules, self._meter)
         self._placing = Placing(world, self._evaluators)
         self._memories: dict[object, PartitionMemory] = {}
 
@@ -179,35 +177,35 @@ class Engine:
     def _take_events(self, memory: PartitionMemory, events: Sequence[Event]) -> None:
         """Put events to the rules, each when log time has reached it.
 
-        What no rule looks at only moves log time on, and that is made up for when something is looked at: until then
-        nobody could tell the difference. A long silence is noticed at once.
+        What no rule looks at only moves log time on. A long silence is noticed at once.
         """
         kinds = list(map(type, map(_data_of, events)))
         calls = self._meter.calls
         counts = Counter(kinds)
         quantities = calls.quantities_of(events) if Observation in counts else {}
         self._meter.count(counts, calls.on_event, calls.forward, quantities=quantities)
+        looked_up = calls.find_looked_up(counts.keys())
         lanes = {
-            kind: calls.lane_of(kind, memory.readings("", kind)) if kind in calls.kinds else None for kind in set(kinds)
+            kind: calls.lane_of(kind, memory.readings("", kind), is_looked_up=kind in looked_up)
+            if kind in calls.kinds
+            else None
+            for kind in counts
         }
+        used = [part for lane in lanes.values() if lane is not None for part in (lane, *lane.parts.values())]
         reached = memory.clock
-        surely_heard_until = reached + JUMP
+        surely_heard_until, round_ = reached + JUMP, Round(reached)
         for event, kind, zones in zip(events, kinds, self._placing.find(events, kinds), strict=True):
             now = event.received_at
             if now > reached:
                 if now > surely_heard_until:
                     if now - reached > JUMP:
-                        self._fire_timers(memory, reached)
-                        memory.resumed_from = now
+                        self._rounds.run(memory, round_, used, reached, is_pause=True)
+                        memory.resumed_from, round_ = now, Round(reached)
                     surely_heard_until = now + JUMP
                 reached = now
             lane = lanes[kind]
             if lane is None:
                 continue
-            if reached > memory.clock:
-                if reached >= memory.next_due:
-                    self._fire_timers(memory, reached)
-                memory.clock = reached
             newest, key_of = lane.newest, lane.key_of
             if key_of is None:
                 key = event.asset_id
@@ -215,42 +213,16 @@ class Engine:
                 key, lane = key_of(event), lane.of(event)
             known = newest.get(key)
             if known is None or event.observed_at > known.observed_at:
+                place = len(round_.reached)
+                round_.reached.append(reached)
+                lane.items.append((place, event, zones))
+                if lane.is_looked_up:
+                    round_.moves.setdefault(kind, []).append(Move(place, newest, key, known, event))
                 newest[key] = event
-                self._take_event(memory, event, lane, zones)
-            elif lane.on_late:
-                self._take_late(memory, event, lane)
-        if reached > memory.clock:
-            self._fire_timers(memory, reached)
-
-    def _take_late(self, memory: PartitionMemory, event: Event, lane: Lane) -> None:
-        """Put an event to the rules that is older than what was heard of its thing, or of the same instant."""
-        for index, on_late in lane.on_late:
-            try:
-                on_late(memory, event)
-            except RULE_ERRORS as error:
-                self._note_fault(memory, index, event.asset_id, error)
-
-    def _take_event(self, memory: PartitionMemory, event: Event, lane: Lane, zones: tuple[str, ...]) -> None:
-        """Put the newest event of its thing to the rules, and send it where they want it."""
-        on_events, forwards = lane.on_event, lane.forward
-        for index, on_event in on_events:
-            try:
-                on_event(memory, event, zones)
-            except RULE_ERRORS as error:
-                self._note_fault(memory, index, event.asset_id, error)
-                memory.note_failed(index, reading_key(event))
-        scopes: Sequence[str] = ()
-        for index, forward in forwards:
-            try:
-                wanted = forward(memory, event, zones)
-            except RULE_ERRORS as error:
-                self._note_fault(memory, index, event.asset_id, error)
-                continue
-            if wanted:
-                scopes = (*scopes, *wanted)
-        if scopes:
-            # Two rules may want the same event in the same scope: it is sent once.
-            memory.signals.extend(Signal(scope=scope, event=event) for scope in sorted(set(scopes)))
+            elif lane.takes_late:
+                lane.items.append((len(round_.reached), event, None))
+                round_.reached.append(reached)
+        self._rounds.run(memory, round_, used, reached, is_pause=False)
 
     def _take_signals(self, memory: PartitionMemory, signals: Sequence[Signal]) -> None:
         events = [signal.event for signal in signals]
@@ -269,7 +241,7 @@ class Engine:
                 try:
                     on_signal(memory, signal.scope, event)
                 except RULE_ERRORS as error:
-                    self._note_fault(memory, index, event.asset_id, error)
+                    self._rounds.note_fault(memory, index, event.asset_id, error)
         memory.located = {}
 
     def _pass_time(self, memory: PartitionMemory, now: datetime) -> None:
@@ -280,17 +252,9 @@ class Engine:
 
     def _fire_timers(self, memory: PartitionMemory, now: datetime) -> None:
         """Let log time reach an instant up to which something arrived all the while."""
-        while now >= memory.next_due and (timer := memory.take_due(now)) is not None:
-            due, index, key = timer
-            self._meter.count_timer(index)
-            try:
-                self._meter.calls.on_timer[index](memory, key, due)
-            except RULE_ERRORS as error:
-                self._note_fault(memory, index, key, error)
+        if now >= memory.next_due:
+            self._rounds.run(memory, Round(memory.clock), (), now, is_pause=True)
         memory.clock = now
-
-    def _note_fault(self, memory: PartitionMemory, index: int, key: str, error: Exception) -> None:
-        memory.add_fault(self._rules[index].rule_id, key, f"{type(error).__name__}: {error}")
 
     def _finish(self, memory: PartitionMemory) -> Step:
         thin(memory, self._rules, self._things_limit)

@@ -49,6 +49,9 @@ class Watched:
 class Spy:
     """Stands between the engine and an evaluator: passes calls on as they are, and notes what they did."""
 
+    looks_up_newest = True
+    looks_up_at = None
+
     def __init__(self, inner: Any, index: int, trace: Trace) -> None:
         self._inner, self._index, self._trace = inner, index, trace
         self._judge = getattr(inner, "judge", None)

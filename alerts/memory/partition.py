@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from heapq import heappop, heappush
+from heapq import heappush
 from typing import Any
 
 from alerts.memory.identities import Identities
@@ -34,8 +34,8 @@ class RuleFault:
 
 class PartitionMemory:
     """Everything of one partition. ``clock`` is its log time; ``series[i]``, ``windows[i]``, the readings that it
-    looks back on, and ``noted[i]``, which can be found again after a restart and is not kept, belong to the rule at
-    place i. ``sent_for_all`` says what was sent last of a thing for several rules at once.
+    looks back on, ``timers[i]``, a heap, and ``noted[i]``, which can be found again after a restart and is not kept,
+    belong to the rule at place i. ``sent_for_all`` says what was sent last of a thing for several rules at once.
 
     ``seen`` holds the newest reading per scope (empty for the events' own partition), kind and reading key: it tells
     a repetition from news, and silence from speech. ``outbox`` lists fill up during a step. ``located`` has the zones
@@ -47,7 +47,7 @@ class PartitionMemory:
     def __init__(self, rule_count: int, readings_limit: int = MOST_OF_RULE) -> None:
         self.clock = BEGINNING
         self.next_due = NEVER
-        self.timers: list[tuple[datetime, int, str]] = []
+        self.timers: list[list[tuple[datetime, str]]] = [[] for _ in range(rule_count)]
         self.series: list[dict[str, Series]] = [{} for _ in range(rule_count)]
         self.windows = [Lookback(readings_limit) for _ in range(rule_count)]
         self.identities = Identities(self.series)
@@ -69,17 +69,12 @@ class PartitionMemory:
 
     def wake_at(self, due: datetime, index: int, key: str) -> None:
         """Have the rule at place ``index`` called for ``key`` when log time reaches ``due``."""
-        heappush(self.timers, (due, index, key))
+        heappush(self.timers[index], (due, key))
         self.next_due = min(self.next_due, due)
 
-    def take_due(self, now: datetime) -> tuple[datetime, int, str] | None:
-        """Give the earliest timer that is due, and move log time to it; None when none is due any more."""
-        if not self.timers or self.timers[0][0] > now:
-            self.next_due = self.timers[0][0] if self.timers else NEVER
-            return None
-        timer = heappop(self.timers)
-        self.clock = max(self.clock, timer[0])
-        return timer
+    def note_next_due(self) -> None:
+        """Find out when the next timer of any rule is due."""
+        self.next_due = min((timers[0][0] for timers in self.timers if timers), default=NEVER)
 
     def speaks_until(self, asset_id: str) -> datetime | None:
         """Give the end of the stretch in which an asset is known to speak now; None: what was seen of it is all."""

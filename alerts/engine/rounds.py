@@ -1,0 +1,250 @@
+"""Rounds: what came between two pauses, put to one rule after the other, and said as if each event had met all in turn.
+
+A rule's decisions follow from its own state, the events of its kinds, and log time; no rule sees what another does. So
+each can go through a whole round by itself, with its timers between its events, and is done with its state while that
+is at hand: on the mix of the province this costs a third less than event by event. What they say is put into the order
+in which it would have been said: by event, timers before the event that reaches them, rules in the rulebook's order.
+
+Newest readings belong to all. Rules that look them up (``looks_up_newest``) see them as they were at each event.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import heappop
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from alerts.conditions.leveled import reading_key
+from alerts.engine.dispatch import Lane, RuleMethods
+from alerts.engine.health import Meter
+from alerts.language.rule import Rule
+from alerts.memory.partition import BEGINNING, PartitionMemory
+from ioc.domain.events import Event, Signal
+from ioc.domain.kinds import Payload
+
+RULE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a rule may trip over; it becomes a fault of that rule and harms no other."""
+
+_TIMERS, _EVENT, _FORWARD, _SENT = range(4)
+"""In which order things are said at one event."""
+
+_order_of = itemgetter(0)
+
+
+class Move(NamedTuple):
+    """A newest reading that another one replaced: when, in which readings, of which thing, by which."""
+
+    place: int
+    newest: dict[str, Event]
+    key: str
+    before: Event | None
+    event: Event
+
+    def take_back(self) -> None:
+        """Let the one before be the newest again."""
+        if self.before is None:
+            del self.newest[self.key]
+        else:
+            self.newest[self.key] = self.before
+
+
+@dataclass(slots=True)
+class Round:
+    """Events in the order of the log. A place is an event's number; ``reached`` has log time at each.
+
+    Attributes:
+        begins_at: log time before the first.
+        reached: log time at each event that some rule looks at.
+        moves: by kind, how newest readings moved on, of kinds of which rules look them up.
+    """
+
+    begins_at: datetime
+    reached: list[datetime] = field(default_factory=list)
+    moves: dict[type[Payload], list[Move]] = field(default_factory=dict)
+
+
+class _Outbox:
+    """Takes what rules say, and gives it in the order of the log."""
+
+    def __init__(self, memory: PartitionMemory) -> None:
+        self._memory = memory
+        self._said: list[tuple[tuple[Any, ...], list[Any], list[Any], list[Any]]] = []
+        self._before = memory.changes, memory.signals, memory.faults
+        memory.changes, memory.signals, memory.faults = [], [], []
+
+    def take(self, order: tuple[Any, ...]) -> None:
+        """Take what was said since the last time."""
+        changes, signals, faults = self._memory.changes, self._memory.signals, self._memory.faults
+        if changes or signals or faults:
+            self._said.append((order, changes[:], signals[:], faults[:]))
+            changes.clear()
+            signals.clear()
+            faults.clear()
+
+    def send(self, order: tuple[Any, ...], signals: list[Signal]) -> None:
+        """Take signals."""
+        self._said.append((order, [], signals, []))
+
+    def close(self) -> None:
+        """Put everything behind what the memory held before."""
+        changes, signals, faults = self._before
+        self._said.sort(key=_order_of)
+        for _, more_changes, more_signals, more_faults in self._said:
+            changes += more_changes
+            signals += more_signals
+            faults += more_faults
+        self._memory.changes, self._memory.signals, self._memory.faults = changes, signals, faults
+
+
+class _Replay:
+    """Newest readings as they were at each place of a round."""
+
+    def __init__(self, moves: Iterable[Sequence[Move]]) -> None:
+        self._moves = sorted((move for some in moves for move in some), key=_order_of)
+        self._done = 0
+        for move in reversed(self._moves):
+            move.take_back()
+
+    def reach(self, place: int) -> None:
+        """Go on to an event's place, with the event itself."""
+        moves = self._moves
+        while self._done < len(moves) and (move := moves[self._done]).place <= place:
+            move.newest[move.key] = move.event
+            self._done += 1
+
+
+class Rounds:
+    """Runs rounds for one engine."""
+
+    def __init__(self, rules: Sequence[Rule], meter: Meter) -> None:
+        self._rules, self._meter = rules, meter
+
+    def run(
+        self, memory: PartitionMemory, round_: Round, lanes: Sequence[Lane], ends_at: datetime, *, is_pause: bool
+    ) -> None:
+        """Put a round to every rule, and the timers up to its end.
+
+        Before a pause, timers of the last instant itself are fired as well; otherwise what comes next may be of the
+        same instant, and goes before them.
+        """
+        by_rule: dict[int, list[Lane]] = {}
+        for lane in lanes:
+            if lane.items:
+                for index in lane.indexes:
+                    by_rule.setdefault(index, []).append(lane)
+        outbox = _Outbox(memory)
+        wanted: dict[int, tuple[Event, list[str]]] = {}
+        for index, timers in enumerate(memory.timers):
+            mine = by_rule.get(index)
+            if mine is None and not (timers and timers[0][0] <= ends_at):
+                continue
+            one = _Pass(self, memory, round_, index, outbox)
+            if mine is not None:
+                items = (
+                    mine[0].items
+                    if len(mine) == 1
+                    else sorted((item for lane in mine for item in lane.items), key=_order_of)
+                )
+                one.look(items, wanted)
+            one.end(ends_at, is_pause=is_pause)
+        for place, (event, scopes) in wanted.items():
+            # Two rules may want the same event in the same scope: it is sent once.
+            outbox.send((place, _SENT), [Signal(scope=scope, event=event) for scope in sorted(set(scopes))])
+        outbox.close()
+        for lane in lanes:
+            lane.items.clear()
+        memory.clock = ends_at
+        memory.note_next_due()
+
+    def methods_of(self, index: int) -> RuleMethods:
+        """Give the methods of a rule that the running step goes through."""
+        return self._meter.calls.by_rule[index]
+
+    def count_timer(self, index: int) -> None:
+        """Count a timer of a rule."""
+        self._meter.count_timer(index)
+
+    def note_fault(self, memory: PartitionMemory, index: int, key: str, error: Exception) -> None:
+        """Note that a rule tripped."""
+        memory.add_fault(self._rules[index].rule_id, key, f"{type(error).__name__}: {error}")
+
+
+class _Pass:
+    """One rule going through one round."""
+
+    def __init__(self, rounds: Rounds, memory: PartitionMemory, round_: Round, index: int, outbox: _Outbox) -> None:
+        self._rounds, self._memory, self._round, self._index, self._outbox = rounds, memory, round_, index, outbox
+        self._methods = rounds.methods_of(index)
+        self._since = memory.clock = round_.begins_at
+        self._last_due = BEGINNING
+        moves = [round_.moves[kind] for kind in self._methods.looks_up if kind in round_.moves]
+        self._replay = _Replay(moves) if moves else None
+
+    def look(
+        self, items: Sequence[tuple[int, Event, tuple[str, ...] | None]], wanted: dict[int, tuple[Event, list[str]]]
+    ) -> None:
+        """Look at events, each when log time has reached it; note in which scopes they are wanted."""
+        memory, index, outbox, replay = self._memory, self._index, self._outbox, self._replay
+        on_event, on_late, _, forwards, *_ = self._methods
+        reached, timers, since = self._round.reached, memory.timers[index], self._since
+        changes, signals, faults = memory.changes, memory.signals, memory.faults
+        for place, event, zones in items:
+            now = reached[place]
+            if now > since:
+                if timers and timers[0][0] <= now:
+                    self._fire(now)
+                self._since = since = memory.clock = now
+            if replay is not None:
+                replay.reach(place)
+            try:
+                if zones is None:
+                    if on_late is not None:
+                        on_late(memory, event)
+                elif on_event is not None:
+                    on_event(memory, event, zones)
+            except RULE_ERRORS as error:
+                self._rounds.note_fault(memory, index, event.asset_id, error)
+                if zones is not None:
+                    memory.note_failed(index, reading_key(event))
+            if changes or signals or faults:
+                outbox.take((place, _EVENT, index))
+            if forwards and zones is not None and (forward := forwards.get(type(event.data))) is not None:
+                try:
+                    scopes = forward(memory, event, zones)
+                except RULE_ERRORS as error:
+                    self._rounds.note_fault(memory, index, event.asset_id, error)
+                    outbox.take((place, _FORWARD, index))
+                    continue
+                if scopes:
+                    wanted.setdefault(place, (event, []))[1].extend(scopes)
+
+    def end(self, ends_at: datetime, *, is_pause: bool) -> None:
+        """Let log time reach the end of the round."""
+        if ends_at > self._since or is_pause:
+            self._fire(ends_at)
+        if self._replay is not None:
+            self._replay.reach(len(self._round.reached))
+
+    def _fire(self, until: datetime) -> None:
+        """Fire the rule's timers that fell due, each as of the event that reached it."""
+        memory, index, reached = self._memory, self._index, self._round.reached
+        timers, on_timer = memory.timers[index], self._methods.on_timer
+        earliest = bisect_right(reached, self._since)
+        while timers and timers[0][0] <= until:
+            due, key = heappop(timers)
+            if due > memory.clock:
+                memory.clock = due
+            place = max(earliest, bisect_left(reached, memory.clock))
+            self._last_due = max(due, self._last_due)
+            if self._replay is not None:
+                self._replay.reach(place - 1)
+            self._rounds.count_timer(index)
+            try:
+                on_timer(memory, key, due)
+            except RULE_ERRORS as error:
+                self._rounds.note_fault(memory, index, key, error)
+            self._outbox.take((place, _TIMERS, self._last_due, index))
