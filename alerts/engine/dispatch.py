@@ -16,8 +16,10 @@ ByKind = dict[type[Payload], tuple[tuple[int, Method], ...]]
 """For a kind, the methods of the rules that look at it, each with its rule's place, in the order of the rulebook."""
 
 
-Item = tuple[int, Event, tuple[str, ...] | None]
-"""An event with its place in a round and its zones; None: it is older than what was heard of its thing."""
+Item = tuple[int, Event, Any]
+"""An event with its place in a round, and its zones, None if it is older than what was heard of its thing; of a signal
+its scope.
+"""
 
 
 class Lane(NamedTuple):
@@ -47,6 +49,7 @@ class RuleMethods(NamedTuple):
 
     on_event: Method | None
     on_late: Method | None
+    on_signal: Method | None
     on_timer: Method
     forward: Mapping[type[Payload], Method]
     looks_up: tuple[type[Payload], ...]
@@ -91,6 +94,11 @@ class Dispatch:
         names = self._named if kind is Observation else ()
         return part(None, {name: part(name, {}) for name in names})
 
+    def signal_lane_of(self, kind: type[Payload]) -> Lane:
+        """Give what signals of a kind of events go through."""
+        indexes = tuple(index for index, _ in self.on_signal.get(kind, ()))
+        return Lane({}, None, indexes, takes_late=False, is_looked_up=False, parts={}, items=[])
+
     def heard_kinds(self) -> dict[type[Payload], timedelta]:
         """Name the kinds of which all rules only ask whether anything comes, each with the shortest silence noticed."""
         found: dict[type[Payload], timedelta] = {}
@@ -123,11 +131,12 @@ class Dispatch:
         evaluator = self._evaluators[index]
         tables = [
             {place: method for methods in table.values() for place, method in methods}
-            for table in (self.on_event, self.on_late)
+            for table in (self.on_event, self.on_late, self.on_signal)
         ]
         return RuleMethods(
             on_event=tables[0].get(index),
             on_late=tables[1].get(index),
+            on_signal=tables[2].get(index),
             on_timer=self._wrap(index, evaluator.on_timer),
             forward={
                 kind: method for kind, methods in self.forward.items() for place, method in methods if place == index

@@ -19,7 +19,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from alerts.conditions.leveled import reading_key
-from alerts.engine.dispatch import Lane, RuleMethods
+from alerts.engine.dispatch import Item, Lane, RuleMethods
 from alerts.engine.health import Meter
 from alerts.language.rule import Rule
 from alerts.memory.partition import BEGINNING, PartitionMemory
@@ -124,8 +124,9 @@ class Rounds:
         self._rules, self._meter = rules, meter
 
     def run(
-        self, memory: PartitionMemory, round_: Round, lanes: Sequence[Lane], ends_at: datetime, *, is_pause: bool
-    ) -> None:
+        self, memory: PartitionMemory, round_: Round, lanes: Sequence[Lane], ends_at: datetime, *, is_pause: bool,
+        are_signals: bool = False,
+    ) -> None:  # fmt: skip
         """Put a round to every rule, and the timers up to its end.
 
         Before a pause, timers of the last instant itself are fired as well; otherwise what comes next may be of the
@@ -149,7 +150,10 @@ class Rounds:
                     if len(mine) == 1
                     else sorted((item for lane in mine for item in lane.items), key=_order_of)
                 )
-                one.look(items, wanted)
+                if are_signals:
+                    one.hear(items)
+                else:
+                    one.look(items, wanted)
             one.end(ends_at, is_pause=is_pause)
         for place, (event, scopes) in wanted.items():
             # Two rules may want the same event in the same scope: it is sent once.
@@ -189,7 +193,7 @@ class _Pass:
     ) -> None:
         """Look at events, each when log time has reached it; note in which scopes they are wanted."""
         memory, index, outbox, replay = self._memory, self._index, self._outbox, self._replay
-        on_event, on_late, _, forwards, *_ = self._methods
+        on_event, on_late, forwards = self._methods.on_event, self._methods.on_late, self._methods.forward
         reached, timers, since = self._round.reached, memory.timers[index], self._since
         changes, signals, faults = memory.changes, memory.signals, memory.faults
         for place, event, zones in items:
@@ -221,6 +225,26 @@ class _Pass:
                     continue
                 if scopes:
                     wanted.setdefault(place, (event, []))[1].extend(scopes)
+
+    def hear(self, items: Sequence[Item]) -> None:
+        """Look at signals, each when log time has reached it."""
+        memory, index, on_signal = self._memory, self._index, self._methods.on_signal
+        reached, timers, since = self._round.reached, memory.timers[index], self._since
+        changes, signals, faults = memory.changes, memory.signals, memory.faults
+        if on_signal is None:
+            return
+        for place, event, scope in items:
+            now = reached[place]
+            if now > since:
+                if timers and timers[0][0] <= now:
+                    self._fire(now)
+                self._since = since = memory.clock = now
+            try:
+                on_signal(memory, scope, event)
+            except RULE_ERRORS as error:
+                self._rounds.note_fault(memory, index, event.asset_id, error)
+            if changes or signals or faults:
+                self._outbox.take((place, _EVENT, index))
 
     def end(self, ends_at: datetime, *, is_pause: bool) -> None:
         """Let log time reach the end of the round."""

@@ -20,7 +20,7 @@ from alerts.conditions.leveled import reading_key
 from alerts.engine.handover import CLOCK, Handover
 from alerts.engine.health import Meter, RuleHealth
 from alerts.engine.placing import Placing
-from alerts.engine.rounds import RULE_ERRORS, Move, Round, Rounds
+from alerts.engine.rounds import Move, Round, Rounds
 from alerts.memory.crowding import MOST_THINGS, thin
 from alerts.memory.lookback import MOST_OF_RULE
 from alerts.memory.partition import PartitionMemory, RuleFault, Stretch
@@ -227,21 +227,27 @@ class Engine:
     def _take_signals(self, memory: PartitionMemory, signals: Sequence[Signal]) -> None:
         events = [signal.event for signal in signals]
         kinds = list(map(type, map(_data_of, events)))
-        on_signals = self._meter.calls.on_signal
-        self._meter.count(Counter(kinds), on_signals)
+        calls = self._meter.calls
+        counts = Counter(kinds)
+        self._meter.count(counts, calls.on_signal)
         memory.located = {
             id(event): zones
             for event, kind, zones in zip(events, kinds, self._placing.find(events, kinds), strict=True)
             if kind in self._placing.kinds
         }
+        lanes = {kind: calls.signal_lane_of(kind) for kind in counts}
+        used, reached = list(lanes.values()), memory.clock
+        round_ = Round(reached)
         for signal, event, kind in zip(signals, events, kinds, strict=True):
-            if event.received_at > memory.clock:
-                self._pass_time(memory, event.received_at)
-            for index, on_signal in on_signals.get(kind, ()):
-                try:
-                    on_signal(memory, signal.scope, event)
-                except RULE_ERRORS as error:
-                    self._rounds.note_fault(memory, index, event.asset_id, error)
+            now = event.received_at
+            if now > reached:
+                if now - reached > JUMP:
+                    self._rounds.run(memory, round_, used, reached, is_pause=False, are_signals=True)
+                    memory.resumed_from, round_ = now, Round(reached)
+                reached = now
+            lanes[kind].items.append((len(round_.reached), event, signal.scope))
+            round_.reached.append(reached)
+        self._rounds.run(memory, round_, used, reached, is_pause=False, are_signals=True)
         memory.located = {}
 
     def _pass_time(self, memory: PartitionMemory, now: datetime) -> None:
