@@ -88,7 +88,7 @@ class Dispatch:
 
         def part(name: str | None, parts: Mapping[str, Lane]) -> Lane:
             indexes = {index for methods in (on_event, on_late, forward) for index in self._of(kind, name, methods)}
-            takes_late = any(self._of(kind, name, on_late))
+            takes_late = bool([*self._of(kind, name, on_late)])
             return Lane(newest, key_of, tuple(sorted(indexes)), takes_late, is_looked_up, parts, [])
 
         names = self._named if kind is Observation else ()

@@ -188,9 +188,7 @@ class _Pass:
         moves = [round_.moves[kind] for kind in self._methods.looks_up if kind in round_.moves]
         self._replay = _Replay(moves) if moves else None
 
-    def look(
-        self, items: Sequence[tuple[int, Event, tuple[str, ...] | None]], wanted: dict[int, tuple[Event, list[str]]]
-    ) -> None:
+    def look(self, items: Sequence[Item], wanted: dict[int, tuple[Event, list[str]]]) -> None:
         """Look at events, each when log time has reached it; note in which scopes they are wanted."""
         memory, index, outbox, replay = self._memory, self._index, self._outbox, self._replay
         on_event, on_late, forwards = self._methods.on_event, self._methods.on_late, self._methods.forward

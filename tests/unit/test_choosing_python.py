@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "dev" / "python.py"
-OURS, THEIRS, NEWER = "/home/me/bin/python3", "/usr/bin/python3", "/usr/local/bin/python3"
+OURS, THEIRS, NEWER = "/mine/python3", "/usr/bin/python3", "/usr/local/bin/python3"
 
 
 @pytest.fixture
