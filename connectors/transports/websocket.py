@@ -106,7 +106,11 @@ async def _open(config: WebSocketConfig, headers: Mapping[str, str]) -> AsyncIte
             raise SourceLostError(f"{host} speaks none of {', '.join(config.subprotocols)}")
         yield socket
     finally:
-        await socket.close()
+        try:
+            await socket.close()
+        finally:
+            # Whoever ends us may not wait for the source's farewell, and one that floods us never gives it.
+            socket.transport.abort()
 
 
 async def _say(socket: ClientConnection, message: str, config: WebSocketConfig) -> None:
