@@ -1,8 +1,8 @@
 """Which readings a backtest need not look at: those of which all rules only ask whether they came.
 
-Feeders and traffic counters are most of what comes, and a rule about silence hears from each only that it still speaks.
-Where an asset spoke without a silence that any rule would notice, the first and the last reading of that stretch say
-all that there is to say, if it is known that there were others between them.
+Feeders and traffic counters are nearly half of what rules look at, and a rule about silence hears from each only that
+it still speaks. Where an asset spoke without a silence that any rule would notice, the first and the last reading of
+that stretch say all that there is to say, if it is known that there were others between them.
 
 The engine takes a reading in only if the source made it after all that it knows of the asset. The same is worked out
 here, for a slice of arrivals at once and from what came before it; a test compares with looking at every reading.

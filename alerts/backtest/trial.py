@@ -153,9 +153,10 @@ class Trial:
         self._runs, self._rules = [self.draft], [drafts.rules]
         self._active: Run | None = None
         if other:
-            self._active = Run(Rulebook(other), world, partitions=partitions)
+            beside = Rulebook(other)
+            self._active = Run(beside, world, partitions=partitions)
             self._runs.append(self._active)
-            self._rules.append(Rulebook(other).rules)
+            self._rules.append(beside.rules)
         self.kinds = find_kinds([*drafts.rules, *other])
         self.warm_up = find_warm_up([*drafts.rules, *other])
 

@@ -2,7 +2,7 @@
 """Print the Python that the environment is made with: the fastest here of the version that ``python3`` has.
 
 Two Pythons of one version differ: distributions build theirs with profiles of real programs, version managers usually
-do not, and there the alerting engine is a fifth slower. ``make setup PYTHON=/path/to/python`` chooses another.
+do not, and there the alerting engine takes a quarter longer. ``make setup PYTHON=/path/to/python`` chooses another.
 Standard library only: nothing else is there yet.
 """
 
