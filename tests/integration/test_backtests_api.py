@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import Crowd
 from ioc.errors import NotFoundError
-from ioc.storage.backtest_runs import MOST_QUEUED, BacktestTask, RunState
+from ioc.storage.backtest_runs import MOST_QUEUED, BacktestRunStore, BacktestTask, RunState
 from ioc.storage.batches import PostgresBatchStore
 from tests.support.alerts import no_alerts
 from tests.support.edge import Edge
@@ -62,9 +63,9 @@ async def _store(edge: Edge, events: list[Event]) -> None:
 
 
 @asynccontextmanager
-async def _running(edge: Edge) -> AsyncIterator[None]:
+async def _running(edge: Edge, runs: BacktestRunStore | None = None) -> AsyncIterator[None]:
     """Have a runner at work as in an api process."""
-    runner = BacktestRunner(edge.base.settings, edge.base.database.conninfo, edge.api.backtests)
+    runner = BacktestRunner(edge.base.settings, edge.base.database.conninfo, runs or edge.api.backtests)
     task = asyncio.create_task(runner.run())
     try:
         yield
@@ -234,6 +235,34 @@ async def test_a_run_ends_with_the_server_that_started_it(edge, supervisor):
         await _wait_for(supervisor, path, "running")
     shown = (await supervisor.get(path)).json()
     assert (shown["state"], shown["reason"]) == ("failed", "the server was restarted")
+
+
+class _SlowStore(BacktestRunStore):
+    """Says when it has taken a run, turns of the loop before whoever asked for one hears of it."""
+
+    taken: asyncio.Event
+
+    async def claim(self, *, at_once: int) -> UUID | None:
+        claimed = await super().claim(at_once=at_once)
+        if claimed is not None:
+            self.taken.set()
+            for _ in range(3):
+                await asyncio.sleep(0)
+        return claimed
+
+
+async def test_a_run_that_was_just_claimed_ends_with_its_server(edge):
+    runs = _SlowStore(edge.base.database, edge.clock)
+    for turns in range(9):
+        runs.taken = asyncio.Event()
+        task = BacktestTask(rules=LOOSER, start=START, end=END, unit_code=None)
+        run_id = await runs.add(task, created_by="truc")
+        async with _running(edge, runs):
+            await runs.taken.wait()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        run = await runs.get(run_id)
+        assert (run.state, run.reason) == (RunState.FAILED, "the server was restarted"), f"after {turns} turns"
 
 
 async def test_what_fails_in_the_process_is_said_and_nothing_waits_for_it(edge, supervisor):
