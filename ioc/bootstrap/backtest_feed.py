@@ -1,4 +1,4 @@
-"""What is stored, put to a backtest slice by slice: as few events as say all, and time where none of them came."""
+"""What came, put to a backtest slice by slice: as few events as say all, and time where none of them came."""
 
 from __future__ import annotations
 
@@ -8,28 +8,43 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol, TypeAlias
 
 from alerts.backtest.speech import Hearings, Listener
 from alerts.backtest.trial import Trial
 from alerts.engine.stepping import JUMP
 from alerts.memory.partition import Stretch
 from ioc.domain.events import Event
-from ioc.storage.stored_columns import Arrivals, StoredColumns, StoredSlice, to_us
-from ioc.storage.stored_events import StoredEvents
 
-_NOTHING: NDArray[np.int64] = np.empty(0, np.int64)
+Silence: TypeAlias = tuple[datetime, datetime]
+"""A span in which nothing at all came, longer than ``JUMP``."""
+
+
+class Arrived(Protocol):
+    """What came in one slice. Slices follow each other in the order of arrival."""
+
+    @property
+    def silences(self) -> Sequence[Silence]:
+        """Silences that end in this slice and were not told before, in their order."""
+
+    def __len__(self) -> int:
+        """Give how many events it stands for."""
+
+    def hear(self, kind: str) -> Hearings:
+        """Give who spoke when, of one kind."""
+
+    def to_events(self, places: Mapping[str, Sequence[int]]) -> Sequence[Event]:
+        """Give the events in the order of their arrival; of kinds in ``places`` those at these places of ``hear``."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What has to be looked at of so many rows, and in which stretches assets spoke besides."""
+    """What has to be looked at of so many events, and in which stretches assets spoke besides."""
 
-    rows_count: int
+    events_count: int
     events: Sequence[Event]
     speaking: Mapping[str, Sequence[Stretch]]
+    silences: Sequence[Silence]
 
 
 class Feed:
@@ -37,18 +52,16 @@ class Feed:
 
     Args:
         trial: the rules.
-        stored: what they look at.
-        silences: spans in which nothing at all came, in their order.
+        silences: those that are known before anything is read, in their order.
     """
 
-    def __init__(self, trial: Trial, stored: StoredEvents, silences: Sequence[tuple[datetime, datetime]]) -> None:
-        self._trial, self._stored, self._silences = trial, stored, deque(silences)
+    def __init__(self, trial: Trial, silences: Sequence[Silence] = ()) -> None:
+        self._trial, self._silences = trial, deque(silences)
         self._listeners = {kind: Listener(silence) for kind, silence in trial.heard_kinds().items()}
 
-    async def run(self, start: datetime, end: datetime) -> AsyncGenerator[int, None]:
+    async def run(self, slices: AsyncGenerator[Arrived, None]) -> AsyncGenerator[int, None]:
         """Have each slice stepped over while the next one is read; give the number of events of each that is done."""
         loop, stepping = asyncio.get_running_loop(), None
-        slices = self._stored.read_slices(kinds=self._trial.kinds, start=start, end=end)
         try:
             async with aclosing(slices):
                 async for found in slices:
@@ -74,23 +87,20 @@ class Feed:
             self._silences.popleft()
         self._trial.pass_time(to)
 
-    def _sift(self, found: StoredSlice) -> _Piece:
-        """Make events of the rows that say something; of most kinds all do."""
+    def _sift(self, found: Arrived) -> _Piece:
+        """Find the events that say something; of most kinds all do."""
         places: dict[str, Sequence[int]] = {}
         speaking: dict[str, list[Stretch]] = {}
         for kind, listener in self._listeners.items():
-            heard = listener.listen(_hear(found, kind))
-            stored = found.stored.get(kind)
-            # What is in the archive comes as events in any case; its places follow those of the store.
-            places[kind] = (
-                [] if stored is None else [place for place in heard.places if place < len(stored.received_us)]
-            )
+            heard = listener.listen(found.hear(kind))
+            places[kind] = heard.places
             for asset_id, stretches in heard.stretches.items():
                 speaking.setdefault(asset_id, []).extend(stretches)
-        return _Piece(len(found), found.to_events(places), speaking)
+        return _Piece(len(found), found.to_events(places), speaking, found.silences)
 
     def _take(self, piece: _Piece) -> int:
-        """Step over the next events; give how many rows they stand for."""
+        """Step over the next events; give how many they stand for."""
+        self._silences.extend(piece.silences)
         self._trial.assure(piece.speaking)
         events = piece.events
         if events:
@@ -104,41 +114,4 @@ class Feed:
                         first = place
                     reached = at
             self._trial.take(events[first:])
-        return piece.rows_count
-
-
-def _hear(found: StoredSlice, kind: str) -> Hearings:
-    """Give who spoke when, of one kind: rows of the store, then what was in the archive."""
-    parts = [] if (stored := found.stored.get(kind)) is None else [_hear_stored(stored)]
-    parts += [_hear_archived(arrivals, kind) for arrivals in found.archived]
-    if len(parts) == 1:
-        return parts[0]
-    return Hearings(
-        asset_ids=[asset_id for part in parts for asset_id in part.asset_ids],
-        received_at=[at for part in parts for at in part.received_at],
-        observed_us=np.concatenate([_NOTHING, *(part.observed_us for part in parts)]),
-        received_us=np.concatenate([_NOTHING, *(part.received_us for part in parts)]),
-        ids=b"".join(part.ids for part in parts),
-    )
-
-
-def _hear_stored(stored: StoredColumns) -> Hearings:
-    return Hearings(
-        asset_ids=stored.columns["asset_id"],
-        received_at=stored.columns["received_at"],
-        observed_us=stored.observed_us,
-        received_us=stored.received_us,
-        ids=stored.ids,
-    )
-
-
-def _hear_archived(arrivals: Arrivals, kind: str) -> Hearings:
-    places = [place for place, event in enumerate(arrivals.events) if event.kind == kind]
-    events = [arrivals.events[place] for place in places]
-    return Hearings(
-        asset_ids=[event.asset_id for event in events],
-        received_at=[event.received_at for event in events],
-        observed_us=np.array([to_us(event.observed_at) for event in events], np.int64),
-        received_us=arrivals.received_us[places],
-        ids=b"".join(bytes(event.event_id) for event in events),
-    )
+        return piece.events_count

@@ -16,6 +16,7 @@ from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.backtest_feed import Feed
 from ioc.bootstrap.knowledge import load_world
 from ioc.bootstrap.rulebooks import load_rules_in_force
+from ioc.bootstrap.stored_arrivals import read_stored
 from ioc.settings import Settings
 from ioc.storage.pool import Database
 from ioc.storage.stored_events import StoredEvents
@@ -103,10 +104,11 @@ async def backtest_stored(
     stored = StoredEvents(database, settings.archive_folder)
     first_at = period.start - trial.warm_up
     silences = await stored.find_silences(start=first_at, end=period.end, longer_than=JUMP)
-    feed = Feed(trial, stored, silences)
+    feed = Feed(trial, silences)
+    slices = read_stored(stored, kinds=trial.kinds, start=first_at, end=period.end)
     count, is_partial = 0, False
-    with _undisturbed():
-        async with aclosing(feed.run(first_at, period.end)) as done:
+    with undisturbed():
+        async with aclosing(feed.run(slices)) as done:
             async for more in done:
                 count += more
                 on_progress(Progress(
@@ -129,7 +131,7 @@ async def backtest_stored(
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Keep the garbage collector from going through every event again and again: hardly anything here is a cycle."""
     thresholds = gc.get_threshold()
     gc.collect()

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from alerts.backtest.comparison import compare
-from alerts.backtest.trial import Trial
 from alerts.rulebook.book import Rulebook
 from connectors.feed import Form
 from ioc.bootstrap.backtest_accounts import describe, to_occurrences
 from ioc.bootstrap.backtests import Account, Period, backtest_stored
 from ioc.bootstrap.foundations import open_store
-from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.bootstrap.timelines import draw_timelines
 from ioc.cli.backtest_report import EventBar, print_account
 from ioc.cli.instants import WRITTEN, to_instant
@@ -30,10 +25,9 @@ from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
 from ioc.clocks import SystemClock
 from ioc.errors import ConfigurationError
-from ioc.keys import Keys, load_keys
+from ioc.keys import Keys
+from ioc.replaying.backtests import backtest_files
 from ioc.replaying.sources import Source
-from ioc.replaying.summary import SourceProgress
-from ioc.replaying.tracks import merge, open_tracks
 from ioc.settings import Settings
 from ioc.storage.pool import Database
 
@@ -134,38 +128,9 @@ async def _play_stored(settings: Settings, drafts: Rulebook, period: Period) -> 
 
 
 async def _play_files(settings: Settings, drafts: Rulebook, sources: Sequence[Source], unit: str | None) -> Account:
-    geo_directory = settings.data_dir / "geo"
-    deployment = _Deployment(geo_directory=geo_directory, keys=load_keys(settings))
-    trial = Trial(drafts, load_rulebook(settings), load_world(geo_directory), partitions=settings.log.partitions)
-    files: dict[str, SourceProgress] = {}
-    began, begins_at, count = time.monotonic(), None, 0
     stop = told_to_stop()
     with Bars(sources) as bars:
-        tracks = await open_tracks(deployment, sources, files)
-        async with asyncio.TaskGroup() as group:
-            tasks = [task for track in tracks if (task := track.start(group)) is not None]
-            async for events, _ in merge(tracks, chunk_items=_CHUNK):
-                if events:
-                    begins_at = begins_at or events[0].received_at
-                    count += len(events)
-                    trial.take(events)
-                    bars.show(files, events[-1].received_at)
-                await asyncio.sleep(0)  # Ctrl-C is heard between two pieces
-                if stop.is_set():
-                    for task in tasks:
-                        task.cancel()
-                    break
-    mine, theirs = trial.finish()
-    begins_at = begins_at or SystemClock().now()
-    until = trial.reached_at
-    return Account(
-        comparison=compare(mine, theirs, until, unit_code=unit),
-        period=Period(start=begins_at, end=until or begins_at, unit_code=unit), warm_up=timedelta(0),
-        kinds=trial.kinds, events_count=count,
-        faults=[f"{fault.rule_id} on {fault.asset_id}: {fault.reason}" for fault in trial.draft.faults],
-        faults_count=trial.draft.faults_count, unreadable=(), elapsed_s=time.monotonic() - began,
-        is_partial=stop.is_set(),
-    )  # fmt: skip
+        return await backtest_files(settings, drafts, sources, unit, on_progress=bars.show, is_stopped=stop.is_set)
 
 
 def _to_period(begin: datetime | None, end: datetime | None, unit: str | None) -> Period:

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Field, Kind
+from ioc.domain.rows import make_events
 from ioc.errors import UnreadableFileError
-from ioc.recordings.envelopes import to_payloads
+from ioc.recordings.lines import Passed
 from ioc.recordings.whole import WholeFile
 
 SUFFIX = ".parquet"
@@ -151,6 +153,7 @@ class Run:
     """One row group: rows in the order of their arrival, the first of them at ``begins_at``."""
 
     path: Path
+    kind: str
     group: int
     begins_at: datetime
     rows_count: int
@@ -165,7 +168,7 @@ def list_runs(path: Path) -> list[Run]:
     """
     runs = []
     with opened(path) as file:
-        find_kind(path, file)
+        kind = find_kind(path, file)
         for group in range(file.num_row_groups):
             described = file.metadata.row_group(group)
             statistics = described.column(_RECEIVED_AT).statistics
@@ -174,7 +177,11 @@ def list_runs(path: Path) -> list[Run]:
             size = sum(described.column(index).total_compressed_size for index in range(described.num_columns))
             begins_at = statistics.min.replace(tzinfo=UTC)
             rows = described.num_rows
-            runs.append(Run(path=path, group=group, begins_at=begins_at, rows_count=rows, bytes_count=size))
+            runs.append(
+                Run(
+                    path=path, kind=kind.name, group=group, begins_at=begins_at, rows_count=rows, bytes_count=size
+                )
+            )  # fmt: skip
     return runs
 
 
@@ -188,9 +195,20 @@ def read_run(run: Run) -> list[Event]:
         kind = find_kind(run.path, file)
         table = file.read_row_group(run.group)
     try:
-        return _to_events(kind, table)
+        return to_events(kind, table)
     except ValueError as error:
         raise UnreadableFileError(str(run.path), str(error)) from error
+
+
+def read_arrivals(run: Run) -> list[Passed]:
+    """Give when the events of a run came, and nothing else.
+
+    Raises:
+        UnreadableFileError: it cannot be read.
+    """
+    with opened(run.path) as file:
+        table = file.read_row_group(run.group, columns=["received_at"])
+    return [Passed(received_at) for received_at in _to_values(table.column("received_at"))]
 
 
 def find_kind(path: Path, file: pq.ParquetFile) -> Kind:
@@ -208,26 +226,42 @@ def find_kind(path: Path, file: pq.ParquetFile) -> Kind:
     return kind
 
 
-def _to_events(kind: Kind, table: pa.Table) -> list[Event]:
-    columns = {name: _to_values(table.column(name)) for name in table.column_names}
-    payloads = to_payloads(kind.name, columns, table.num_rows)
-    envelopes = zip(*(columns[name] for name in ENVELOPE_NAMES), strict=True)
-    return [
-        Event(
-            asset_id=asset_id, observed_at=observed_at, received_at=received_at, event_id=event_id, quality=quality,
-            feed_id=feed_id, unit_code=unit_code, lon_deg=lon_deg, lat_deg=lat_deg, data=payload,
-        )
-        for payload, (
-            asset_id, observed_at, received_at, event_id, quality, feed_id, unit_code, lon_deg, lat_deg,
-        ) in zip(payloads, envelopes, strict=True)
-    ]  # fmt: skip
+def to_events(kind: Kind, table: pa.Table) -> list[Event]:
+    """Make events of a table's rows. Columns are looked at, not values: Arrow has one type for all of a column.
+
+    Raises:
+        ValueError: a column holds what its field cannot be.
+    """
+    columns = {}
+    for field in to_schema(kind):
+        if field.name in table.column_names:
+            column = table.column(field.name).cast(field.type)
+            if column.null_count and not field.nullable and not _has_default(kind, field.name):
+                raise ValueError(f"{field.name} is empty in {column.null_count} rows")
+            columns[field.name] = _to_values(column)
+        elif not _has_default(kind, field.name):
+            raise ValueError(f"{kind.name} lacks {field.name}")
+    return make_events(kind, columns)
+
+
+def _has_default(kind: Kind, name: str) -> bool:
+    return any(
+        field.name == name and field.default is not msgspec.NODEFAULT for field in msgspec.structs.fields(kind.payload)
+    )
 
 
 def _to_values(column: pa.ChunkedArray) -> Sequence[Any]:
-    values = column.to_pylist()
+    """Give a column's values for Python: numbers and instants through numpy, text that recurs made once."""
     if pa.types.is_timestamp(column.type):
-        return [None if value is None else value.replace(tzinfo=UTC) for value in values]
-    return values  # type: ignore[no-any-return]
+        naive = column.cast(pa.timestamp("us")).to_numpy().tolist()
+        return [None if value is None else value.replace(tzinfo=UTC) for value in naive]
+    if pa.types.is_string(column.type):
+        coded = column.combine_chunks().dictionary_encode()
+        words = [*coded.dictionary.to_pylist(), None]
+        return [words[code] for code in coded.indices.fill_null(-1).to_pylist()]
+    if column.null_count == 0 and (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        return column.to_numpy().tolist()  # type: ignore[no-any-return]
+    return column.to_pylist()  # type: ignore[no-any-return]
 
 
 def _to_column(field: Field) -> pa.Field:

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -18,14 +16,12 @@ import pyarrow as pa
 
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload
-from ioc.errors import MalformedPayloadError, UnreadableFileError
+from ioc.errors import MalformedPayloadError
 from ioc.recordings.whole import WholeFile
 
 SUFFIX = ".ndjson.zst"
-_LONGEST_LINE = 1024 * 1024
-_READ_BYTES = 256 * 1024
 
-_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class _Line(msgspec.Struct, kw_only=True):
@@ -35,8 +31,8 @@ class _Line(msgspec.Struct, kw_only=True):
     feed_id: str
     kind: str
     asset_id: str
-    observed_at: _Instant
-    received_at: _Instant
+    observed_at: Instant
+    received_at: Instant
     quality: int = 0
     lon_deg: float | None = None
     lat_deg: float | None = None
@@ -97,22 +93,6 @@ def to_payload(kind: str, values: dict[str, Any]) -> Payload:
     return msgspec.convert(row, payload)
 
 
-def to_payloads(kind: str, columns: Mapping[str, Sequence[Any]], count: int) -> list[Payload]:
-    """Make a kind's payloads from its fields as columns; a field without a column takes its default.
-
-    Raises:
-        ValueError: as for ``to_payload``.
-        msgspec.ValidationError: a value does not fit its field.
-    """
-    payload, fields = _describe(kind)
-    values: list[Sequence[Any]] = [[kind] * count]
-    for name, default in fields:
-        if name not in columns and default is msgspec.NODEFAULT:
-            raise ValueError(f"{kind} lacks {name}")
-        values.append(columns[name] if name in columns else [default] * count)
-    return [msgspec.convert(row, payload) for row in zip(*values, strict=True)]
-
-
 @cache
 def _describe(kind: str) -> tuple[type[Payload], tuple[tuple[str, Any], ...]]:
     """Give a kind's class, and its fields with their defaults; looked up once, not per event."""
@@ -146,29 +126,3 @@ class EnvelopeWriter:
         """Give it up."""
         self._out.close()
         self._file.discard()
-
-
-def read_blocks(path: Path, *, line_count: int = 1_000) -> Iterator[tuple[list[bytes], int]]:
-    """Give a recording's lines in blocks, each with the compressed bytes that were read so far.
-
-    Raises:
-        UnreadableFileError: it is cut short or not zstd. Blocks that were given before are sound.
-    """
-    try:
-        with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, "zstd") as text:
-            lines = _split(text, path)
-            while block := list(islice(lines, line_count)):
-                yield block, raw.tell()
-    except OSError as error:
-        raise UnreadableFileError(str(path), str(error)) from error
-
-
-def _split(text: Any, path: Path) -> Iterator[bytes]:
-    rest = b""
-    while chunk := text.read(_READ_BYTES):
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-        if len(rest) > _LONGEST_LINE:
-            raise UnreadableFileError(str(path), "a line has no end")
-    if rest:
-        yield rest

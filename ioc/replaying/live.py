@@ -17,11 +17,12 @@ from ioc.domain.events import Event
 from ioc.errors import DepartmentsListenError
 from ioc.ports import Topic
 from ioc.recordings.selection import Selection
+from ioc.replaying.merging import merge
 from ioc.replaying.player import CHUNK_ITEMS, PACED_CHUNK_S, OnProgress, one_cause, wait_or_stop
 from ioc.replaying.sources import Source
 from ioc.replaying.staging import Staging
 from ioc.replaying.summary import ReplaySummary
-from ioc.replaying.tracks import merge, open_tracks
+from ioc.replaying.tracks import open_tracks
 from ioc.storage.audit import AuditLog
 from ioc.storage.subscriptions import list_told
 

@@ -24,10 +24,11 @@ from ioc.errors import LogUnavailableError, find_cause
 from ioc.ports import Topic, TopicPartition
 from ioc.processing.worker import GRACE, PULSE
 from ioc.replaying.journal import encode_change, read_journal
+from ioc.replaying.merging import merge
 from ioc.replaying.sources import Source
 from ioc.replaying.staging import Staging
 from ioc.replaying.summary import ReplaySummary, SourceProgress
-from ioc.replaying.tracks import merge, open_tracks
+from ioc.replaying.tracks import open_tracks
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.letters import DeadLetterStore
 from ioc.storage.series import HistoryStore

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ioc.errors import UnreadableFileError
 from ioc.logs import logger
-from ioc.recordings.columns import ENVELOPE_NAMES, find_kind, opened
-from ioc.storage.stored_columns import Arrivals, make_events, to_us
+from ioc.recordings.columns import ENVELOPE_NAMES, find_kind, opened, to_events
+from ioc.storage.stored_columns import Arrivals, to_us
 
 _log = logger("archive")
 _RECEIVED_AT = ENVELOPE_NAMES.index("received_at")
@@ -126,12 +126,8 @@ def _read_group(path: Path, number: int, asset_ids: Collection[str] | None) -> A
         table = table.filter(pc.is_in(table.column("asset_id"), pa.array(sorted(asset_ids), pa.string())))
     table = table.sort_by("received_at")
     received: NDArray[np.int64] = pc.cast(table.column("received_at"), pa.int64()).to_numpy() - _EPOCH_US
-    columns = {name: table.column(name).to_pylist() for name in table.column_names}
-    for name in table.column_names:
-        if pa.types.is_timestamp(table.schema.field(name).type):
-            columns[name] = [value and value.replace(tzinfo=UTC) for value in columns[name]]
     try:
-        events = make_events(kind, columns)
-    except (TypeError, ValueError) as error:
+        events = to_events(kind, table)
+    except ValueError as error:
         raise UnreadableFileError(str(path), str(error)) from error
-    return Arrivals(events, received, b"".join(columns["event_id"]))
+    return Arrivals(events, received, b"".join([event.event_id for event in events]))

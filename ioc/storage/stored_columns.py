@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import sql
 
 from ioc.domain.events import Event
-from ioc.domain.kinds import Kind, Payload
+from ioc.domain.kinds import Kind
+from ioc.domain.rows import make_events
 from ioc.storage.statements import load_statements
 from ioc.storage.tables import KindTable
 
@@ -98,22 +97,6 @@ def to_columns(table: KindTable, row: Sequence[Any]) -> StoredColumns | None:
     return StoredColumns(table.kind, by_name, received_us, observed_us, ids)
 
 
-def make_events(kind: Kind, columns: Mapping[str, Sequence[Any]]) -> list[Event]:
-    """Make events of columns by name; ids as bytes, instants as aware datetimes."""
-    payloads = _make_payloads(kind, columns)
-    return [
-        Event(
-            event_id=event_id, feed_id=feed_id, asset_id=asset_id, observed_at=observed_at, received_at=received_at,
-            data=data, lon_deg=lon_deg, lat_deg=lat_deg, unit_code=unit_code, quality=quality,
-        )
-        for event_id, feed_id, asset_id, observed_at, received_at, data, lon_deg, lat_deg, unit_code, quality in zip(
-            columns["event_id"], columns["feed_id"], columns["asset_id"], columns["observed_at"],
-            columns["received_at"], payloads, columns["lon_deg"], columns["lat_deg"], columns["unit_code"],
-            columns["quality"], strict=True,
-        )
-    ]  # fmt: skip
-
-
 def merge(parts: Sequence[Arrivals]) -> list[Event]:
     """Put the events of several tables in the order of arrival; of equal instants, in the order of their ids."""
     parts = [part for part in parts if len(part)]
@@ -124,29 +107,3 @@ def merge(parts: Sequence[Arrivals]) -> list[Event]:
     order = np.lexsort((halves[:, 1], halves[:, 0], received))
     events = [event for part in parts for event in part.events]
     return [events[place] for place in order.tolist()]
-
-
-def _make_payloads(kind: Kind, columns: Mapping[str, Sequence[Any]]) -> list[Any]:
-    """Make the payloads; a field that is newer than a row has its default."""
-    payload, names = kind.payload, []
-    values: list[Sequence[Any]] = []
-    for field in msgspec.structs.fields(payload):
-        if (column := columns.get(field.name)) is None:
-            continue  # a file that is older than the field
-        if field.default is not msgspec.NODEFAULT and field.default is not None and None in column:
-            column = [field.default if value is None else value for value in column]
-        names.append(field.name)
-        values.append(column)
-    return _maker_of(payload, tuple(names))(zip(*values, strict=True))
-
-
-@cache
-def _maker_of(payload: type[Payload], names: tuple[str, ...]) -> Callable[[Iterable[tuple[Any, ...]]], list[Any]]:
-    """Make what turns rows into payloads, written for the class: keywords from a dict cost three times as much.
-
-    The names are those of the class's own fields, so nothing else gets into the code.
-    """
-    keywords = ", ".join(f"{name}={name}" for name in names)
-    code = f"lambda rows: [payload({keywords}) for {', '.join(names)}, in rows]"
-    maker: Callable[[Iterable[tuple[Any, ...]]], list[Any]] = eval(code, {"payload": payload})
-    return maker

@@ -24,6 +24,7 @@ from ioc.bootstrap.backtest_feed import Feed
 from ioc.bootstrap.backtests import Account, Period, Progress, backtest_stored
 from ioc.bootstrap.foundations import open_store
 from ioc.bootstrap.knowledge import load_world
+from ioc.bootstrap.stored_arrivals import read_stored
 from ioc.cli import make_app
 from ioc.cli.backtest_report import EventBar
 from ioc.clocks import ReplayClock
@@ -279,8 +280,9 @@ async def test_stations_that_only_speak_are_looked_at_seldom_whether_in_the_stor
     for make in (Trial, _LooksAtAll):
         trial, stored = make(rules, rules, load_world()), StoredEvents(base.database, folder, slice_rows=700)
         silences = await stored.find_silences(start=start, end=end, longer_than=JUMP)
-        feed = Feed(trial, stored, silences)
-        counts = [count async for count in feed.run(start, end)]
+        feed = Feed(trial, silences)
+        slices = read_stored(stored, kinds=trial.kinds, start=start, end=end)
+        counts = [count async for count in feed.run(slices)]
         feed.let_pass(end)
         found.append((sum(counts), trial.finish()[0]))
     assert found[0] == found[1]

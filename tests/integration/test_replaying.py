@@ -27,7 +27,8 @@ from ioc.recordings.manifest import Manifest, read_manifest
 from ioc.recordings.recorder import RecordedForm, Recorder, Rotation
 from ioc.recordings.selection import Selection, read_selection
 from ioc.replaying import LiveReplay, Replay, ReplaySummary, Staging, find_recordings, record, write_changes
-from ioc.replaying.tracks import merge, open_tracks
+from ioc.replaying.merging import merge
+from ioc.replaying.tracks import open_tracks
 from ioc.sealing import Sealer
 from ioc.settings import load as load_settings
 from ioc.storage.audit import AuditLog

@@ -74,7 +74,7 @@ def _play(rulebook: Rulebook, slices: Sequence[Sequence[Event]], *, is_sifted: b
         if other.received_at - one.received_at > JUMP
     ]
     # As the command does: where nothing at all came, the silence was ours.
-    feed, taken = Feed(trial, None, ours), 0  # type: ignore[arg-type]
+    feed, taken = Feed(trial, ours), 0
     for events in slices:
         kept, speaking = [event for event in events if event.kind not in listeners or not is_sifted], {}
         for kind, listener in listeners.items() if is_sifted else ():

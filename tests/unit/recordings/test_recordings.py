@@ -18,7 +18,8 @@ from ioc.domain.kinds import KINDS
 from ioc.errors import ConfigurationError, MalformedPayloadError, UnreadableFileError
 from ioc.recordings import columns
 from ioc.recordings.columns import ColumnWriter, list_runs, read_run, to_row
-from ioc.recordings.envelopes import EnvelopeWriter, decode_line, encode_line, read_blocks
+from ioc.recordings.envelopes import EnvelopeWriter, decode_line, encode_line
+from ioc.recordings.lines import read_blocks
 from ioc.recordings.manifest import Manifest, check_file, read_manifest
 from ioc.recordings.recorder import RecordedForm, Recorder, Rotation
 from ioc.recordings.selection import read_selection
@@ -90,7 +91,7 @@ def test_lines_that_are_cut_short_give_what_is_sound_and_then_an_error(tmp_path,
     path.write_bytes(whole[: len(whole) // 2] if is_cut else b"{}" + whole)
     seen = []
     with pytest.raises(UnreadableFileError, match=r"x\.ndjson\.zst"):
-        seen += [line for block, _ in read_blocks(path) for line in block]
+        seen += [item for block in read_blocks(path) for item in block.items]
 
 
 @pytest.mark.parametrize("form", list(RecordedForm))

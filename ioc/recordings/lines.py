@@ -1,0 +1,163 @@
+"""Lines of a recording read block by block: all lines of a block at once, each as its kind describes it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+import pyarrow as pa
+
+from ioc.domain.events import Event, Rejected
+from ioc.domain.kinds import KINDS, Kind
+from ioc.domain.rows import make_payloads
+from ioc.errors import MalformedPayloadError, UnreadableFileError
+from ioc.recordings.envelopes import Instant, decode_line
+
+_LONGEST_LINE = 1024 * 1024
+_READ_BYTES = 1024 * 1024
+_ID_BYTES = 16
+_WrittenId = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """An event of a kind that nobody asked for: all that is known of it is when it came."""
+
+    received_at: Instant
+
+
+Item: TypeAlias = Event | Passed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Lines that follow each other. ``bytes_count``: compressed bytes of the file that have been read so far.
+
+    A refused line's ``index`` is its place in the file, from 0.
+    """
+
+    items: list[Item]
+    rejected: list[Rejected]
+    bytes_count: int
+
+
+def read_blocks(path: Path, kinds: Collection[str] | None = None) -> Iterator[Block]:
+    """Read a recording. Of lines whose kind is not among ``kinds`` only the arrival is looked at.
+
+    Raises:
+        UnreadableFileError: it is cut short or not zstd. Blocks that were given before are sound.
+    """
+    reader, lines_count = _Reader(frozenset(KINDS if kinds is None else kinds)), 0
+    for text, bytes_count in _read_texts(path):
+        items, rejected = reader.read(text, lines_count)
+        lines_count += len(items) + len(rejected)
+        yield Block(items=items, rejected=rejected, bytes_count=bytes_count)
+
+
+class _Reader:
+    """Reads whole blocks. Where a line of a block has a fault, its lines are read one by one."""
+
+    def __init__(self, kinds: frozenset[str]) -> None:
+        self._kinds: dict[type, Kind] = {}
+        shapes: list[Any] = []
+        for name, kind in KINDS.items():
+            shape = _describe_line(kind) if name in kinds else _describe_passed(kind)
+            if name in kinds:
+                self._kinds[shape] = kind
+            shapes.append(shape)
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(reduce(or_, shapes))
+
+    def read(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected]]:
+        try:
+            return self._to_items(self._decoder.decode_lines(text)), []
+        except (msgspec.MsgspecError, ValueError):
+            return self._read_one_by_one(text, first)
+
+    def _read_one_by_one(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected]]:
+        items: list[Item] = []
+        rejected = []
+        for place, line in enumerate(text.removesuffix(b"\n").split(b"\n"), start=first):
+            try:
+                items += self._to_items([self._decoder.decode(line)])
+            except (msgspec.MsgspecError, ValueError):
+                # What is written otherwise than we write may be sound yet; what is not is told why.
+                try:
+                    items.append(decode_line(line))
+                except MalformedPayloadError as error:
+                    rejected.append(Rejected(raw=line, reason=error.reason, index=place))
+        return items, rejected
+
+    def _to_items(self, lines: list[Any]) -> list[Item]:
+        """Make events of lines, in place; what has passed stays as it is.
+
+        Raises:
+            ValueError: an event id is none.
+        """
+        places = defaultdict[type, list[int]](list)
+        for place, line in enumerate(lines):
+            places[type(line)].append(place)
+        for shape, kind in self._kinds.items():
+            if shape not in places:
+                continue
+            chosen = [lines[place] for place in places[shape]]
+            ids = bytes.fromhex("".join([line.event_id for line in chosen]).replace("-", ""))
+            if len(ids) != _ID_BYTES * len(chosen):
+                raise ValueError("an event id is no UUID")
+            payloads = make_payloads(kind, [msgspec.structs.astuple(line.data) for line in chosen])
+            for number, (place, line, data) in enumerate(zip(places[shape], chosen, payloads, strict=True)):
+                lines[place] = Event(
+                    event_id=ids[_ID_BYTES * number : _ID_BYTES * (number + 1)], feed_id=line.feed_id,
+                    asset_id=line.asset_id, observed_at=line.observed_at, received_at=line.received_at, data=data,
+                    lon_deg=line.lon_deg, lat_deg=line.lat_deg, unit_code=line.unit_code, quality=line.quality,
+                )  # fmt: skip
+        return lines
+
+
+def _describe_line(kind: Kind) -> type:
+    """Describe a kind's line, so that a line is read and its values are looked at in one go."""
+    fields = [
+        (field.name, field.type, field.default)
+        if field.default is not msgspec.NODEFAULT
+        else (field.name, field.type)
+        for field in msgspec.structs.fields(kind.payload)
+    ]  # fmt: skip
+    data = msgspec.defstruct(f"{kind.payload.__name__}Data", fields, kw_only=True, gc=False)
+    return msgspec.defstruct(
+        f"{kind.payload.__name__}Line",
+        [
+            ("event_id", _WrittenId), ("feed_id", str), ("asset_id", str), ("observed_at", Instant),
+            ("received_at", Instant), ("data", data), ("lon_deg", float | None, None), ("lat_deg", float | None, None),
+            ("unit_code", str | None, None), ("quality", int, 0),
+        ],
+        tag_field="kind", tag=kind.name, gc=False,
+    )  # fmt: skip
+
+
+def _describe_passed(kind: Kind) -> type:
+    name = f"{kind.payload.__name__}Passed"
+    return msgspec.defstruct(name, [], bases=(Passed,), tag_field="kind", tag=kind.name, frozen=True, gc=False)
+
+
+def _read_texts(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Give whole lines, each time with the compressed bytes that were read so far."""
+    try:
+        with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, "zstd") as text:
+            rest = b""
+            while chunk := text.read(_READ_BYTES):
+                end = chunk.rfind(b"\n") + 1
+                if end:
+                    yield rest + chunk[:end], raw.tell()
+                    rest = chunk[end:]
+                else:
+                    rest += chunk
+                if len(rest) > _LONGEST_LINE:
+                    raise UnreadableFileError(str(path), "a line has no end")
+            if rest:
+                yield rest, raw.tell()
+    except OSError as error:
+        raise UnreadableFileError(str(path), str(error)) from error

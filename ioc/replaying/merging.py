@@ -1,0 +1,121 @@
+"""Several sources as one: block by block, in the order of arrival."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from itertools import accumulate
+from operator import attrgetter
+from typing import cast
+
+from ioc.domain.events import DeadLetter, Event
+from ioc.recordings.lines import Item
+from ioc.replaying.tracks import Track
+
+_came_at = attrgetter("received_at")
+
+
+async def merge(
+    tracks: Sequence[Track], *, chunk_items: int, chunk_s: float | None = None
+) -> AsyncIterator[tuple[list[Event], list[DeadLetter]]]:
+    """Give the events of all tracks, which were opened for all kinds; see ``merge_items``."""
+    async for items, letters in merge_items(tracks, chunk_items=chunk_items, chunk_s=chunk_s):
+        yield cast(list[Event], items), letters
+
+
+async def merge_items(
+    tracks: Sequence[Track], *, chunk_items: int, chunk_s: float | None = None
+) -> AsyncIterator[tuple[list[Item], list[DeadLetter]]]:
+    """Give the items of all tracks in the order of their arrival, in chunks; dead letters come along.
+
+    What arrived in the same instant comes in the order of the tracks. A track that knows when it begins is opened when
+    the play comes there. ``chunk_s`` bounds how much recorded time a chunk holds.
+    """
+    span = None if chunk_s is None else timedelta(seconds=chunk_s)
+    held: list[Item] = []
+    async for items in _merge_blocks(tracks):
+        held = held + items if held else items
+        whole, held = _cut(held, chunk_items, span)
+        for chunk in whole:
+            yield chunk, _take_letters(tracks)
+    letters = _take_letters(tracks)
+    if held or letters:
+        yield held, letters
+
+
+async def _merge_blocks(tracks: Sequence[Track]) -> AsyncIterator[list[Item]]:
+    """Give as much as is known to be in order, again and again: what came before the nearest end of a block."""
+    waiting = sorted(
+        ((track.begins_at, index) for index, track in enumerate(tracks) if track.begins_at is not None), reverse=True
+    )
+    lanes = [_Lane(index, track) for index, track in enumerate(tracks) if track.begins_at is None]
+    while lanes or waiting:
+        for lane in lanes:
+            await lane.fill()
+        lanes = [lane for lane in lanes if lane.items]
+        nearest = min((lane.ends_at, lane.index) for lane in lanes) if lanes else None
+        if waiting and (nearest is None or waiting[-1] <= nearest):
+            _, index = waiting.pop()
+            lanes.append(_Lane(index, tracks[index]))
+            lanes.sort(key=lambda lane: lane.index)
+        elif nearest is not None:
+            yield _merge_pieces([lane.take(*nearest) for lane in lanes])
+
+
+class _Lane:
+    """What a track has given and nobody has taken, with the arrivals; one that goes backwards counts as the last."""
+
+    def __init__(self, index: int, track: Track) -> None:
+        self.index, self._track = index, track
+        self.items: list[Item] = []
+        self._arrivals: list[datetime] = []
+
+    @property
+    def ends_at(self) -> datetime:
+        return self._arrivals[-1]
+
+    async def fill(self) -> None:
+        """Wait until there is something, or the end."""
+        while not self.items and (block := await self._track.read()) is not None:
+            self.items = block
+            self._arrivals = list(accumulate(map(_came_at, block), max))
+
+    def take(self, until: datetime, index: int) -> tuple[list[Item], list[datetime]]:
+        """Give what comes before the track ``index`` goes on after ``until``."""
+        cut = (bisect_right if self.index <= index else bisect_left)(self._arrivals, until)
+        taken = self.items[:cut], self._arrivals[:cut]
+        self.items, self._arrivals = self.items[cut:], self._arrivals[cut:]
+        return taken
+
+
+def _merge_pieces(pieces: Sequence[tuple[list[Item], list[datetime]]]) -> list[Item]:
+    pieces = [piece for piece in pieces if piece[0]]
+    if len(pieces) == 1:
+        return pieces[0][0]
+    items = [item for piece, _ in pieces for item in piece]
+    arrivals = [at for _, piece in pieces for at in piece]
+    return [items[place] for place in sorted(range(len(items)), key=arrivals.__getitem__)]
+
+
+def _cut(items: list[Item], most: int, span: timedelta | None) -> tuple[list[list[Item]], list[Item]]:
+    """Cut whole chunks off, and give what may still grow."""
+    chunks, first = [], 0
+    while first < len(items):
+        end = first + most
+        if span is not None:
+            end = min(end, max(first + 1, bisect_right(items, items[first].received_at + span, first, key=_came_at)))
+        if end > len(items) or (end == len(items) and end < first + most):
+            break
+        chunks.append(items[first:end])
+        first = end
+    return chunks, items[first:]
+
+
+def _take_letters(tracks: Sequence[Track]) -> list[DeadLetter]:
+    letters = []
+    for track in tracks:
+        if track.letters:
+            letters += track.letters
+            track.letters = []
+    return letters
