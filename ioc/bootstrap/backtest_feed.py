@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
@@ -37,16 +36,6 @@ class Arrived(Protocol):
         """Give the events in the order of their arrival; of kinds in ``places`` those at these places of ``hear``."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What has to be looked at of so many events, and in which stretches assets spoke besides."""
-
-    events_count: int
-    events: Sequence[Event]
-    speaking: Mapping[str, Sequence[Stretch]]
-    silences: Sequence[Silence]
-
-
 class Feed:
     """Feeds a trial. The engine runs in a thread while the next slice is read.
 
@@ -65,10 +54,9 @@ class Feed:
         try:
             async with aclosing(slices):
                 async for found in slices:
-                    piece = self._sift(found)
                     if stepping is not None:
                         yield await stepping
-                    stepping = loop.run_in_executor(None, self._take, piece)
+                    stepping = loop.run_in_executor(None, self._take, found)
             if stepping is not None:
                 done, stepping = await stepping, None
                 yield done
@@ -87,22 +75,11 @@ class Feed:
             self._silences.popleft()
         self._trial.pass_time(to)
 
-    def _sift(self, found: Arrived) -> _Piece:
-        """Find the events that say something; of most kinds all do."""
-        places: dict[str, Sequence[int]] = {}
-        speaking: dict[str, list[Stretch]] = {}
-        for kind, listener in self._listeners.items():
-            heard = listener.listen(found.hear(kind))
-            places[kind] = heard.places
-            for asset_id, stretches in heard.stretches.items():
-                speaking.setdefault(asset_id, []).extend(stretches)
-        return _Piece(len(found), found.to_events(places), speaking, found.silences)
-
-    def _take(self, piece: _Piece) -> int:
-        """Step over the next events; give how many they stand for."""
-        self._silences.extend(piece.silences)
-        self._trial.assure(piece.speaking)
-        events = piece.events
+    def _take(self, found: Arrived) -> int:
+        """Step over a slice; give how many events it stands for."""
+        events, speaking = self._sift(found)
+        self._silences.extend(found.silences)
+        self._trial.assure(speaking)
         if events:
             reached, first = self._trial.reached_at or events[0].received_at, 0
             if events[-1].received_at - reached > JUMP:
@@ -114,4 +91,15 @@ class Feed:
                         first = place
                     reached = at
             self._trial.take(events[first:])
-        return piece.events_count
+        return len(found)
+
+    def _sift(self, found: Arrived) -> tuple[Sequence[Event], Mapping[str, Sequence[Stretch]]]:
+        """Find the events that say something, and in which stretches assets spoke besides; of most kinds all do."""
+        places: dict[str, Sequence[int]] = {}
+        speaking: dict[str, list[Stretch]] = {}
+        for kind, listener in self._listeners.items():
+            heard = listener.listen(found.hear(kind))
+            places[kind] = heard.places
+            for asset_id, stretches in heard.stretches.items():
+                speaking.setdefault(asset_id, []).extend(stretches)
+        return found.to_events(places), speaking

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -20,7 +20,7 @@ from ioc.errors import MalformedPayloadError, UnreadableFileError
 from ioc.recordings.envelopes import Instant, decode_line
 
 _LONGEST_LINE = 1024 * 1024
-_READ_BYTES = 1024 * 1024
+_READ_BYTES = 256 * 1024
 _ID_BYTES = 16
 _WrittenId = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
 
@@ -31,7 +31,37 @@ class Passed(msgspec.Struct, frozen=True):
     received_at: Instant
 
 
-Item: TypeAlias = Event | Passed
+class Spoken(msgspec.Struct, kw_only=True, gc=False):
+    """An event that is not made yet: whoever only asks whether its asset speaks needs no more."""
+
+    event_id: _WrittenId
+    feed_id: str
+    asset_id: str
+    observed_at: Instant
+    received_at: Instant
+    lon_deg: float | None = None
+    lat_deg: float | None = None
+    unit_code: str | None = None
+    quality: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Name of the event's kind."""
+        return str(self.__struct_config__.tag)
+
+
+Item: TypeAlias = Event | Spoken | Passed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which kinds somebody looks at. Events of ``heard`` may be ``Spoken``, those of other kinds ``Passed``."""
+
+    kinds: Collection[str]
+    heard: Collection[str] = frozenset()
+
+
+EVERYTHING = Asked(kinds=frozenset(KINDS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,31 +76,66 @@ class Block:
     bytes_count: int
 
 
-def read_blocks(path: Path, kinds: Collection[str] | None = None) -> Iterator[Block]:
-    """Read a recording. Of lines whose kind is not among ``kinds`` only the arrival is looked at.
+def read_blocks(path: Path, asked: Asked = EVERYTHING) -> Iterator[Block]:
+    """Read a recording. Of kinds that nobody asked for only the arrival is looked at.
 
     Raises:
         UnreadableFileError: it is cut short or not zstd. Blocks that were given before are sound.
     """
-    reader, lines_count = _Reader(frozenset(KINDS if kinds is None else kinds)), 0
+    reader, lines_count = _Reader(asked), 0
     for text, bytes_count in _read_texts(path):
         items, rejected = reader.read(text, lines_count)
         lines_count += len(items) + len(rejected)
         yield Block(items=items, rejected=rejected, bytes_count=bytes_count)
 
 
+def to_ids(items: Sequence[Event | Spoken]) -> bytes:
+    """Give the event ids, 16 bytes each.
+
+    Raises:
+        ValueError: one is none.
+    """
+    words = [item.event_id if isinstance(item, Spoken) else item.event_id.hex() for item in items]
+    ids = bytes.fromhex("".join(words).replace("-", ""))
+    if len(ids) != _ID_BYTES * len(items):
+        raise ValueError("an event id is no UUID")
+    return ids
+
+
+def to_events(kind: str, items: Sequence[Event | Spoken]) -> list[Event]:
+    """Make those events of a kind that are not made yet.
+
+    Raises:
+        ValueError: an event id is none.
+    """
+    spoken: list[Any] = [item for item in items if isinstance(item, Spoken)]
+    ids = to_ids(spoken)
+    payloads = make_payloads(KINDS[kind], [msgspec.structs.astuple(line.data) for line in spoken])
+    made = [
+        Event(
+            event_id=ids[_ID_BYTES * number : _ID_BYTES * (number + 1)], feed_id=line.feed_id, asset_id=line.asset_id,
+            observed_at=line.observed_at, received_at=line.received_at, data=data, lon_deg=line.lon_deg,
+            lat_deg=line.lat_deg, unit_code=line.unit_code, quality=line.quality,
+        )
+        for number, (line, data) in enumerate(zip(spoken, payloads, strict=True))
+    ]  # fmt: skip
+    if len(made) == len(items):
+        return made
+    others = iter(made)
+    return [item if isinstance(item, Event) else next(others) for item in items]
+
+
 class _Reader:
     """Reads whole blocks. Where a line of a block has a fault, its lines are read one by one."""
 
-    def __init__(self, kinds: frozenset[str]) -> None:
-        self._kinds: dict[type, Kind] = {}
-        shapes: list[Any] = []
-        for name, kind in KINDS.items():
-            shape = _describe_line(kind) if name in kinds else _describe_passed(kind)
-            if name in kinds:
-                self._kinds[shape] = kind
-            shapes.append(shape)
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(reduce(or_, shapes))
+    def __init__(self, asked: Asked) -> None:
+        shapes = {
+            name: _describe_line(kind) if name in asked.kinds else _describe_passed(kind)
+            for name, kind in KINDS.items()
+        }
+        self._made = {shapes[kind]: kind for kind in asked.kinds if kind not in asked.heard}
+        self._heard = {shapes[kind] for kind in asked.heard}
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(reduce(or_, shapes.values()))
 
     def read(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected]]:
         try:
@@ -93,7 +158,7 @@ class _Reader:
         return items, rejected
 
     def _to_items(self, lines: list[Any]) -> list[Item]:
-        """Make events of lines, in place; what has passed stays as it is.
+        """Make events of the lines that are to be events, in their places.
 
         Raises:
             ValueError: an event id is none.
@@ -101,20 +166,12 @@ class _Reader:
         places = defaultdict[type, list[int]](list)
         for place, line in enumerate(lines):
             places[type(line)].append(place)
-        for shape, kind in self._kinds.items():
-            if shape not in places:
-                continue
-            chosen = [lines[place] for place in places[shape]]
-            ids = bytes.fromhex("".join([line.event_id for line in chosen]).replace("-", ""))
-            if len(ids) != _ID_BYTES * len(chosen):
-                raise ValueError("an event id is no UUID")
-            payloads = make_payloads(kind, [msgspec.structs.astuple(line.data) for line in chosen])
-            for number, (place, line, data) in enumerate(zip(places[shape], chosen, payloads, strict=True)):
-                lines[place] = Event(
-                    event_id=ids[_ID_BYTES * number : _ID_BYTES * (number + 1)], feed_id=line.feed_id,
-                    asset_id=line.asset_id, observed_at=line.observed_at, received_at=line.received_at, data=data,
-                    lon_deg=line.lon_deg, lat_deg=line.lat_deg, unit_code=line.unit_code, quality=line.quality,
-                )  # fmt: skip
+        for shape, mine in places.items():
+            if shape in self._heard:
+                to_ids([lines[place] for place in mine])
+            elif (kind := self._made.get(shape)) is not None:
+                for place, event in zip(mine, to_events(kind, [lines[place] for place in mine]), strict=True):
+                    lines[place] = event
         return lines
 
 
@@ -126,16 +183,11 @@ def _describe_line(kind: Kind) -> type:
         else (field.name, field.type)
         for field in msgspec.structs.fields(kind.payload)
     ]  # fmt: skip
-    data = msgspec.defstruct(f"{kind.payload.__name__}Data", fields, kw_only=True, gc=False)
+    name = kind.payload.__name__
+    data = msgspec.defstruct(f"{name}Data", fields, kw_only=True, gc=False)
     return msgspec.defstruct(
-        f"{kind.payload.__name__}Line",
-        [
-            ("event_id", _WrittenId), ("feed_id", str), ("asset_id", str), ("observed_at", Instant),
-            ("received_at", Instant), ("data", data), ("lon_deg", float | None, None), ("lat_deg", float | None, None),
-            ("unit_code", str | None, None), ("quality", int, 0),
-        ],
-        tag_field="kind", tag=kind.name, gc=False,
-    )  # fmt: skip
+        f"{name}Line", [("data", data)], bases=(Spoken,), kw_only=True, tag_field="kind", tag=kind.name, gc=False
+    )
 
 
 def _describe_passed(kind: Kind) -> type:

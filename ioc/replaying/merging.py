@@ -54,6 +54,9 @@ async def _merge_blocks(tracks: Sequence[Track]) -> AsyncIterator[list[Item]]:
         for lane in lanes:
             await lane.fill()
         lanes = [lane for lane in lanes if lane.items]
+        if len(lanes) == 1 and not waiting:
+            yield lanes[0].take_all()
+            continue
         nearest = min((lane.ends_at, lane.index) for lane in lanes) if lanes else None
         if waiting and (nearest is None or waiting[-1] <= nearest):
             _, index = waiting.pop()
@@ -64,29 +67,40 @@ async def _merge_blocks(tracks: Sequence[Track]) -> AsyncIterator[list[Item]]:
 
 
 class _Lane:
-    """What a track has given and nobody has taken, with the arrivals; one that goes backwards counts as the last."""
+    """What a track has given and nobody has taken."""
 
     def __init__(self, index: int, track: Track) -> None:
         self.index, self._track = index, track
         self.items: list[Item] = []
-        self._arrivals: list[datetime] = []
+        self._known: list[datetime] = []
 
     @property
     def ends_at(self) -> datetime:
-        return self._arrivals[-1]
+        return self._arrivals()[-1]
 
     async def fill(self) -> None:
         """Wait until there is something, or the end."""
         while not self.items and (block := await self._track.read()) is not None:
-            self.items = block
-            self._arrivals = list(accumulate(map(_came_at, block), max))
+            self.items, self._known = block, []
 
     def take(self, until: datetime, index: int) -> tuple[list[Item], list[datetime]]:
-        """Give what comes before the track ``index`` goes on after ``until``."""
-        cut = (bisect_right if self.index <= index else bisect_left)(self._arrivals, until)
-        taken = self.items[:cut], self._arrivals[:cut]
-        self.items, self._arrivals = self.items[cut:], self._arrivals[cut:]
+        """Give what comes before the track ``index`` goes on after ``until``, with the arrivals."""
+        arrivals = self._arrivals()
+        cut = (bisect_right if self.index <= index else bisect_left)(arrivals, until)
+        taken = self.items[:cut], arrivals[:cut]
+        self.items, self._known = self.items[cut:], arrivals[cut:]
         return taken
+
+    def take_all(self) -> list[Item]:
+        """Give everything."""
+        taken, self.items = self.items, []
+        return taken
+
+    def _arrivals(self) -> list[datetime]:
+        """Give when everything came; what went backwards counts as its neighbour before."""
+        if not self._known:
+            self._known = list(accumulate(map(_came_at, self.items), max))
+        return self._known
 
 
 def _merge_pieces(pieces: Sequence[tuple[list[Item], list[datetime]]]) -> list[Item]:

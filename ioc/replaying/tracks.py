@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from ioc.domain.events import DeadLetter, Parsed, Rejected
 from ioc.keys import Keys
 from ioc.recordings import columns, lines
 from ioc.recordings.columns import Run
-from ioc.recordings.lines import Block, Item
+from ioc.recordings.lines import EVERYTHING, Asked, Block, Item
 from ioc.recordings.manifest import check_file
 from ioc.replaying.sources import EventFile, Recording, Source
 from ioc.replaying.summary import SourceProgress
@@ -107,11 +107,11 @@ class WireTrack:
 class LineTrack:
     """A ``.ndjson.zst`` file, read block by block in the order of the log. Arrival never goes backwards in it."""
 
-    def __init__(self, file: EventFile, progress: SourceProgress, kinds: Collection[str] | None) -> None:
+    def __init__(self, file: EventFile, progress: SourceProgress, asked: Asked) -> None:
         self.letters: list[DeadLetter] = []
         entry = file.manifest_entry
         self.begins_at = datetime.fromisoformat(entry.first_at) if entry is not None and entry.first_at else None
-        self._file, self._progress, self._kinds = file, progress, kinds
+        self._file, self._progress, self._asked = file, progress, asked
         self._blocks: Iterator[Block] | None = None
         self._bytes_count = 0
 
@@ -138,12 +138,14 @@ class LineTrack:
     def _read(self) -> Block | None:
         if self._blocks is None:
             _check(self._file)
-            self._blocks = lines.read_blocks(self._file.path, self._kinds)
+            self._blocks = lines.read_blocks(self._file.path, self._asked)
         return next(self._blocks, None)
 
     def _reject(self, line: Rejected) -> None:
         number = line.index + 1
-        parsed = Parsed(rejected=[Rejected(raw=line.raw, reason=f"{self._file.path.name}, line {number}: {line.reason}")])
+        parsed = Parsed(
+            rejected=[Rejected(raw=line.raw, reason=f"{self._file.path.name}, line {number}: {line.reason}")]
+        )
         at = self.begins_at or datetime.fromtimestamp(number, UTC)
         self.letters += make_letters(parsed, feed_id=_UNREADABLE_FEED, received_at=at)
         self._progress.rejected_count += 1
@@ -152,11 +154,11 @@ class LineTrack:
 class RunTrack:
     """One row group of a Parquet file; read when the play comes to it, and let go when it is played."""
 
-    def __init__(self, run: Run, progress: SourceProgress, kinds: Collection[str] | None) -> None:
+    def __init__(self, run: Run, progress: SourceProgress, asked: Asked) -> None:
         self.letters: list[DeadLetter] = []
         self.begins_at: datetime | None = run.begins_at
         self._run: Run | None = run
-        self._progress, self._kinds = progress, kinds
+        self._progress, self._asked = progress, asked
 
     def start(self, group: asyncio.TaskGroup) -> asyncio.Task[None] | None:
         """Nothing runs beside the play."""
@@ -171,7 +173,7 @@ class RunTrack:
         if self._run is None:
             return None
         run, self._run = self._run, None
-        is_asked = self._kinds is None or run.kind in self._kinds
+        is_asked = run.kind in self._asked.kinds
         items: list[Item] = list(await asyncio.to_thread(columns.read_run if is_asked else columns.read_arrivals, run))
         self._progress.events_count += run.rows_count
         self._progress.bytes_read += run.bytes_count
@@ -182,11 +184,11 @@ async def open_tracks(
     base: Readable,
     sources: Sequence[Source],
     files: dict[str, SourceProgress],
-    kinds: Collection[str] | None = None,
+    asked: Asked = EVERYTHING,
 ) -> list[Track]:
     """Make the tracks of all sources; their progress counts on under the names of the sources.
 
-    With ``kinds``, events of other kinds are nothing but ``Passed`` where a source can tell without reading them.
+    What nobody asked for is nothing but ``Passed`` where a source can tell without reading it.
 
     Raises:
         UnreadableFileError: a file's footer cannot be read, or differs from its manifest.
@@ -199,9 +201,9 @@ async def open_tracks(
             continue
         progress.bytes_count += await asyncio.to_thread(_find_size, source.path)
         if source.path.name.endswith(columns.SUFFIX):
-            tracks += [RunTrack(run, progress, kinds) for run in await asyncio.to_thread(_list_checked_runs, source)]
+            tracks += [RunTrack(run, progress, asked) for run in await asyncio.to_thread(_list_checked_runs, source)]
         else:
-            tracks.append(LineTrack(source, progress, kinds))
+            tracks.append(LineTrack(source, progress, asked))
     return tracks
 
 
