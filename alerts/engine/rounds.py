@@ -11,7 +11,7 @@ Newest readings belong to all. Rules that look them up (``looks_up_newest``) see
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop
@@ -22,7 +22,8 @@ from alerts.conditions.leveled import reading_key
 from alerts.engine.dispatch import Item, Lane, RuleMethods
 from alerts.engine.health import Meter
 from alerts.language.rule import Rule
-from alerts.memory.partition import BEGINNING, PartitionMemory
+from alerts.memory.partition import BEGINNING, PartitionMemory, RuleFault
+from ioc.domain.alerts import AlertChange
 from ioc.domain.events import Event, Signal
 from ioc.domain.kinds import Payload
 
@@ -68,35 +69,37 @@ class Round:
 
 
 class _Outbox:
-    """Takes what rules say, and gives it in the order of the log."""
+    """Takes what rules say, and gives it in the order of the log.
+
+    While it is open, changes, signals and faults of the memory are one list: whether anything was said is asked after
+    every look of every rule.
+    """
 
     def __init__(self, memory: PartitionMemory) -> None:
         self._memory = memory
-        self._said: list[tuple[tuple[Any, ...], list[Any], list[Any], list[Any]]] = []
+        self._said: list[tuple[tuple[Any, ...], list[Any]]] = []
         self._before = memory.changes, memory.signals, memory.faults
-        memory.changes, memory.signals, memory.faults = [], [], []
+        self.fresh: list[Any] = []
+        memory.changes = memory.signals = memory.faults = self.fresh
 
     def take(self, order: tuple[Any, ...]) -> None:
         """Take what was said since the last time."""
-        changes, signals, faults = self._memory.changes, self._memory.signals, self._memory.faults
-        if changes or signals or faults:
-            self._said.append((order, changes[:], signals[:], faults[:]))
-            changes.clear()
-            signals.clear()
-            faults.clear()
+        if self.fresh:
+            self._said.append((order, self.fresh[:]))
+            self.fresh.clear()
 
     def send(self, order: tuple[Any, ...], signals: list[Signal]) -> None:
         """Take signals."""
-        self._said.append((order, [], signals, []))
+        self._said.append((order, list(signals)))
 
     def close(self) -> None:
         """Put everything behind what the memory held before."""
         changes, signals, faults = self._before
         self._said.sort(key=_order_of)
-        for _, more_changes, more_signals, more_faults in self._said:
-            changes += more_changes
-            signals += more_signals
-            faults += more_faults
+        said = [one for _, some in self._said for one in some]
+        changes += [one for one in said if isinstance(one, AlertChange)]
+        signals += [one for one in said if isinstance(one, Signal)]
+        faults += [one for one in said if isinstance(one, RuleFault)]
         self._memory.changes, self._memory.signals, self._memory.faults = changes, signals, faults
 
 
@@ -190,10 +193,14 @@ class _Pass:
 
     def look(self, items: Sequence[Item], wanted: dict[int, tuple[Event, list[str]]]) -> None:
         """Look at events, each when log time has reached it; note in which scopes they are wanted."""
-        memory, index, outbox, replay = self._memory, self._index, self._outbox, self._replay
+        memory, index, replay, fresh = self._memory, self._index, self._replay, self._outbox.fresh
         on_event, on_late, forwards = self._methods.on_event, self._methods.on_late, self._methods.forward
-        changes, signals, faults = memory.changes, memory.signals, memory.faults
-        for place, event, zones in self._in_time(items):
+        reached, timers, since = self._round.reached, memory.timers[index], self._since
+        for place, event, zones in items:
+            if (now := reached[place]) > since:
+                if timers and timers[0][0] <= now:
+                    self._fire(now)
+                self._since = since = memory.clock = now
             if replay is not None:
                 replay.reach(place)
             try:
@@ -206,30 +213,34 @@ class _Pass:
                 self._rounds.note_fault(memory, index, event.asset_id, error)
                 if zones is not None:
                     memory.note_failed(index, reading_key(event))
-            if changes or signals or faults:
-                outbox.take((place, _EVENT, index))
+            if fresh:
+                self._outbox.take((place, _EVENT, index))
             if forwards and zones is not None and (forward := forwards.get(type(event.data))) is not None:
                 try:
                     scopes = forward(memory, event, zones)
                 except RULE_ERRORS as error:
                     self._rounds.note_fault(memory, index, event.asset_id, error)
-                    outbox.take((place, _FORWARD, index))
+                    self._outbox.take((place, _FORWARD, index))
                     continue
                 if scopes:
                     wanted.setdefault(place, (event, []))[1].extend(scopes)
 
     def hear(self, items: Sequence[Item]) -> None:
         """Look at signals, each when log time has reached it."""
-        memory, index, on_signal = self._memory, self._index, self._methods.on_signal
-        changes, signals, faults = memory.changes, memory.signals, memory.faults
+        memory, index, on_signal, fresh = self._memory, self._index, self._methods.on_signal, self._outbox.fresh
+        reached, timers, since = self._round.reached, memory.timers[index], self._since
         if on_signal is None:
             return
-        for place, event, scope in self._in_time(items):
+        for place, event, scope in items:
+            if (now := reached[place]) > since:
+                if timers and timers[0][0] <= now:
+                    self._fire(now)
+                self._since = since = memory.clock = now
             try:
                 on_signal(memory, scope, event)
             except RULE_ERRORS as error:
                 self._rounds.note_fault(memory, index, event.asset_id, error)
-            if changes or signals or faults:
+            if fresh:
                 self._outbox.take((place, _EVENT, index))
 
     def end(self, ends_at: datetime, *, is_pause: bool) -> None:
@@ -238,22 +249,6 @@ class _Pass:
             self._fire(ends_at)
         if self._replay is not None:
             self._replay.reach(len(self._round.reached))
-
-    def _in_time(self, items: Sequence[Item]) -> Iterator[Item]:
-        """Give each item when log time has reached it and the rule's timers up to it have been fired."""
-        memory, reached, timers, since = (
-            self._memory,
-            self._round.reached,
-            self._memory.timers[self._index],
-            self._since,
-        )
-        for item in items:
-            now = reached[item[0]]
-            if now > since:
-                if timers and timers[0][0] <= now:
-                    self._fire(now)
-                self._since = since = memory.clock = now
-            yield item
 
     def _fire(self, until: datetime) -> None:
         """Fire the rule's timers that fell due, each as of the event that reached it."""

@@ -21,7 +21,7 @@ from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Field, Kind
 from ioc.domain.rows import make_events
 from ioc.errors import UnreadableFileError
-from ioc.recordings.lines import Passed
+from ioc.recordings.lines import Passed, thin
 from ioc.recordings.whole import WholeFile
 
 SUFFIX = ".parquet"
@@ -201,14 +201,14 @@ def read_run(run: Run) -> list[Event]:
 
 
 def read_arrivals(run: Run) -> list[Passed]:
-    """Give when the events of a run came, and nothing else.
+    """Give when the events of a run came, as far as that matters, and nothing else.
 
     Raises:
         UnreadableFileError: it cannot be read.
     """
     with opened(run.path) as file:
         table = file.read_row_group(run.group, columns=["received_at"])
-    return [Passed(received_at) for received_at in _to_values(table.column("received_at"))]
+    return [passed for passed in thin(_to_values(table.column("received_at"))) if passed is not None]
 
 
 def find_kind(path: Path, file: pq.ParquetFile) -> Kind:

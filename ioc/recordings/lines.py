@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import reduce
+from itertools import chain
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -25,9 +28,22 @@ _ID_BYTES = 16
 _WrittenId = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
 
 
-class Passed(msgspec.Struct, frozen=True):
-    """An event of a kind that nobody asked for: all that is known of it is when it came."""
+_MINUTE = timedelta(minutes=1)
 
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Events of kinds that nobody asked for: ``count`` of them came since the one before, the last at ``received_at``.
+
+    Of what came within a minute the first and the last are given. Whoever looks for a longer silence finds it as if
+    all were.
+    """
+
+    received_at: datetime
+    count: int
+
+
+class _Unasked(msgspec.Struct, frozen=True, gc=False):
     received_at: Instant
 
 
@@ -51,6 +67,11 @@ class Spoken(msgspec.Struct, kw_only=True, gc=False):
 
 
 Item: TypeAlias = Event | Spoken | Passed
+
+
+def count_events(items: Iterable[Item]) -> int:
+    """Say how many events items stand for."""
+    return sum([item.count if isinstance(item, Passed) else 1 for item in items])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +106,7 @@ def read_blocks(path: Path, asked: Asked = EVERYTHING) -> Iterator[Block]:
     reader, lines_count = _Reader(asked), 0
     for text, bytes_count in _read_texts(path):
         items, rejected = reader.read(text, lines_count)
-        lines_count += len(items) + len(rejected)
+        lines_count += text.count(b"\n")
         yield Block(items=items, rejected=rejected, bytes_count=bytes_count)
 
 
@@ -130,7 +151,7 @@ class _Reader:
 
     def __init__(self, asked: Asked) -> None:
         shapes = {
-            name: _describe_line(kind) if name in asked.kinds else _describe_passed(kind)
+            name: _describe_line(kind) if name in asked.kinds else _describe_unasked(kind)
             for name, kind in KINDS.items()
         }
         self._made = {shapes[kind]: kind for kind in asked.kinds if kind not in asked.heard}
@@ -172,7 +193,26 @@ class _Reader:
             elif (kind := self._made.get(shape)) is not None:
                 for place, event in zip(mine, to_events(kind, [lines[place] for place in mine]), strict=True):
                     lines[place] = event
-        return lines
+        unasked = sorted(chain.from_iterable(mine for shape, mine in places.items() if issubclass(shape, _Unasked)))
+        if not unasked:
+            return lines
+        kept = thin([lines[place].received_at for place in unasked])
+        for place, passed in zip(unasked, kept, strict=True):
+            lines[place] = passed
+        return [line for line in lines if line is not None]
+
+
+def thin(arrivals: Sequence[datetime]) -> list[Passed | None]:
+    """Give in place of each arrival what is to be known of it, if anything."""
+    found: list[Passed | None] = [None] * len(arrivals)
+    first = 0
+    while first < len(arrivals):
+        last = max(first, bisect_right(arrivals, arrivals[first] + _MINUTE, first) - 1)
+        found[first] = Passed(arrivals[first], 1)
+        if last > first:
+            found[last] = Passed(arrivals[last], last - first)
+        first = last + 1
+    return found
 
 
 def _describe_line(kind: Kind) -> type:
@@ -190,9 +230,9 @@ def _describe_line(kind: Kind) -> type:
     )
 
 
-def _describe_passed(kind: Kind) -> type:
-    name = f"{kind.payload.__name__}Passed"
-    return msgspec.defstruct(name, [], bases=(Passed,), tag_field="kind", tag=kind.name, frozen=True, gc=False)
+def _describe_unasked(kind: Kind) -> type:
+    name = f"{kind.payload.__name__}Unasked"
+    return msgspec.defstruct(name, [], bases=(_Unasked,), tag_field="kind", tag=kind.name, frozen=True, gc=False)
 
 
 def _read_texts(path: Path) -> Iterator[tuple[bytes, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,11 +28,11 @@ from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.clocks import SystemClock
 from ioc.domain.events import DeadLetter, Event
 from ioc.keys import Keys, load_keys
-from ioc.recordings.lines import Asked, Item, Passed, Spoken, to_events, to_ids
+from ioc.recordings.lines import Asked, Item, Passed, Spoken, count_events, to_events, to_ids
 from ioc.replaying.merging import merge_items
 from ioc.replaying.sources import Source
 from ioc.replaying.summary import SourceProgress
-from ioc.replaying.tracks import open_tracks
+from ioc.replaying.tracks import Track, open_tracks
 from ioc.settings import Settings
 
 _SLICE_ITEMS = 50_000
@@ -41,6 +41,22 @@ _EPOCH = datetime.fromisoformat("2000-01-01T00:00:00Z")
 _MICROSECOND = timedelta(microseconds=1)
 
 OnFiles = Callable[[Mapping[str, SourceProgress], datetime | None], None]
+
+
+class _Here(ThreadPoolExecutor):
+    """Does work at once, in the loop's own thread.
+
+    Nobody else waits for this loop, and objects that one core made cost another a fifth of its time.
+    """
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do it, and give the result or the error as a future that is done."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  # whoever awaits it gets it
+            future.set_exception(error)
+        return future
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +88,17 @@ async def backtest_files(
     trial = Trial(drafts, load_rulebook(settings), load_world(geo_directory), partitions=settings.log.partitions)
     played = _Played(_Deployment(geo_directory=geo_directory, keys=load_keys(settings)), sources, trial)
     feed, count, is_partial = Feed(trial), 0, False
-    # Objects that one core made and another looks at cost both a fifth of their time: all work goes to one thread.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
+    asyncio.get_running_loop().set_default_executor(_Here())
     with undisturbed():
-        async with aclosing(feed.run(played.read())) as done:
-            async for more in done:
-                count += more
-                on_progress(played.files, trial.reached_at)
-                if is_partial := is_stopped():
-                    break
+        async with asyncio.TaskGroup() as group:
+            await played.open(group)
+            async with aclosing(feed.run(played.read())) as done:
+                async for more in done:
+                    count += more
+                    on_progress(played.files, trial.reached_at)
+                    if is_partial := is_stopped():
+                        break
+            played.close()
         if not is_partial and played.reached_at is not None:
             feed.let_pass(played.reached_at)
         mine, theirs = trial.finish()
@@ -100,11 +118,28 @@ class _Played:
     """All files as one stream of slices."""
 
     def __init__(self, base: _Deployment, sources: Sequence[Source], trial: Trial) -> None:
-        self._base, self._sources, self._trial = base, sources, trial
+        self._base, self._sources = base, sources
+        self._asked = Asked(kinds=frozenset(trial.kinds), heard=frozenset(trial.heard_kinds()))
+        self._tracks: list[Track] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self.files: dict[str, SourceProgress] = {}
         self.unreadable: list[str] = []
         self.begins_at: datetime | None = None
         self.reached_at: datetime | None = None
+
+    async def open(self, group: asyncio.TaskGroup) -> None:
+        """Begin what reads beside the play.
+
+        Raises:
+            UnreadableFileError: a file's footer cannot be read, or differs from its manifest.
+        """
+        self._tracks = await open_tracks(self._base, self._sources, self.files, self._asked)
+        self._tasks = [task for track in self._tracks if (task := track.start(group)) is not None]
+
+    def close(self) -> None:
+        """End what reads beside the play; the group waits for it."""
+        for task in self._tasks:
+            task.cancel()
 
     async def read(self) -> AsyncGenerator[Arrived, None]:
         """Give what came.
@@ -112,20 +147,12 @@ class _Played:
         Raises:
             MalformedPayloadError, UnreadableFileError: a file cannot be read.
         """
-        asked = Asked(kinds=frozenset(self._trial.kinds), heard=frozenset(self._trial.heard_kinds()))
-        tracks = await open_tracks(self._base, self._sources, self.files, asked)
-        async with asyncio.TaskGroup() as group:
-            tasks = [task for track in tracks if (task := track.start(group)) is not None]
-            try:
-                async for items, letters in merge_items(tracks, chunk_items=_SLICE_ITEMS):
-                    self._note(letters)
-                    if items:
-                        self.begins_at = self.begins_at or items[0].received_at
-                        yield _Slice(items, asked, self.reached_at)
-                        self.reached_at = items[-1].received_at
-            finally:
-                for task in tasks:
-                    task.cancel()
+        async for items, letters in merge_items(self._tracks, chunk_items=_SLICE_ITEMS):
+            self._note(letters)
+            if items:
+                self.begins_at = self.begins_at or items[0].received_at
+                before, self.reached_at = self.reached_at, items[-1].received_at
+                yield _Slice(items, self._asked, before)
 
     def _note(self, letters: Sequence[DeadLetter]) -> None:
         room = _MOST_UNREADABLE - len(self.unreadable)
@@ -135,8 +162,8 @@ class _Played:
 class _Slice:
     """What came one after the other."""
 
-    def __init__(self, items: Sequence[Item], asked: Asked, reached_at: datetime | None) -> None:
-        self._all, self._asked, self._reached_at = items, asked, reached_at
+    def __init__(self, items: list[Item], asked: Asked, reached_at: datetime | None) -> None:
+        self._all, self._asked, self._reached_at, self._count = items, asked, reached_at, count_events(items)
 
     @cached_property
     def silences(self) -> Sequence[Silence]:
@@ -159,7 +186,7 @@ class _Slice:
         return found
 
     def __len__(self) -> int:
-        return len(self._all)
+        return self._count
 
     def hear(self, kind: str) -> Hearings:
         heard = self._items_at(self._places[kind])

@@ -35,10 +35,11 @@ async def merge_items(
     span = None if chunk_s is None else timedelta(seconds=chunk_s)
     held: list[Item] = []
     async for items in _merge_blocks(tracks):
-        held = held + items if held else items
-        whole, held = _cut(held, chunk_items, span)
-        for chunk in whole:
-            yield chunk, _take_letters(tracks)
+        held += items
+        if span is not None or len(held) >= chunk_items:
+            whole, held = _cut(held, chunk_items, span)
+            while whole:
+                yield whole.pop(0), _take_letters(tracks)
     letters = _take_letters(tracks)
     if held or letters:
         yield held, letters
