@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from alerts.backtest.speech import Hearings, Listener
 from alerts.backtest.trial import Trial
@@ -37,26 +37,29 @@ class Arrived(Protocol):
 
 
 class Feed:
-    """Feeds a trial. The engine runs in a thread while the next slice is read.
+    """Feeds a trial.
 
     Args:
         trial: the rules.
         silences: those that are known before anything is read, in their order.
+        compute: calls what takes long; in a thread, so that the loop stays free and the next slice is read meanwhile.
     """
 
-    def __init__(self, trial: Trial, silences: Sequence[Silence] = ()) -> None:
-        self._trial, self._silences = trial, deque(silences)
+    def __init__(
+        self, trial: Trial, silences: Sequence[Silence] = (), *, compute: Callable[..., Any] = asyncio.to_thread
+    ) -> None:
+        self._trial, self._silences, self._compute = trial, deque(silences), compute
         self._listeners = {kind: Listener(silence) for kind, silence in trial.heard_kinds().items()}
 
     async def run(self, slices: AsyncGenerator[Arrived, None]) -> AsyncGenerator[int, None]:
         """Have each slice stepped over while the next one is read; give the number of events of each that is done."""
-        loop, stepping = asyncio.get_running_loop(), None
+        stepping: asyncio.Task[int] | None = None
         try:
             async with aclosing(slices):
                 async for found in slices:
                     if stepping is not None:
                         yield await stepping
-                    stepping = loop.run_in_executor(None, self._take, found)
+                    stepping = asyncio.create_task(self._compute(self._take, found))
             if stepping is not None:
                 done, stepping = await stepping, None
                 yield done

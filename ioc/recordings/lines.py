@@ -11,7 +11,7 @@ from functools import reduce
 from itertools import chain
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -50,6 +50,8 @@ class _Unasked(msgspec.Struct, frozen=True, gc=False):
 class Spoken(msgspec.Struct, kw_only=True, gc=False):
     """An event that is not made yet: whoever only asks whether its asset speaks needs no more."""
 
+    kind: ClassVar[str]
+
     event_id: _WrittenId
     feed_id: str
     asset_id: str
@@ -59,11 +61,6 @@ class Spoken(msgspec.Struct, kw_only=True, gc=False):
     lat_deg: float | None = None
     unit_code: str | None = None
     quality: int = 0
-
-    @property
-    def kind(self) -> str:
-        """Name of the event's kind."""
-        return str(self.__struct_config__.tag)
 
 
 Item: TypeAlias = Event | Spoken | Passed
@@ -226,8 +223,9 @@ def _describe_line(kind: Kind) -> type:
     name = kind.payload.__name__
     data = msgspec.defstruct(f"{name}Data", fields, kw_only=True, gc=False)
     return msgspec.defstruct(
-        f"{name}Line", [("data", data)], bases=(Spoken,), kw_only=True, tag_field="kind", tag=kind.name, gc=False
-    )
+        f"{name}Line", [("data", data)], bases=(Spoken,), namespace={"kind": kind.name}, kw_only=True,
+        tag_field="kind", tag=kind.name, gc=False,
+    )  # fmt: skip
 
 
 def _describe_unasked(kind: Kind) -> type:

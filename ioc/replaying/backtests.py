@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,22 +42,6 @@ _MICROSECOND = timedelta(microseconds=1)
 OnFiles = Callable[[Mapping[str, SourceProgress], datetime | None], None]
 
 
-class _Here(ThreadPoolExecutor):
-    """Does work at once, in the loop's own thread.
-
-    Nobody else waits for this loop, and objects that one core made cost another a fifth of its time.
-    """
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Do it, and give the result or the error as a future that is done."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001  # whoever awaits it gets it
-            future.set_exception(error)
-        return future
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Deployment:
     geo_directory: Path | None
@@ -87,8 +70,7 @@ async def backtest_files(
     geo_directory = settings.data_dir / "geo"
     trial = Trial(drafts, load_rulebook(settings), load_world(geo_directory), partitions=settings.log.partitions)
     played = _Played(_Deployment(geo_directory=geo_directory, keys=load_keys(settings)), sources, trial)
-    feed, count, is_partial = Feed(trial), 0, False
-    asyncio.get_running_loop().set_default_executor(_Here())
+    feed, count, is_partial = Feed(trial, compute=_compute_here), 0, False
     with undisturbed():
         async with asyncio.TaskGroup() as group:
             await played.open(group)
@@ -114,6 +96,11 @@ async def backtest_files(
     )  # fmt: skip
 
 
+async def _compute_here(work: Callable[..., Any], /, *args: Any) -> Any:
+    """Work in the loop's own thread: nobody else waits for it, and what one core made costs another a fifth more."""
+    return work(*args)
+
+
 class _Played:
     """All files as one stream of slices."""
 
@@ -133,7 +120,7 @@ class _Played:
         Raises:
             UnreadableFileError: a file's footer cannot be read, or differs from its manifest.
         """
-        self._tracks = await open_tracks(self._base, self._sources, self.files, self._asked)
+        self._tracks = await open_tracks(self._base, self._sources, self.files, self._asked, compute=_compute_here)
         self._tasks = [task for track in self._tracks if (task := track.start(group)) is not None]
 
     def close(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from connectors.intake import make_letters
 from connectors.inventory import load_inventory
@@ -25,6 +25,10 @@ from ioc.replaying.summary import SourceProgress
 _QUEUE_PAYLOADS = 4
 _UNREADABLE_FEED = "recording"
 """The feed of dead letters whose line does not tell its own."""
+
+
+Compute: TypeAlias = Callable[..., Awaitable[Any]]
+"""Calls a function with arguments and gives what it gave."""
 
 
 class Readable(Protocol):
@@ -107,11 +111,11 @@ class WireTrack:
 class LineTrack:
     """A ``.ndjson.zst`` file, read block by block in the order of the log. Arrival never goes backwards in it."""
 
-    def __init__(self, file: EventFile, progress: SourceProgress, asked: Asked) -> None:
+    def __init__(self, file: EventFile, progress: SourceProgress, asked: Asked, compute: Compute) -> None:
         self.letters: list[DeadLetter] = []
         entry = file.manifest_entry
         self.begins_at = datetime.fromisoformat(entry.first_at) if entry is not None and entry.first_at else None
-        self._file, self._progress, self._asked = file, progress, asked
+        self._file, self._progress, self._asked, self._compute = file, progress, asked, compute
         self._blocks: Iterator[Block] | None = None
         self._bytes_count = 0
 
@@ -125,7 +129,8 @@ class LineTrack:
         Raises:
             UnreadableFileError: the file is cut short, or not what its manifest says.
         """
-        if (block := await asyncio.to_thread(self._read)) is None:
+        block: Block | None = await self._compute(self._read)
+        if block is None:
             return None
         progress = self._progress
         progress.bytes_read += block.bytes_count - self._bytes_count
@@ -154,11 +159,11 @@ class LineTrack:
 class RunTrack:
     """One row group of a Parquet file; read when the play comes to it, and let go when it is played."""
 
-    def __init__(self, run: Run, progress: SourceProgress, asked: Asked) -> None:
+    def __init__(self, run: Run, progress: SourceProgress, asked: Asked, compute: Compute) -> None:
         self.letters: list[DeadLetter] = []
         self.begins_at: datetime | None = run.begins_at
         self._run: Run | None = run
-        self._progress, self._asked = progress, asked
+        self._progress, self._asked, self._compute = progress, asked, compute
 
     def start(self, group: asyncio.TaskGroup) -> asyncio.Task[None] | None:
         """Nothing runs beside the play."""
@@ -174,7 +179,7 @@ class RunTrack:
             return None
         run, self._run = self._run, None
         is_asked = run.kind in self._asked.kinds
-        items: list[Item] = list(await asyncio.to_thread(columns.read_run if is_asked else columns.read_arrivals, run))
+        items: list[Item] = list(await self._compute(columns.read_run if is_asked else columns.read_arrivals, run))
         self._progress.events_count += run.rows_count
         self._progress.bytes_read += run.bytes_count
         return items
@@ -185,10 +190,13 @@ async def open_tracks(
     sources: Sequence[Source],
     files: dict[str, SourceProgress],
     asked: Asked = EVERYTHING,
+    *,
+    compute: Compute = asyncio.to_thread,
 ) -> list[Track]:
     """Make the tracks of all sources; their progress counts on under the names of the sources.
 
-    What nobody asked for is nothing but ``Passed`` where a source can tell without reading it.
+    What nobody asked for is nothing but ``Passed`` where a source can tell without reading it. ``compute`` does what
+    takes long: in a thread, so that the loop stays free.
 
     Raises:
         UnreadableFileError: a file's footer cannot be read, or differs from its manifest.
@@ -199,11 +207,11 @@ async def open_tracks(
         if isinstance(source, Recording):
             tracks.append(WireTrack(base, source, progress))
             continue
-        progress.bytes_count += await asyncio.to_thread(_find_size, source.path)
+        progress.bytes_count += await compute(_find_size, source.path)
         if source.path.name.endswith(columns.SUFFIX):
-            tracks += [RunTrack(run, progress, asked) for run in await asyncio.to_thread(_list_checked_runs, source)]
+            tracks += [RunTrack(run, progress, asked, compute) for run in await compute(_list_checked_runs, source)]
         else:
-            tracks.append(LineTrack(source, progress, asked))
+            tracks.append(LineTrack(source, progress, asked, compute))
     return tracks
 
 

@@ -50,7 +50,7 @@ def _make_events(seed: int) -> list[Event]:
                 at += timedelta(seconds=every_s * random.uniform(0.8, 1.2))
                 minute = (at - START).total_seconds() / 60
                 is_ours = 100 <= minute < 106 or 300 <= minute < 340
-                only_cameras = 200 <= minute < 215 and name != "camera."
+                only_cameras = (200 <= minute < 215 or minute >= 468) and name != "camera."
                 if random.random() < 0.004:
                     quiet_until = at + timedelta(minutes=random.choice((2, 4, 9, 40)))
                 if at < quiet_until or is_ours or only_cameras:
