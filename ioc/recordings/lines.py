@@ -84,13 +84,15 @@ EVERYTHING = Asked(kinds=frozenset(KINDS))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Lines that follow each other. ``bytes_count``: compressed bytes of the file that have been read so far.
+    """Lines that follow each other.
 
-    A refused line's ``index`` is its place in the file, from 0.
+    ``events_count`` is how many events the items stand for, ``bytes_count`` the compressed bytes of the file that have
+    been read so far. A refused line's ``index`` is its place in the file, from 0.
     """
 
     items: list[Item]
     rejected: list[Rejected]
+    events_count: int
     bytes_count: int
 
 
@@ -102,9 +104,9 @@ def read_blocks(path: Path, asked: Asked = EVERYTHING) -> Iterator[Block]:
     """
     reader, lines_count = _Reader(asked), 0
     for text, bytes_count in _read_texts(path):
-        items, rejected = reader.read(text, lines_count)
-        lines_count += text.count(b"\n")
-        yield Block(items=items, rejected=rejected, bytes_count=bytes_count)
+        items, rejected, events_count = reader.read(text, lines_count)
+        lines_count += events_count + len(rejected)
+        yield Block(items=items, rejected=rejected, events_count=events_count, bytes_count=bytes_count)
 
 
 def to_ids(items: Sequence[Event | Spoken]) -> bytes:
@@ -155,13 +157,14 @@ class _Reader:
         self._heard = {shapes[kind] for kind in asked.heard}
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(reduce(or_, shapes.values()))
 
-    def read(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected]]:
+    def read(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected], int]:
         try:
-            return self._to_items(self._decoder.decode_lines(text)), []
+            lines = self._decoder.decode_lines(text)
+            return self._to_items(lines), [], len(lines)
         except (msgspec.MsgspecError, ValueError):
             return self._read_one_by_one(text, first)
 
-    def _read_one_by_one(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected]]:
+    def _read_one_by_one(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected], int]:
         items: list[Item] = []
         rejected = []
         for place, line in enumerate(text.removesuffix(b"\n").split(b"\n"), start=first):
@@ -173,7 +176,7 @@ class _Reader:
                     items.append(decode_line(line))
                 except MalformedPayloadError as error:
                     rejected.append(Rejected(raw=line, reason=error.reason, index=place))
-        return items, rejected
+        return items, rejected, len(items)
 
     def _to_items(self, lines: list[Any]) -> list[Item]:
         """Make events of the lines that are to be events, in their places.
@@ -241,7 +244,7 @@ def _read_texts(path: Path) -> Iterator[tuple[bytes, int]]:
             while chunk := text.read(_READ_BYTES):
                 end = chunk.rfind(b"\n") + 1
                 if end:
-                    yield rest + chunk[:end], raw.tell()
+                    yield b"".join((rest, memoryview(chunk)[:end])), raw.tell()
                     rest = chunk[end:]
                 else:
                     rest += chunk

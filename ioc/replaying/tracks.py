@@ -17,7 +17,7 @@ from ioc.domain.events import DeadLetter, Parsed, Rejected
 from ioc.keys import Keys
 from ioc.recordings import columns, lines
 from ioc.recordings.columns import Run
-from ioc.recordings.lines import EVERYTHING, Asked, Block, Item, count_events
+from ioc.recordings.lines import EVERYTHING, Asked, Block, Item
 from ioc.recordings.manifest import check_file
 from ioc.replaying.sources import EventFile, Recording, Source
 from ioc.replaying.summary import SourceProgress
@@ -135,7 +135,7 @@ class LineTrack:
         progress = self._progress
         progress.bytes_read += block.bytes_count - self._bytes_count
         self._bytes_count = block.bytes_count
-        progress.events_count += count_events(block.items)
+        progress.events_count += block.events_count
         for line in block.rejected:
             self._reject(line)
         return block.items
