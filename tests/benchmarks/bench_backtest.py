@@ -1,4 +1,5 @@
-"""Backtest of all shipped rules over some hours of the province, beside merely reading the same rows.
+"""Backtest of all shipped rules over some hours of the province: as stored, beside merely reading the same rows, and as
+recordings of both forms.
 
 The mix and its rates are those of domain.md §2, today's average. Rows go in through the store's own writer. CPU seconds
 are those of this process, all threads; PostgreSQL's are not in it. ``IOC_BENCH_EVENTS`` says how many events. Decoding
@@ -16,9 +17,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from itertools import islice
 from math import cos, sin
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -33,6 +36,7 @@ from ioc.domain.alerts import AlertChange
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import (
+    KINDS,
     AirReading,
     BorderQueue,
     CameraEvent,
@@ -53,6 +57,10 @@ from ioc.domain.kinds import (
     WaterLevel,
     WeatherObservation,
 )
+from ioc.recordings.columns import ColumnWriter, to_row
+from ioc.recordings.envelopes import EnvelopeWriter
+from ioc.replaying.backtests import backtest_files
+from ioc.replaying.sources import find_recordings
 from ioc.settings import Settings, StoreSettings
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
@@ -117,11 +125,11 @@ RATE_PER_S = sum(source.rate_per_s for source in SOURCES)
 
 def measure() -> list[dict[str, Any]]:
     """Measure on plain PostgreSQL, the embedded deployment's."""
-    with _serve() as url:
-        return uvloop.run(_measure(url))
+    with _serve() as url, TemporaryDirectory() as folder:
+        return uvloop.run(_measure(url, folder))
 
 
-async def _measure(url: str) -> list[dict[str, Any]]:
+async def _measure(url: str, folder: str) -> list[dict[str, Any]]:
     address = await Databases().create(url, prepare=None)
     await migrate_database(address)
     try:
@@ -151,11 +159,22 @@ async def _measure(url: str) -> list[dict[str, Any]]:
             async def decode() -> int:
                 return len(_decode(packed))
 
-            reading, playing, decoding = [], [], []
+            lines, columns = _record(Path(folder))
+
+            async def play_files(path: Path) -> int:
+                account = await backtest_files(
+                    settings, drafts, find_recordings(path), None,
+                    on_progress=lambda *_: None, is_stopped=lambda: False,
+                )  # fmt: skip
+                return account.events_count
+
+            reading, playing, decoding, of_lines, of_columns = [], [], [], [], []
             ruled = await StoredEvents(database).count(kinds=kinds, start=period.start, end=period.end)
             for _ in range(RUNS):
                 reading.append(await _time(read))
                 playing.append(await _time(play))
+                of_lines.append(await _time(lambda: play_files(lines)))
+                of_columns.append(await _time(lambda: play_files(columns)))
                 decoding.append(await _time(decode))
     finally:
         await asyncio.to_thread(drop_database, address)
@@ -168,6 +187,12 @@ async def _measure(url: str) -> list[dict[str, Any]]:
         _entry(f"{name}: backtest, by all events of that time", "events/s", of_all, 0),
         _entry(
             f"{name}: backtest, by all events of that time", "events per CPU s", of_all, 1, "decoding them", decoding
+        ),
+        _entry(f"{name}: backtest of a recording, lines", "events/s", of_lines, 0),
+        _entry(f"{name}: backtest of a recording, lines", "events per CPU s", of_lines, 1, "decoding them", decoding),
+        _entry(f"{name}: backtest of a recording, columns", "events/s", of_columns, 0),
+        _entry(
+            f"{name}: backtest of a recording, columns", "events per CPU s", of_columns, 1, "decoding them", decoding
         ),
         _entry(f"{name}: reading", "events/s", reading, 0),
         _entry(f"{name}: reading", "events per CPU s", reading, 1),
@@ -199,6 +224,25 @@ async def _store(database: Database) -> None:
             await transaction.record(batch)
     async with database.connection() as connection:
         await connection.execute("ANALYZE")
+
+
+def _record(folder: Path) -> tuple[Path, Path]:
+    """Write the same events as ``ioc record`` does: lines, and a file of columns for each kind."""
+    folders = folder / "lines", folder / "columns"
+    for each in folders:
+        each.mkdir()
+    lines = EnvelopeWriter(folders[0] / "a.ndjson.zst")
+    columns: dict[str, ColumnWriter] = {}
+    upcoming = _events()
+    while events := list(islice(upcoming, BATCH)):
+        lines.write(events)
+        for event in events:
+            if event.kind not in columns:
+                columns[event.kind] = ColumnWriter(folders[1] / f"{event.kind}.parquet", KINDS[event.kind])
+            columns[event.kind].write([to_row(event)])
+    for writer in (lines, *columns.values()):
+        writer.commit()
+    return folders
 
 
 def _events() -> Iterator[Event]:
