@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from ioc.domain.events import Event
 from ioc.domain.kinds import Kind, Payload
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMESTAMP_64 = 0xD7FF
+"""MessagePack's mark of an instant in 8 bytes: 30 bits of nanoseconds, 34 of seconds since 1970."""
+_LAST_PACKED_US = 2**34 * 1_000_000
+_decode_instants = msgspec.msgpack.Decoder(list[datetime]).decode
 
 
 def make_events(kind: Kind, columns: Mapping[str, Sequence[Any]]) -> list[Event]:
@@ -31,6 +40,20 @@ def make_events(kind: Kind, columns: Mapping[str, Sequence[Any]]) -> list[Event]
 def make_payloads(kind: Kind, rows: Iterable[tuple[Any, ...]]) -> list[Any]:
     """Make a kind's payloads of rows that hold all its fields in their order. Values are believed."""
     return _maker_of(kind.payload, kind.payload.__struct_fields__)(rows)
+
+
+def to_instants(since_1970_us: NDArray[np.int64]) -> list[datetime]:
+    """Make aware UTC datetimes of microseconds since 1970.
+
+    By way of MessagePack, which has a form for instants that is read in C: a quarter of the time of one call for each.
+    """
+    if not len(since_1970_us) or since_1970_us.min() < 0 or since_1970_us.max() >= _LAST_PACKED_US:
+        return [_EPOCH + timedelta(microseconds=us) for us in since_1970_us.tolist()]
+    packed = np.empty(len(since_1970_us), [("type", ">u2"), ("instant", ">u8")])
+    seconds, rest_us = np.divmod(since_1970_us, 1_000_000)
+    packed["type"], packed["instant"] = _TIMESTAMP_64, (rest_us * 1_000 << 34) | seconds
+    head = b"\xdd" + len(since_1970_us).to_bytes(4, "big")
+    return _decode_instants(head + packed.tobytes())
 
 
 def _make_of_columns(kind: Kind, columns: Mapping[str, Sequence[Any]]) -> list[Any]:

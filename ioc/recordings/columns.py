@@ -8,20 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Field, Kind
-from ioc.domain.rows import make_events
+from ioc.domain.rows import make_events, to_instants
 from ioc.errors import UnreadableFileError
-from ioc.recordings.lines import Passed, thin
+from ioc.recordings.lines import MINUTE, Passed, thin
 from ioc.recordings.whole import WholeFile
 
 SUFFIX = ".parquet"
@@ -208,7 +210,10 @@ def read_arrivals(run: Run) -> list[Passed]:
     """
     with opened(run.path) as file:
         table = file.read_row_group(run.group, columns=["received_at"])
-    return [passed for passed in thin(_to_values(table.column("received_at"))) if passed is not None]
+    arrivals_us = _to_us(table.column("received_at"))
+    thinned = list(thin(arrivals_us, MINUTE // timedelta(microseconds=1)))
+    instants = to_instants(arrivals_us[[place for place, _ in thinned]])
+    return [Passed(at, count) for at, (_, count) in zip(instants, thinned, strict=True)]
 
 
 def find_kind(path: Path, file: pq.ParquetFile) -> Kind:
@@ -251,17 +256,25 @@ def _has_default(kind: Kind, name: str) -> bool:
 
 
 def _to_values(column: pa.ChunkedArray) -> Sequence[Any]:
-    """Give a column's values for Python: numbers and instants through numpy, text that recurs made once."""
-    if pa.types.is_timestamp(column.type):
-        naive = column.cast(pa.timestamp("us")).to_numpy().tolist()
-        return [None if value is None else value.replace(tzinfo=UTC) for value in naive]
+    """Give a column's values for Python: numbers and instants by way of numpy, text that recurs made once."""
     if pa.types.is_string(column.type):
         coded = column.combine_chunks().dictionary_encode()
-        words = [*coded.dictionary.to_pylist(), None]
-        return [words[code] for code in coded.indices.fill_null(-1).to_pylist()]
-    if column.null_count == 0 and (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        return column.to_numpy().tolist()  # type: ignore[no-any-return]
-    return column.to_pylist()  # type: ignore[no-any-return]
+        words = np.array([*coded.dictionary.to_pylist(), None], object)
+        return words[coded.indices.fill_null(-1).to_numpy()].tolist()  # type: ignore[no-any-return]
+    if column.null_count == 0:
+        if pa.types.is_timestamp(column.type):
+            return to_instants(_to_us(column))
+        if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+            return column.to_numpy().tolist()  # type: ignore[no-any-return]
+    values = column.to_pylist()
+    if pa.types.is_timestamp(column.type):
+        return [None if value is None else value.replace(tzinfo=UTC) for value in values]
+    return values  # type: ignore[no-any-return]
+
+
+def _to_us(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Give instants as microseconds since 1970."""
+    return column.cast(_INSTANT).cast(pa.int64()).to_numpy()  # type: ignore[no-any-return]
 
 
 def _to_column(field: Field) -> pa.Field:

@@ -28,7 +28,7 @@ _ID_BYTES = 16
 _WrittenId = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
 
 
-_MINUTE = timedelta(minutes=1)
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,25 +194,26 @@ class _Reader:
                 for place, event in zip(mine, to_events(kind, [lines[place] for place in mine]), strict=True):
                     lines[place] = event
         unasked = sorted(chain.from_iterable(mine for shape, mine in places.items() if issubclass(shape, _Unasked)))
-        if not unasked:
-            return lines
-        kept = thin([lines[place].received_at for place in unasked])
-        for place, passed in zip(unasked, kept, strict=True):
-            lines[place] = passed
-        return [line for line in lines if line is not None]
+        arrivals = [lines[place].received_at for place in unasked]
+        for place in unasked:
+            lines[place] = None
+        for number, count in thin(arrivals, MINUTE):
+            lines[unasked[number]] = Passed(arrivals[number], count)
+        return [line for line in lines if line is not None] if unasked else lines
 
 
-def thin(arrivals: Sequence[datetime]) -> list[Passed | None]:
-    """Give in place of each arrival what is to be known of it, if anything."""
-    found: list[Passed | None] = [None] * len(arrivals)
+def thin(arrivals: Any, minute: Any) -> Iterator[tuple[int, int]]:
+    """Give the places of those arrivals that ``Passed`` tells of, each with how many it stands for.
+
+    Arrivals are a sequence of whatever can be compared, from the oldest on; ``minute`` is added to them.
+    """
     first = 0
     while first < len(arrivals):
-        last = max(first, bisect_right(arrivals, arrivals[first] + _MINUTE, first) - 1)
-        found[first] = Passed(arrivals[first], 1)
+        yield first, 1
+        last = bisect_right(arrivals, arrivals[first] + minute, first) - 1
         if last > first:
-            found[last] = Passed(arrivals[last], last - first)
-        first = last + 1
-    return found
+            yield last, last - first
+        first = max(first, last) + 1
 
 
 def _describe_line(kind: Kind) -> type:

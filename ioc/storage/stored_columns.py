@@ -13,7 +13,7 @@ from psycopg import sql
 
 from ioc.domain.events import Event
 from ioc.domain.kinds import Kind
-from ioc.domain.rows import make_events
+from ioc.domain.rows import make_events, to_instants
 from ioc.storage.statements import load_statements
 from ioc.storage.tables import KindTable
 
@@ -21,6 +21,9 @@ _SQL = load_statements("stored_events")
 _ID_BYTES = 16
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SINCE_1970_US = (_EPOCH - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
+_INSTANTS = ("received_at", "observed_at")
+_FORMS = {"event_id": "as_ids"} | dict.fromkeys(_INSTANTS, "as_instants")
 
 
 def to_us(at: datetime) -> int:
@@ -78,23 +81,19 @@ class StoredSlice:
 
 
 def list_columns(table: KindTable) -> sql.Composed:
-    """Give the select list of ``read_slice``: both times as numbers, then every column as one value."""
-    parts = [_SQL["as_instants"].format(column=sql.Identifier(name)) for name in ("received_at", "observed_at")]
-    for name in table.columns:
-        form = "as_ids" if name == "event_id" else "as_array"
-        parts.append(_SQL[form].format(column=sql.Identifier(name)))
+    """Give the select list of ``read_slice``: every column as one value."""
+    parts = [_SQL[_FORMS.get(name, "as_array")].format(column=sql.Identifier(name)) for name in table.columns]
     return sql.SQL(", ").join(parts)
 
 
 def to_columns(table: KindTable, row: Sequence[Any]) -> StoredColumns | None:
     """Sort the one row that ``read_slice`` gives, with what ``list_columns`` asks for; None: nothing came."""
-    received, observed, *columns = row
-    if received is None:
+    columns = dict(zip(table.columns, row, strict=True))
+    if (ids := columns.pop("event_id")) is None:
         return None
-    by_name = dict(zip(table.columns, columns, strict=True))
-    ids = by_name.pop("event_id")
-    received_us, observed_us = (np.frombuffer(instants, ">i8").astype(np.int64) for instants in (received, observed))
-    return StoredColumns(table.kind, by_name, received_us, observed_us, ids)
+    instants = {name: np.frombuffer(columns[name], ">i8").astype(np.int64) for name in _INSTANTS}
+    columns |= {name: to_instants(since_2000_us + _SINCE_1970_US) for name, since_2000_us in instants.items()}
+    return StoredColumns(table.kind, columns, instants["received_at"], instants["observed_at"], ids)
 
 
 def merge(parts: Sequence[Arrivals]) -> list[Event]:
