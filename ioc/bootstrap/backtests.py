@@ -124,10 +124,15 @@ async def backtest_stored(
     return Account(
         comparison=compare(mine, theirs, until, since=period.start, unit_code=period.unit_code),
         period=period, warm_up=trial.warm_up, kinds=trial.kinds, events_count=count,
-        faults=[f"{fault.rule_id} on {fault.asset_id}: {fault.reason}" for fault in trial.draft.faults],
-        faults_count=trial.draft.faults_count, unreadable=[f"{n}: {r}" for n, r in stored.unreadable_files.items()],
+        faults=name_faults(trial), faults_count=trial.draft.faults_count,
+        unreadable=[f"{n}: {r}" for n, r in stored.unreadable_files.items()],
         elapsed_s=time.monotonic() - began, is_partial=is_partial,
     )  # fmt: skip
+
+
+def name_faults(trial: Trial) -> list[str]:
+    """Say on which readings draft rules failed, and why: the first of them."""
+    return [f"{fault.rule_id} on {fault.asset_id}: {fault.reason}" for fault in trial.draft.faults]
 
 
 @contextmanager

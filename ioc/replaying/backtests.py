@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alerts.backtest.comparison import compare
 from alerts.backtest.speech import Hearings
@@ -22,7 +21,7 @@ from alerts.backtest.trial import Trial
 from alerts.engine.stepping import JUMP
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.backtest_feed import Arrived, Feed, Silence
-from ioc.bootstrap.backtests import Account, Period, undisturbed
+from ioc.bootstrap.backtests import Account, Period, name_faults, undisturbed
 from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.clocks import SystemClock
 from ioc.domain.events import DeadLetter, Event
@@ -33,11 +32,10 @@ from ioc.replaying.sources import Source
 from ioc.replaying.summary import SourceProgress
 from ioc.replaying.tracks import Track, open_tracks
 from ioc.settings import Settings
+from ioc.storage.stored_columns import to_us
 
 _SLICE_ITEMS = 50_000
 _MOST_UNREADABLE = 100
-_EPOCH = datetime.fromisoformat("2000-01-01T00:00:00Z")
-_MICROSECOND = timedelta(microseconds=1)
 
 OnFiles = Callable[[Mapping[str, SourceProgress], datetime | None], None]
 
@@ -90,8 +88,8 @@ async def backtest_files(
         comparison=compare(mine, theirs, until, unit_code=unit_code),
         period=Period(start=begins_at, end=until or begins_at, unit_code=unit_code), warm_up=timedelta(0),
         kinds=trial.kinds, events_count=count,
-        faults=[f"{fault.rule_id} on {fault.asset_id}: {fault.reason}" for fault in trial.draft.faults],
-        faults_count=trial.draft.faults_count, unreadable=played.unreadable, elapsed_s=time.monotonic() - began,
+        faults=name_faults(trial), faults_count=trial.draft.faults_count,
+        unreadable=played.unreadable, elapsed_s=time.monotonic() - began,
         is_partial=is_partial,
     )  # fmt: skip
 
@@ -181,8 +179,8 @@ class _Slice:
         return Hearings(
             asset_ids=[item.asset_id for item in heard],
             received_at=received_at,
-            observed_us=_count_us([item.observed_at for item in heard]),
-            received_us=_count_us(received_at),
+            observed_us=np.array([to_us(item.observed_at) for item in heard], np.int64),
+            received_us=np.array([to_us(at) for at in received_at], np.int64),
             ids=to_ids(heard),
         )
 
@@ -201,10 +199,6 @@ class _Slice:
     def _items_at(self, places: Iterable[int]) -> list[Event | Spoken]:
         items = self._items
         return [items[place] for place in places]
-
-
-def _count_us(instants: Sequence[datetime]) -> NDArray[np.int64]:
-    return np.array([(at - _EPOCH) // _MICROSECOND for at in instants], np.int64)
 
 
 def _find_silences(items: Sequence[Item], first: int, last: int) -> Iterator[Silence]:
