@@ -76,17 +76,18 @@ def round_of(mix: str) -> list[tuple[str, list[bytes]]]:
 async def push(url: str, key: str, seconds: float, mix: str, rate: float | None) -> dict[str, float]:
     """Post until the time is over."""
     parts = round_of(mix)
-    accepted = shed = requests = turn = 0
+    sent = accepted = shed = requests = turn = 0
     began = time.perf_counter()
     last_ms = 0
 
     async def lane(session: aiohttp.ClientSession) -> None:
-        nonlocal accepted, shed, requests, last_ms
-        nonlocal turn
+        nonlocal sent, accepted, shed, requests, last_ms, turn
         while (now := time.perf_counter()) - began < seconds:
-            if rate is not None and accepted + shed > rate * (now - began):
+            # What is under way counts: else all lanes send at once, and a steady load comes in bursts.
+            if rate is not None and sent > rate * (now - began):
                 await asyncio.sleep(0.005)
                 continue
+            sent += BATCH
             # Each request has a millisecond of its own: no reading is sent twice.
             last_ms = max(last_ms + 1, time.time_ns() // 1_000_000)
             stamp = datetime.fromtimestamp(last_ms / 1000, UTC).isoformat(timespec="milliseconds").encode()
