@@ -79,7 +79,7 @@ class PartitionMemory:
     def speaks_until(self, asset_id: str) -> datetime | None:
         """Give the end of the stretch in which an asset is known to speak now; None: what was seen of it is all."""
         stretches = self.speaking.get(asset_id, ())
-        return max((until for since, until in stretches if since <= self.clock < until), default=None)
+        return max((until for since, until in stretches if since <= self.clock <= until), default=None)
 
     def readings(self, scope: str, kind: type[Any]) -> dict[str, Event]:
         """Give the newest readings of a kind in a scope, by reading key."""

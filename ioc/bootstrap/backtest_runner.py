@@ -65,7 +65,7 @@ class BacktestRunner:
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            await asyncio.wait({claiming})
+            await asyncio.gather(claiming, return_exceptions=True)
             raise
 
     async def _hold(self) -> UUID | None:
@@ -106,9 +106,9 @@ class BacktestRunner:
 
     async def _finish(self, run_id: UUID, reason: str) -> None:
         """Say that a run failed. What ended well has said so itself, and then this changes nothing."""
-        self._held.discard(run_id)
         with suppress(StoreUnavailableError):
             await self._runs.finish(run_id, RunState.FAILED, reason=reason)
+        self._held.discard(run_id)
 
 
 async def _read_last_line(stream: asyncio.StreamReader) -> str:

@@ -136,6 +136,10 @@ class ColumnWriter:
         self.rows_count += count
 
 
+UNFIT = (ValueError, TypeError, OverflowError, KeyError, pa.ArrowException)
+"""What columns raise that hold other things than they should."""
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file, checking its pages; everything that is wrong with it becomes one error.
@@ -198,7 +202,7 @@ def read_run(run: Run) -> list[Event]:
         table = file.read_row_group(run.group)
     try:
         return to_events(kind, table)
-    except ValueError as error:
+    except UNFIT as error:
         raise UnreadableFileError(str(run.path), str(error)) from error
 
 
@@ -210,9 +214,14 @@ def read_arrivals(run: Run) -> list[Passed]:
     """
     with opened(run.path) as file:
         table = file.read_row_group(run.group, columns=["received_at"])
-    arrivals_us = _to_us(table.column("received_at"))
-    thinned = list(thin(arrivals_us, MINUTE // timedelta(microseconds=1)))
-    instants = to_instants(arrivals_us[[place for place, _ in thinned]])
+    try:
+        if table.column("received_at").null_count:
+            raise ValueError("received_at is empty in some rows")
+        arrivals_us = _to_us(table.column("received_at"))
+        thinned = list(thin(arrivals_us, MINUTE // timedelta(microseconds=1)))
+        instants = to_instants(arrivals_us[[place for place, _ in thinned]])
+    except UNFIT as error:
+        raise UnreadableFileError(str(run.path), str(error)) from error
     return [Passed(at, count) for at, (_, count) in zip(instants, thinned, strict=True)]
 
 

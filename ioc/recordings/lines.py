@@ -116,8 +116,9 @@ def to_ids(items: Sequence[Event | Spoken]) -> bytes:
         ValueError: one is none.
     """
     words = [item.event_id if isinstance(item, Spoken) else item.event_id.hex() for item in items]
-    ids = bytes.fromhex("".join(words).replace("-", ""))
-    if len(ids) != _ID_BYTES * len(items):
+    digits = [word.replace("-", "") for word in words]
+    ids = bytes.fromhex("".join(digits))
+    if len(ids) != _ID_BYTES * len(items) or any(len(word) != 2 * _ID_BYTES for word in digits):
         raise ValueError("an event id is no UUID")
     return ids
 

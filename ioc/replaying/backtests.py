@@ -26,7 +26,7 @@ from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.clocks import SystemClock
 from ioc.domain.events import DeadLetter, Event
 from ioc.keys import Keys, load_keys
-from ioc.recordings.lines import Asked, Item, Passed, Spoken, count_events, to_events, to_ids
+from ioc.recordings.lines import Asked, Item, Passed, Spoken, count_events, to_events
 from ioc.replaying.merging import merge_items
 from ioc.replaying.sources import Source
 from ioc.replaying.summary import SourceProgress
@@ -83,7 +83,7 @@ async def backtest_files(
             feed.let_pass(played.reached_at)
         mine, theirs = trial.finish()
     begins_at = played.begins_at or SystemClock().now()
-    until = trial.reached_at
+    until = trial.reached_at if is_partial else trial.reached_at or played.reached_at
     return Account(
         comparison=compare(mine, theirs, until, unit_code=unit_code),
         period=Period(start=begins_at, end=until or begins_at, unit_code=unit_code), warm_up=timedelta(0),
@@ -181,7 +181,8 @@ class _Slice:
             received_at=received_at,
             observed_us=np.array([to_us(item.observed_at) for item in heard], np.int64),
             received_us=np.array([to_us(at) for at in received_at], np.int64),
-            ids=to_ids(heard),
+            # Equal arrivals stand in the order in which they are played, which is that of the files.
+            ids=b"".join([place.to_bytes(16, "big") for place in range(len(heard))]),
         )
 
     def to_events(self, places: Mapping[str, Sequence[int]]) -> Sequence[Event]:

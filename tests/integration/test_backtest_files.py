@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
@@ -64,6 +65,13 @@ def _make_events(seed: int) -> list[Event]:
                     )
                 )  # fmt: skip
     return sorted(events, key=lambda made: made.received_at)
+
+
+def _event(asset_id: str, at: datetime, data: Payload) -> Event:
+    return Event(
+        event_id=event_id("test", asset_id, at, data.KIND), feed_id="test", asset_id=asset_id, observed_at=at,
+        received_at=at, data=data, unit_code="06652",
+    )  # fmt: skip
 
 
 def _write_lines(path: Path, events: Sequence[Event], *, extra: bytes = b"") -> None:
@@ -143,6 +151,34 @@ async def test_what_is_left_out_changes_no_alert(write: Write, slice_items, tmp_
     assert account.events_count == len(events)
     assert (account.period.start, account.period.end) == (events[0].received_at, events[-1].received_at)
     assert account.unreadable == []
+
+
+@pytest.mark.parametrize("step_s", [37, 60])
+async def test_readings_that_come_in_the_same_instant_change_no_alert(step_s, tmp_path):
+    """Sources that send what they buffered, and those that send on whole minutes."""
+    made = sorted(_make_events(11), key=lambda event: (event.received_at - START) // timedelta(seconds=step_s))
+    events = [
+        msgspec.structs.replace(event, received_at=START + (event.received_at - START) // step * step)
+        for event in made
+        for step in [timedelta(seconds=step_s)]
+    ]
+    _one_file(tmp_path, events)
+    account = await _backtest(tmp_path / "a.ndjson.zst", tmp_path)
+    assert list(account.comparison.draft) == _look_at_all(events)
+
+
+async def test_a_stretch_that_ends_when_silence_is_due_is_no_silence(tmp_path):
+    minutes = [*range(4), *range(30, 34)]
+    events = [
+        _event(f"feeder.{number}", START + timedelta(minutes=minute), Feeder(power_kw=3.0))
+        for minute in minutes
+        for number in range(4)
+    ]
+    events += [_event("camera.1", START + timedelta(seconds=30 * n), CameraStatus(status="ok")) for n in range(90)]
+    events.sort(key=lambda event: event.received_at)
+    _one_file(tmp_path, events)
+    account = await _backtest(tmp_path / "a.ndjson.zst", tmp_path)
+    assert list(account.comparison.draft) == _look_at_all(events)
 
 
 async def test_a_play_that_is_stopped_says_how_far_it_came(tmp_path, monkeypatch):
