@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,6 +23,18 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_AGAIN_S)
+
+
+async def let_finish(task: asyncio.Task[Any]) -> None:
+    """Wait until a task has ended by itself, however often the one that waits is asked to end meanwhile.
+
+    For what takes a bounded time and must not be left half known. Its error counts as fetched.
+    """
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
 
 
 async def let_arrive() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import ClassVar
 
@@ -150,11 +151,21 @@ class UnreadableFileError(IocError):
         super().__init__(f"{path}: {reason}")
 
 
-def find_cause(group: BaseExceptionGroup[BaseException]) -> IocError | None:
-    """Give the first error of ours in a group that tasks left behind, for people who want one clear sentence."""
+@contextmanager
+def one_cause() -> Iterator[None]:
+    """Raise the one error of ours that ended a group of tasks, instead of the group."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        if (cause := _find_cause(group)) is None:
+            raise
+        raise cause from group
+
+
+def _find_cause(group: BaseExceptionGroup[BaseException]) -> IocError | None:
     for error in group.exceptions:
         if isinstance(error, IocError):
             return error
-        if isinstance(error, BaseExceptionGroup) and (inner := find_cause(error)) is not None:
+        if isinstance(error, BaseExceptionGroup) and (inner := _find_cause(error)) is not None:
             return inner
     return None

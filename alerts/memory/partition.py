@@ -77,9 +77,12 @@ class PartitionMemory:
         self.next_due = min((timers[0][0] for timers in self.timers if timers), default=NEVER)
 
     def speaks_until(self, asset_id: str) -> datetime | None:
-        """Give the end of the stretch in which an asset is known to speak now; None: what was seen of it is all."""
+        """Give the end of the stretch in which an asset is known to speak now; None: what was seen of it is all.
+
+        What falls due in the instant in which a stretch begins comes before its first reading.
+        """
         stretches = self.speaking.get(asset_id, ())
-        return max((until for since, until in stretches if since <= self.clock <= until), default=None)
+        return max((until for since, until in stretches if since < self.clock <= until), default=None)
 
     def readings(self, scope: str, kind: type[Any]) -> dict[str, Event]:
         """Give the newest readings of a kind in a scope, by reading key."""

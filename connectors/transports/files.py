@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -18,7 +19,7 @@ from connectors.feed import Feed, Form
 from connectors.intake import hand_over
 from connectors.transports.lines import LineTimes
 from ioc.domain.events import Parsed
-from ioc.errors import MalformedPayloadError
+from ioc.errors import MalformedPayloadError, UnreadableFileError
 from ioc.ports import Clock, Sink
 
 _WITH_HEADER = frozenset({Form.CSV, Form.UCI_501, Form.NOAA_ISD})
@@ -72,23 +73,27 @@ class FileImport:
 
         Raises:
             MalformedPayloadError: the header does not fit the form; nothing was taken.
-            OSError: the file cannot be read.
+            UnreadableFileError: the file is missing or cut short. What came before is on the log.
         """
-        size = (await asyncio.to_thread(path.stat)).st_size
-        progress = FileProgress(next_line=start_line, bytes_count=size)
-        async for payload, line_count, bytes_read in self._batches(path, start_line):
-            progress = await self._take(payload, progress)
-            progress = replace(progress, next_line=progress.next_line + line_count, bytes_read=bytes_read)
+        with _one_error(path):
+            progress = FileProgress(next_line=start_line, bytes_count=(await asyncio.to_thread(path.stat)).st_size)
+        async for payload, lines_count, bytes_read in self._batches(path, start_line):
+            progress = await self._take(payload, lines_count, path, progress)
+            progress = replace(progress, next_line=progress.next_line + lines_count, bytes_read=bytes_read)
             self._on_progress(progress)
         rest = self._feed.flush()
         if rest.rejected:
-            await self._hand_over(rest, self._clock.now())
+            await self._hand_over(_say_where(rest, lambda _: f"{path.name}, at its end"), self._clock.now())
             progress = replace(progress, rejected_count=progress.rejected_count + len(rest.rejected))
         return replace(progress, bytes_read=progress.bytes_count)
 
-    async def _take(self, payload: bytes, progress: FileProgress) -> FileProgress:
+    async def _take(self, payload: bytes, lines_count: int, path: Path, progress: FileProgress) -> FileProgress:
         received_at = self._clock.now()
         parsed = self._feed.parse(payload, received_at=received_at, form=self._form)
+        if parsed.rejected:
+            first = progress.next_line + (2 if self._form in _WITH_HEADER else 1)
+            where = _find_lines(parsed, first, lines_count)
+            parsed = _say_where(parsed, lambda index: f"{path.name}, {where(index)}")
         await self._hand_over(parsed, received_at)
         return replace(
             progress,
@@ -113,7 +118,11 @@ class FileImport:
 
     async def _batches(self, path: Path, start_line: int) -> AsyncIterator[tuple[bytes, int, int]]:
         """Give payloads with their count of lines and the place in the file; the header stands before each payload."""
-        with closing(await asyncio.to_thread(path.open, "rb")) as raw, closing(_decompress(raw)) as text:
+        with (
+            _one_error(path),
+            closing(await asyncio.to_thread(path.open, "rb")) as raw,
+            closing(_decompress(raw)) as text,
+        ):
             lines = _read_lines(text)
             header = await asyncio.to_thread(next, lines, b"") if self._form in _WITH_HEADER else b""
             if self._form in _WITH_HEADER and not header.strip():
@@ -126,6 +135,28 @@ class FileImport:
                     batch = [self._line_times.stamp(line, first + place) for place, line in enumerate(batch)]
                 number += len(batch)
                 yield header + b"".join(batch), len(batch), raw.tell()
+
+
+@contextmanager
+def _one_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableFileError(str(path), getattr(error, "strerror", None) or str(error)) from error
+
+
+def _find_lines(parsed: Parsed, first: int, lines_count: int) -> Callable[[int], str]:
+    """Give what tells a record's line; where lines hold no record or several, between which ones it stands."""
+    if len(parsed.events) + len(parsed.rejected) + parsed.ignored_count == lines_count:
+        return lambda index: f"line {first + index}"
+    return lambda _: f"lines {first}–{first + lines_count - 1}"
+
+
+def _say_where(parsed: Parsed, where: Callable[[int], str]) -> Parsed:
+    rejected = [
+        msgspec.structs.replace(record, reason=f"{where(record.index)}: {record.reason}") for record in parsed.rejected
+    ]
+    return msgspec.structs.replace(parsed, rejected=rejected)
 
 
 def _decompress(raw: BinaryIO) -> BinaryIO:

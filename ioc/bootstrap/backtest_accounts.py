@@ -36,7 +36,7 @@ def describe(account: Account) -> dict[str, Any]:
         "until": until and until.isoformat(), "is_partial": account.is_partial,
         "warm_up_s": account.warm_up.total_seconds(), "kinds": list(account.kinds), "events": account.events_count,
         "elapsed_s": round(account.elapsed_s, 3), "faults": list(account.faults), "faults_count": account.faults_count,
-        "unreadable_files": list(account.unreadable),
+        "unreadable": list(account.unreadable), "unreadable_count": account.unreadable_count,
     }  # fmt: skip
 
 

@@ -49,6 +49,8 @@ class Feed:
         self, trial: Trial, silences: Sequence[Silence] = (), *, compute: Callable[..., Any] = asyncio.to_thread
     ) -> None:
         self._trial, self._silences, self._compute = trial, deque(silences), compute
+        self.is_done = False
+        """Whether all slices have been stepped over."""
         self._listeners = {kind: Listener(silence) for kind, silence in trial.heard_kinds().items()}
 
     async def run(self, slices: AsyncGenerator[Arrived, None]) -> AsyncGenerator[int, None]:
@@ -61,7 +63,7 @@ class Feed:
                         yield await stepping
                     stepping = asyncio.create_task(self._compute(self._take, found))
             if stepping is not None:
-                done, stepping = await stepping, None
+                done, stepping, self.is_done = await stepping, None, True
                 yield done
         finally:
             if stepping is not None:

@@ -61,11 +61,11 @@ class BacktestRunner:
 
     async def _claim(self) -> UUID | None:
         """Take a run. Who is ended in the midst still learns what the store gave: nobody else would end that run."""
-        claiming = asyncio.ensure_future(self._hold())
+        claiming = asyncio.create_task(self._hold(), name="backtest:claim")
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            await asyncio.gather(claiming, return_exceptions=True)
+            await cancellation.let_finish(claiming)
             raise
 
     async def _hold(self) -> UUID | None:

@@ -65,7 +65,8 @@ class Progress:
 class Account:
     """What a backtest found. With ``is_partial`` it was stopped, and speaks of what came until ``comparison.until``.
 
-    ``faults`` are draft rules that failed on a reading, ``unreadable`` files of the archive that are missing in it.
+    ``faults`` says on which readings draft rules failed, ``unreadable`` which lines or files are missing in it, and
+    why: the first of each.
     """
 
     comparison: Comparison
@@ -76,6 +77,7 @@ class Account:
     faults: Sequence[str]
     faults_count: int
     unreadable: Sequence[str]
+    unreadable_count: int
     elapsed_s: float
     is_partial: bool
 
@@ -115,7 +117,7 @@ async def backtest_stored(
                     events_count=count, estimate=stored.planned_count, reached_at=trial.reached_at,
                     elapsed_s=time.monotonic() - began,
                 ))  # fmt: skip
-                if is_partial := is_stopped():
+                if is_partial := is_stopped() and not feed.is_done:
                     break
         if not is_partial:
             feed.let_pass(period.end)
@@ -126,7 +128,7 @@ async def backtest_stored(
         period=period, warm_up=trial.warm_up, kinds=trial.kinds, events_count=count,
         faults=name_faults(trial), faults_count=trial.draft.faults_count,
         unreadable=[f"{n}: {r}" for n, r in stored.unreadable_files.items()],
-        elapsed_s=time.monotonic() - began, is_partial=is_partial,
+        unreadable_count=len(stored.unreadable_files), elapsed_s=time.monotonic() - began, is_partial=is_partial,
     )  # fmt: skip
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Annotated, NamedTuple, NoReturn
+from typing import Annotated, NamedTuple
 
 import typer
 from typer._click import Command, Context
 from typer.core import TyperGroup
 
 from ioc import __version__
-from ioc.errors import ConfigurationError, IocError, find_cause
+from ioc.errors import ConfigurationError, IocError, one_cause
 
 
 class Place(NamedTuple):
@@ -118,18 +118,11 @@ def _root(
 def main() -> None:
     """Run the command line; errors of ours become one clear message instead of a traceback."""
     try:
-        make_app()()
-    except IocError as error:
-        _give_up(error)
-    except BaseExceptionGroup as group:
         # What a command raises while something of its own still runs beside it comes in a group.
-        if (cause := find_cause(group)) is None:
-            raise
-        _give_up(cause)
+        with one_cause():
+            make_app()()
+    except IocError as error:
+        print(f"ioc: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _give_up(error: IocError) -> NoReturn:
-    print(f"ioc: {error}", file=sys.stderr)
-    sys.exit(2 if isinstance(error, ConfigurationError) else 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import typer
@@ -70,11 +71,16 @@ def print_account(account: Account) -> None:
                     item.title_vi,
                 )  # fmt: skip
             console.print(first)
-    for fault in account.faults:
-        typer.echo(f"ioc: rule {fault}", err=True)
-    for file in account.unreadable:
-        typer.echo(f"ioc: not read: {file}", err=True)
+    _print_first("rule ", account.faults, account.faults_count)
+    _print_first("not read: ", account.unreadable, account.unreadable_count)
     _print_sum(console, account)
+
+
+def _print_first(said: str, items: Sequence[str], count: int) -> None:
+    for item in items:
+        typer.echo(f"ioc: {said}{item}", err=True)
+    if count > len(items):
+        typer.echo(f"ioc: {said}{count - len(items):,} more", err=True)
 
 
 def _print_sum(console: Console, account: Account) -> None:

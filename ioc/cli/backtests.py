@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -25,20 +24,12 @@ from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
 from ioc.clocks import SystemClock
 from ioc.errors import ConfigurationError
-from ioc.keys import Keys
 from ioc.replaying.backtests import backtest_files
 from ioc.replaying.sources import Source
 from ioc.settings import Settings
 from ioc.storage.pool import Database
 
-_CHUNK = 4_000
 _INTERRUPTED = 130
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Deployment:
-    geo_directory: Path | None
-    keys: Keys
 
 
 def register(app: typer.Typer) -> None:

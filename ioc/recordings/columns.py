@@ -177,18 +177,29 @@ def list_runs(path: Path) -> list[Run]:
         kind = find_kind(path, file)
         for group in range(file.num_row_groups):
             described = file.metadata.row_group(group)
-            statistics = described.column(_RECEIVED_AT).statistics
-            if statistics is None or not statistics.has_min_max:
-                raise UnreadableFileError(str(path), "its columns have no statistics")
-            size = sum(described.column(index).total_compressed_size for index in range(described.num_columns))
-            begins_at = statistics.min.replace(tzinfo=UTC)
-            rows = described.num_rows
+            if not described.num_rows:
+                continue
+            columns = [described.column(index) for index in range(described.num_columns)]
+            arrivals = next(column for column in columns if column.path_in_schema == "received_at")
+            size = sum(column.total_compressed_size for column in columns)
             runs.append(
                 Run(
-                    path=path, kind=kind.name, group=group, begins_at=begins_at, rows_count=rows, bytes_count=size
+                    path=path, kind=kind.name, group=group, begins_at=_find_first(path, arrivals.statistics),
+                    rows_count=described.num_rows, bytes_count=size,
                 )
             )  # fmt: skip
     return runs
+
+
+def _find_first(path: Path, arrivals: Any) -> datetime:
+    if arrivals is None or not arrivals.has_min_max:
+        raise UnreadableFileError(str(path), "its columns have no statistics")
+    first = None
+    with suppress(ValueError):  # of nanoseconds Python has no instant
+        first = arrivals.min
+    if not isinstance(first, datetime):
+        raise UnreadableFileError(str(path), "received_at holds no instants in microseconds")
+    return first.replace(tzinfo=UTC)
 
 
 def read_run(run: Run) -> list[Event]:

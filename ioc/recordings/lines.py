@@ -84,7 +84,7 @@ EVERYTHING = Asked(kinds=frozenset(KINDS))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Lines that follow each other.
+    """Lines that follow each other; empty ones count for nothing.
 
     ``events_count`` is how many events the items stand for, ``bytes_count`` the compressed bytes of the file that have
     been read so far. A refused line's ``index`` is its place in the file, from 0.
@@ -104,8 +104,9 @@ def read_blocks(path: Path, asked: Asked = EVERYTHING) -> Iterator[Block]:
     """
     reader, lines_count = _Reader(asked), 0
     for text, bytes_count in _read_texts(path):
-        items, rejected, events_count = reader.read(text, lines_count)
-        lines_count += events_count + len(rejected)
+        places = range(lines_count, lines_count + text.count(b"\n") + (not text.endswith(b"\n")))
+        lines_count = places.stop
+        items, rejected, events_count = reader.read(text, places)
         yield Block(items=items, rejected=rejected, events_count=events_count, bytes_count=bytes_count)
 
 
@@ -158,26 +159,35 @@ class _Reader:
         self._heard = {shapes[kind] for kind in asked.heard}
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(reduce(or_, shapes.values()))
 
-    def read(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected], int]:
+    def read(self, text: bytes, places: range) -> tuple[list[Item], list[Rejected], int]:
+        """Give the items of the lines at these places of the file, what is refused, and how many events came."""
         try:
             lines = self._decoder.decode_lines(text)
-            return self._to_items(lines), [], len(lines)
+            # Fewer where lines are empty, more where one holds two objects.
+            if len(lines) == len(places):
+                return self._to_items(lines), [], len(lines)
         except (msgspec.MsgspecError, ValueError):
-            return self._read_one_by_one(text, first)
+            pass
+        return self._read_one_by_one(text, places)
 
-    def _read_one_by_one(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected], int]:
-        items: list[Item] = []
+    def _read_one_by_one(self, text: bytes, places: range) -> tuple[list[Item], list[Rejected], int]:
+        lines: list[Any] = []
         rejected = []
-        for place, line in enumerate(text.removesuffix(b"\n").split(b"\n"), start=first):
+        for place, raw in zip(places, text.removesuffix(b"\n").split(b"\n"), strict=True):
+            if not raw.strip():
+                continue
             try:
-                items += self._to_items([self._decoder.decode(line)])
+                line = self._decoder.decode(raw)
+                to_ids([line] if isinstance(line, Spoken) else [])
             except (msgspec.MsgspecError, ValueError):
                 # What is written otherwise than we write may be sound yet; what is not is told why.
                 try:
-                    items.append(decode_line(line))
+                    line = decode_line(raw)
                 except MalformedPayloadError as error:
-                    rejected.append(Rejected(raw=line, reason=error.reason, index=place))
-        return items, rejected, len(items)
+                    rejected.append(Rejected(raw=raw, reason=error.reason, index=place))
+                    continue
+            lines.append(line)
+        return self._to_items(lines), rejected, len(lines)
 
     def _to_items(self, lines: list[Any]) -> list[Item]:
         """Make events of the lines that are to be events, in their places.

@@ -25,16 +25,18 @@ from ioc.bootstrap.backtests import Account, Period, name_faults, undisturbed
 from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.clocks import SystemClock
 from ioc.domain.events import DeadLetter, Event
+from ioc.errors import one_cause
 from ioc.keys import Keys, load_keys
 from ioc.recordings.lines import Asked, Item, Passed, Spoken, count_events, to_events
-from ioc.replaying.merging import merge_items
+from ioc.replaying.merging import merge_blocks
 from ioc.replaying.sources import Source
 from ioc.replaying.summary import SourceProgress
 from ioc.replaying.tracks import Track, open_tracks
 from ioc.settings import Settings
 from ioc.storage.stored_columns import to_us
 
-_SLICE_ITEMS = 50_000
+_SLICE_EVENTS = 50_000
+"""Events between two looks at whether to stop; with fewer, what is done once a slice weighs more."""
 _MOST_UNREADABLE = 100
 
 OnFiles = Callable[[Mapping[str, SourceProgress], datetime | None], None]
@@ -69,14 +71,14 @@ async def backtest_files(
     trial = Trial(drafts, load_rulebook(settings), load_world(geo_directory), partitions=settings.log.partitions)
     played = _Played(_Deployment(geo_directory=geo_directory, keys=load_keys(settings)), sources, trial)
     feed, count, is_partial = Feed(trial, compute=_compute_here), 0, False
-    with undisturbed():
+    with undisturbed(), one_cause():
         async with asyncio.TaskGroup() as group:
             await played.open(group)
             async with aclosing(feed.run(played.read())) as done:
                 async for more in done:
                     count += more
                     on_progress(played.files, trial.reached_at)
-                    if is_partial := is_stopped():
+                    if is_partial := is_stopped() and not feed.is_done:
                         break
             played.close()
         if not is_partial and played.reached_at is not None:
@@ -89,13 +91,17 @@ async def backtest_files(
         period=Period(start=begins_at, end=until or begins_at, unit_code=unit_code), warm_up=timedelta(0),
         kinds=trial.kinds, events_count=count,
         faults=name_faults(trial), faults_count=trial.draft.faults_count,
-        unreadable=played.unreadable, elapsed_s=time.monotonic() - began,
-        is_partial=is_partial,
+        unreadable=played.unreadable, unreadable_count=played.unreadable_count,
+        elapsed_s=time.monotonic() - began, is_partial=is_partial,
     )  # fmt: skip
 
 
 async def _compute_here(work: Callable[..., Any], /, *args: Any) -> Any:
-    """Work in the loop's own thread: nobody else waits for it, and what one core made costs another a fifth more."""
+    """Work in the loop's own thread, where what one core made need not go to another, which costs a fifth more.
+
+    The loop has its turn before each block: signals and what reads beside the play come in there.
+    """
+    await asyncio.sleep(0)
     return work(*args)
 
 
@@ -109,6 +115,7 @@ class _Played:
         self._tasks: list[asyncio.Task[None]] = []
         self.files: dict[str, SourceProgress] = {}
         self.unreadable: list[str] = []
+        self.unreadable_count = 0
         self.begins_at: datetime | None = None
         self.reached_at: datetime | None = None
 
@@ -132,23 +139,34 @@ class _Played:
         Raises:
             MalformedPayloadError, UnreadableFileError: a file cannot be read.
         """
-        async for items, letters in merge_items(self._tracks, chunk_items=_SLICE_ITEMS):
+        held: list[Item] = []
+        count = 0
+        async for items, letters in merge_blocks(self._tracks):
             self._note(letters)
-            if items:
-                self.begins_at = self.begins_at or items[0].received_at
-                before, self.reached_at = self.reached_at, items[-1].received_at
-                yield _Slice(items, self._asked, before)
+            held += items
+            count += count_events(items)
+            if count >= _SLICE_EVENTS:
+                yield self._slice(held, count)
+                held, count = [], 0
+        if held:
+            yield self._slice(held, count)
+
+    def _slice(self, items: list[Item], count: int) -> _Slice:
+        self.begins_at = self.begins_at or items[0].received_at
+        before, self.reached_at = self.reached_at, items[-1].received_at
+        return _Slice(items, count, self._asked, before)
 
     def _note(self, letters: Sequence[DeadLetter]) -> None:
+        self.unreadable_count += len(letters)
         room = _MOST_UNREADABLE - len(self.unreadable)
-        self.unreadable += [f"{letter.feed_id}: {letter.reason}" for letter in letters[: max(0, room)]]
+        self.unreadable += [letter.reason for letter in letters[: max(0, room)]]
 
 
 class _Slice:
     """What came one after the other."""
 
-    def __init__(self, items: list[Item], asked: Asked, reached_at: datetime | None) -> None:
-        self._all, self._asked, self._reached_at, self._count = items, asked, reached_at, count_events(items)
+    def __init__(self, items: list[Item], count: int, asked: Asked, reached_at: datetime | None) -> None:
+        self._all, self._count, self._asked, self._reached_at = items, count, asked, reached_at
 
     @cached_property
     def silences(self) -> Sequence[Silence]:

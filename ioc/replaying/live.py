@@ -14,11 +14,11 @@ import msgspec
 
 from ioc.bootstrap.foundations import Foundations
 from ioc.domain.events import Event
-from ioc.errors import DepartmentsListenError
+from ioc.errors import DepartmentsListenError, one_cause
 from ioc.ports import Topic
 from ioc.recordings.selection import Selection
 from ioc.replaying.merging import merge
-from ioc.replaying.player import CHUNK_ITEMS, PACED_CHUNK_S, OnProgress, one_cause, wait_or_stop
+from ioc.replaying.player import CHUNK_ITEMS, PACED_CHUNK_S, OnProgress, wait_or_stop
 from ioc.replaying.sources import Source
 from ioc.replaying.staging import Staging
 from ioc.replaying.summary import ReplaySummary

@@ -1,4 +1,4 @@
-"""Several sources as one: block by block, in the order of arrival."""
+"""Several sources as one, in the order of arrival: block by block, and cut into chunks."""
 
 from __future__ import annotations
 
@@ -19,34 +19,31 @@ _came_at = attrgetter("received_at")
 async def merge(
     tracks: Sequence[Track], *, chunk_items: int, chunk_s: float | None = None
 ) -> AsyncIterator[tuple[list[Event], list[DeadLetter]]]:
-    """Give the events of all tracks, which were opened for all kinds; see ``merge_items``."""
-    async for items, letters in merge_items(tracks, chunk_items=chunk_items, chunk_s=chunk_s):
-        yield cast(list[Event], items), letters
+    """Give the events of tracks that were opened for all kinds, in chunks; dead letters come along.
 
-
-async def merge_items(
-    tracks: Sequence[Track], *, chunk_items: int, chunk_s: float | None = None
-) -> AsyncIterator[tuple[list[Item], list[DeadLetter]]]:
-    """Give the items of all tracks in the order of their arrival, in chunks; dead letters come along.
-
-    What arrived in the same instant comes in the order of the tracks. A track that knows when it begins is opened when
-    the play comes there. ``chunk_s`` bounds how much recorded time a chunk holds.
+    ``chunk_s`` bounds how much recorded time a chunk holds.
     """
     span = None if chunk_s is None else timedelta(seconds=chunk_s)
-    held: list[Item] = []
-    async for items in _merge_blocks(tracks):
-        held += items
+    held: list[Event] = []
+    letters: list[DeadLetter] = []
+    async for items, more in merge_blocks(tracks):
+        held += cast(list[Event], items)
+        letters += more
         if span is not None or len(held) >= chunk_items:
             whole, held = _cut(held, chunk_items, span)
             while whole:
-                yield whole.pop(0), _take_letters(tracks)
-    letters = _take_letters(tracks)
+                yield whole.pop(0), letters
+                letters = []
     if held or letters:
         yield held, letters
 
 
-async def _merge_blocks(tracks: Sequence[Track]) -> AsyncIterator[list[Item]]:
-    """Give as much as is known to be in order, again and again: what came before the nearest end of a block."""
+async def merge_blocks(tracks: Sequence[Track]) -> AsyncIterator[tuple[list[Item], list[DeadLetter]]]:
+    """Give the items of all tracks in the order of their arrival; dead letters come along.
+
+    Each time as much as is known to be in order: what came before the nearest end of a block. What arrived in the same
+    instant comes in the order of the tracks. A track that knows when it begins is opened when the play comes there.
+    """
     waiting = sorted(
         ((track.begins_at, index) for index, track in enumerate(tracks) if track.begins_at is not None), reverse=True
     )
@@ -56,7 +53,7 @@ async def _merge_blocks(tracks: Sequence[Track]) -> AsyncIterator[list[Item]]:
             await lane.fill()
         lanes = [lane for lane in lanes if lane.items]
         if len(lanes) == 1 and not waiting:
-            yield lanes[0].take_all()
+            yield lanes[0].take_all(), _take_letters(tracks)
             continue
         nearest = min((lane.ends_at, lane.index) for lane in lanes) if lanes else None
         if waiting and (nearest is None or waiting[-1] <= nearest):
@@ -64,7 +61,9 @@ async def _merge_blocks(tracks: Sequence[Track]) -> AsyncIterator[list[Item]]:
             lanes.append(_Lane(index, tracks[index]))
             lanes.sort(key=lambda lane: lane.index)
         elif nearest is not None:
-            yield _merge_pieces([lane.take(*nearest) for lane in lanes])
+            yield _merge_pieces([lane.take(*nearest) for lane in lanes]), _take_letters(tracks)
+    if letters := _take_letters(tracks):
+        yield [], letters
 
 
 class _Lane:
@@ -113,7 +112,7 @@ def _merge_pieces(pieces: Sequence[tuple[list[Item], list[datetime]]]) -> list[I
     return [items[place] for place in sorted(range(len(items)), key=arrivals.__getitem__)]
 
 
-def _cut(items: list[Item], most: int, span: timedelta | None) -> tuple[list[list[Item]], list[Item]]:
+def _cut(items: list[Event], most: int, span: timedelta | None) -> tuple[list[list[Event]], list[Event]]:
     """Cut whole chunks off, and give what may still grow."""
     chunks, first = [], 0
     while first < len(items):

@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from ioc import cancellation
@@ -20,7 +19,7 @@ from ioc.bootstrap.foundations import Foundations
 from ioc.bootstrap.processing import make_worker
 from ioc.clocks import ReplayClock
 from ioc.domain.events import DeadLetter, Event
-from ioc.errors import LogUnavailableError, find_cause
+from ioc.errors import LogUnavailableError, one_cause
 from ioc.ports import Topic, TopicPartition
 from ioc.processing.worker import GRACE, PULSE
 from ioc.replaying.journal import encode_change, read_journal
@@ -179,17 +178,6 @@ class Replay:
         entries = [entry async for entry in read_journal(PostgresAlertStore(database))]
         summary.alerts.update((entry.alert.rule_id, entry.type.value) for entry in entries)
         summary.digest = hashlib.sha256(b"\n".join(map(encode_change, entries))).hexdigest()
-
-
-@contextmanager
-def one_cause() -> Iterator[None]:
-    """Raise the one error of ours that ended a group of tasks, instead of the group."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        if (cause := find_cause(group)) is None:
-            raise
-        raise cause from group
 
 
 async def wait_or_stop(stop: asyncio.Event, delay_s: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from ioc.cli import make_app
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import KINDS, AirReading, CameraStatus, Crowd, Feeder, Payload, TrafficFlow
+from ioc.errors import UnreadableFileError
 from ioc.recordings.columns import ColumnWriter, to_row
 from ioc.recordings.envelopes import encode_line
 from ioc.replaying.backtests import backtest_files
@@ -134,9 +136,9 @@ def _look_at_all(events: Sequence[Event]) -> list[Occurrence]:
 
 
 @pytest.mark.parametrize("write", [_one_file, _four_partitions, _columns, _lines_and_columns, _written_by_others])
-@pytest.mark.parametrize("slice_items", [700, 50_000])
-async def test_what_is_left_out_changes_no_alert(write: Write, slice_items, tmp_path, monkeypatch):
-    monkeypatch.setattr("ioc.replaying.backtests._SLICE_ITEMS", slice_items)
+@pytest.mark.parametrize("slice_events", [700, 50_000])
+async def test_what_is_left_out_changes_no_alert(write: Write, slice_events, tmp_path, monkeypatch):
+    monkeypatch.setattr("ioc.replaying.backtests._SLICE_EVENTS", slice_events)
     monkeypatch.setattr("ioc.recordings.columns.GROUP_ROWS", 3_000)
     monkeypatch.setattr("ioc.recordings.lines._READ_BYTES", 100_000)
     events, folder = _make_events(7), tmp_path / "recording"
@@ -182,7 +184,7 @@ async def test_a_stretch_that_ends_when_silence_is_due_is_no_silence(tmp_path):
 
 
 async def test_a_play_that_is_stopped_says_how_far_it_came(tmp_path, monkeypatch):
-    monkeypatch.setattr("ioc.replaying.backtests._SLICE_ITEMS", 700)
+    monkeypatch.setattr("ioc.replaying.backtests._SLICE_EVENTS", 700)
     events = _make_events(3)
     _one_file(tmp_path, events)
     account = await _backtest(tmp_path / "a.ndjson.zst", tmp_path, stops=True)
@@ -201,5 +203,54 @@ def test_lines_that_cannot_be_read_are_named_and_the_others_count(tmp_path, monk
     said = CliRunner().invoke(make_app(), ["backtest", "--rules", str(RULES / "28-crowd.yaml"), str(path)])
     assert said.exit_code == 0, said.output
     assert "901 events" in said.output
-    assert "x.ndjson.zst, line 901: Object missing required field `feed_id`" in said.output
+    assert "ioc: not read: x.ndjson.zst, line 901: Object missing required field `feed_id`" in said.output
     assert "x.ndjson.zst, line 902: JSON is malformed" in said.output
+
+
+def test_of_many_lines_that_cannot_be_read_the_first_are_named_and_all_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv("IOC_DATA_DIR", str(tmp_path / "data"))
+    path, found = tmp_path / "x.ndjson.zst", tmp_path / "found.json"
+    _write_lines(path, _make_events(5)[:10], extra=b"{broken\n" * 130)
+    said = CliRunner().invoke(
+        make_app(), ["backtest", "--rules", str(RULES / "28-crowd.yaml"), str(path), "--json", str(found)]
+    )
+    assert said.exit_code == 0, said.output
+    assert said.output.count("not read: x.ndjson.zst, line ") == 100
+    assert "ioc: not read: 30 more\n" in said.output
+    written = json.loads(found.read_text(encoding="utf-8"))
+    assert (len(written["unreadable"]), written["unreadable_count"], written["events"]) == (100, 130, 10)
+
+
+def _cameras(count: int) -> list[Event]:
+    return [_event("camera.1", START + timedelta(seconds=number), CameraStatus(status="ok")) for number in range(count)]
+
+
+async def test_a_play_of_what_no_rule_looks_at_can_be_stopped_by_a_signal(tmp_path, monkeypatch):
+    monkeypatch.setattr("ioc.replaying.backtests._SLICE_EVENTS", 1_000)
+    monkeypatch.setattr("ioc.recordings.lines._READ_BYTES", 10_000)
+    events = _cameras(20_000)
+    _one_file(tmp_path, events)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_soon(stop.set)
+    account = await backtest_files(
+        Settings(data_dir=tmp_path / "data"), Rulebook.load([RULES / "28-crowd.yaml"]),
+        find_recordings(tmp_path / "a.ndjson.zst"), None, on_progress=lambda files, at: None, is_stopped=stop.is_set,
+    )  # fmt: skip
+    assert account.is_partial
+    assert account.events_count < 3_000
+
+
+async def test_whoever_stops_when_all_is_done_has_the_whole(tmp_path):
+    events = _cameras(50)
+    _one_file(tmp_path, events)
+    account = await _backtest(tmp_path / "a.ndjson.zst", tmp_path, stops=True)
+    assert (account.is_partial, account.events_count) == (False, 50)
+    assert account.comparison.until == events[-1].received_at
+
+
+async def test_a_file_that_breaks_off_is_one_error(tmp_path):
+    _one_file(tmp_path, _cameras(5_000))
+    path = tmp_path / "a.ndjson.zst"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UnreadableFileError, match=r"a\.ndjson\.zst"):
+        await _backtest(path, tmp_path)

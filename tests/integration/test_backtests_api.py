@@ -241,13 +241,14 @@ class _SlowStore(BacktestRunStore):
     """Says when it has taken a run, turns of the loop before whoever asked for one hears of it."""
 
     taken: asyncio.Event
+    wait_s = 0.0
 
     async def claim(self, *, at_once: int) -> UUID | None:
         claimed = await super().claim(at_once=at_once)
         if claimed is not None:
             self.taken.set()
             for _ in range(3):
-                await asyncio.sleep(0)
+                await asyncio.sleep(self.wait_s)
         return claimed
 
 
@@ -263,6 +264,19 @@ async def test_a_run_that_was_just_claimed_ends_with_its_server(edge):
                 await asyncio.sleep(0)
         run = await runs.get(run_id)
         assert (run.state, run.reason) == (RunState.FAILED, "the server was restarted"), f"after {turns} turns"
+
+
+async def test_a_claim_that_takes_longer_than_the_patience_of_who_ends_it_is_not_lost(edge, monkeypatch):
+    monkeypatch.setattr("ioc.cancellation._AGAIN_S", 0.01)
+    runs = _SlowStore(edge.base.database, edge.clock)
+    runs.taken, runs.wait_s = asyncio.Event(), 0.03
+    run_id = await runs.add(
+        BacktestTask(rules=LOOSER, start=START, end=END, unit_code=None), created_by="truc"
+    )  # fmt: skip
+    async with _running(edge, runs):
+        await runs.taken.wait()
+    run = await runs.get(run_id)
+    assert (run.state, run.reason) == (RunState.FAILED, "the server was restarted")
 
 
 async def test_what_fails_in_the_process_is_said_and_nothing_waits_for_it(edge, supervisor):

@@ -12,7 +12,7 @@ import pytest
 from connectors.feed import Form
 from connectors.intake import Intake
 from connectors.transports.files import FileImport, FileProgress
-from ioc.errors import LogUnavailableError, MalformedPayloadError
+from ioc.errors import LogUnavailableError, MalformedPayloadError, UnreadableFileError
 from tests.support.feeds import FakeLog, HastyClock, fresh_feed
 from tests.support.servers import data_file
 
@@ -113,9 +113,32 @@ async def test_a_file_without_its_header_is_refused_and_nothing_is_taken(tmp_pat
     assert log.appends == []
 
 
-async def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path):
-    with pytest.raises(FileNotFoundError):
+async def test_a_file_that_is_not_there_is_said_so(tmp_path: Path):
+    with pytest.raises(UnreadableFileError, match="nothing: No such file"):
         await _import(FakeLog(), Form.NDJSON).run(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("harm", [lambda packed: packed[:-200], lambda packed: packed[:400] + b"?" * 400])
+async def test_what_came_before_a_gzip_file_breaks_off_is_kept(tmp_path, harm):
+    path, log = tmp_path / "readings.jsonl.gz", FakeLog()
+    path.write_bytes(harm(gzip.compress(b"".join(_lines(2_000)))))
+    with pytest.raises(UnreadableFileError, match=r"readings\.jsonl\.gz: "):
+        await _import(log, Form.NDJSON, batch_lines=10).run(path)
+    assert 0 < len(log.events) < 1_998
+
+
+async def test_what_is_refused_says_where_it_stood(tmp_path):
+    json_path, csv_path, log = tmp_path / "readings.jsonl", tmp_path / "readings.csv", FakeLog()
+    json_path.write_bytes(b"".join(_lines(30)))
+    await _import(log, Form.NDJSON, batch_lines=4).run(json_path)
+    csv_path.write_bytes(_csv(30))
+    await _import(log, Form.CSV, batch_lines=4).run(csv_path)
+    where = [letter.reason.partition(": ")[0] for letter in log.letters]
+    assert where == ["readings.jsonl, line 6", "readings.csv, line 4", "readings.csv, line 6"]
+    log.letters.clear()
+    # With an empty line among them it is not known which one it was.
+    await _import(log, Form.NDJSON, batch_lines=20).run(json_path)
+    assert log.letters[0].reason.startswith("readings.jsonl, lines 1–20: ")
 
 
 async def test_four_years_of_a_station_in_beijing_come_in_whole():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alerts.engine.stepping import JUMP
 from ioc.domain.events import DeadLetter
 from ioc.recordings.lines import MINUTE, Item, Passed, thin
-from ioc.replaying.merging import merge_items
+from ioc.replaying.merging import merge
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 
@@ -66,7 +66,7 @@ def test_the_order_is_that_of_arrival_and_then_of_the_tracks(seconds, chunk_item
     expected.sort(key=lambda entry: entry[:2])
 
     async def play() -> list[list[Passed]]:
-        return [items async for items, _ in merge_items(tracks, chunk_items=chunk_items, chunk_s=chunk_s)]
+        return [items async for items, _ in merge(tracks, chunk_items=chunk_items, chunk_s=chunk_s)]
 
     chunks = asyncio.run(play())
     assert [item.count for chunk in chunks for item in chunk] == [count for _, _, count in expected]

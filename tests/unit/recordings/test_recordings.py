@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -215,3 +216,53 @@ def _recorder(tmp_path, forms, *, most_bytes: int = 10**9) -> Recorder:
         tmp_path / "r", forms=forms, manifest=Manifest(scenario="squall", seed=7),
         rotation=Rotation(most_bytes=most_bytes), now=lambda: datetime.now(UTC),
     )  # fmt: skip
+
+
+def _table(events: list[Event]) -> pa.Table:
+    schema = columns.to_schema(KINDS[events[0].kind])
+    values = zip(*map(to_row, events), strict=True)
+    return pa.Table.from_arrays(
+        [pa.array(column, type=field.type) for field, column in zip(schema, values, strict=True)], schema=schema
+    )
+
+
+def test_groups_without_rows_are_passed_over(tmp_path):
+    table, path = _table([event(1), event(2)]), tmp_path / "x.parquet"
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for part in (table.slice(0, 0), table, table.slice(0, 0)):
+            writer.write_table(part)
+    (run,) = list_runs(path)
+    assert read_run(run) == [event(1), event(2)]
+    pq.write_table(table.slice(0, 0), path)
+    assert list_runs(path) == []
+
+
+def test_columns_may_stand_in_any_order(tmp_path):
+    table, path = _table([event(1), event(2)]), tmp_path / "x.parquet"
+    pq.write_table(table.select(table.column_names[::-1]), path)
+    (run,) = list_runs(path)
+    assert (run.begins_at, read_run(run)) == (event(1).received_at, [event(1), event(2)])
+
+
+def _replace(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    return table.set_column(table.column_names.index(name), pa.field(name, column.type), column)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda t: _replace(t, "received_at", pa.array([1_800_000_000_000_000_001] * 2, pa.timestamp("ns", "UTC"))),
+         "received_at holds no instants in microseconds"),
+        (lambda t: _replace(t, "received_at", pa.array(["today", "now"])), "received_at holds no instants"),
+        (lambda t: _replace(t, "received_at", pa.array([None, START], pa.timestamp("us", "UTC"))), "received_at is"),
+        (lambda t: _replace(t, "observed_at", pa.array(["today", "now"])), "Failed to parse string"),
+        (lambda t: _replace(t, "event_id", pa.array([None, b"1" * 16])), "event_id is empty in 1 rows"),
+        (lambda t: t.append_column("received_at", t.column("received_at")), "received_at"),
+        (lambda t: t.drop_columns("quality"), "lacks the columns quality"),
+    ],
+)  # fmt: skip
+def test_columns_that_do_not_fit_are_one_error(tmp_path, harm, reason):
+    path = tmp_path / "x.parquet"
+    pq.write_table(harm(_table([event(1), event(2)])), path)
+    with pytest.raises(UnreadableFileError, match=f"x.parquet: .*{reason}"):
+        list(map(read_run, list_runs(path)))
