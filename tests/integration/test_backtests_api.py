@@ -266,15 +266,19 @@ async def test_a_run_that_was_just_claimed_ends_with_its_server(edge):
         assert (run.state, run.reason) == (RunState.FAILED, "the server was restarted"), f"after {turns} turns"
 
 
-async def test_a_claim_that_takes_longer_than_the_patience_of_who_ends_it_is_not_lost(edge, monkeypatch):
-    monkeypatch.setattr("ioc.cancellation._AGAIN_S", 0.01)
+async def test_a_claim_that_takes_longer_than_the_patience_of_who_ends_it_is_not_lost(edge):
     runs = _SlowStore(edge.base.database, edge.clock)
     runs.taken, runs.wait_s = asyncio.Event(), 0.03
     run_id = await runs.add(
         BacktestTask(rules=LOOSER, start=START, end=END, unit_code=None), created_by="truc"
     )  # fmt: skip
-    async with _running(edge, runs):
-        await runs.taken.wait()
+    task = asyncio.create_task(BacktestRunner(edge.base.settings, edge.base.database.conninfo, runs).run())
+    await runs.taken.wait()
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await task
     run = await runs.get(run_id)
     assert (run.state, run.reason) == (RunState.FAILED, "the server was restarted")
 
