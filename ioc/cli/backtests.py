@@ -11,14 +11,13 @@ from typing import Annotated
 import typer
 
 from alerts.rulebook.book import Rulebook
-from connectors.feed import Form
 from ioc.bootstrap.backtest_accounts import describe, to_occurrences
 from ioc.bootstrap.backtests import Account, Period, backtest_stored
 from ioc.bootstrap.foundations import open_store
 from ioc.bootstrap.timelines import draw_timelines
 from ioc.cli.backtest_report import EventBar, print_account
 from ioc.cli.instants import WRITTEN, to_instant
-from ioc.cli.play_options import to_sources
+from ioc.cli.play_options import FeedOption, FormOption, StartOption, to_sources
 from ioc.cli.playing import Bars
 from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
@@ -54,14 +53,9 @@ def backtest(
         datetime | None, typer.Option("--to", parser=to_instant, metavar="INSTANT", help="Up to then; unset: now.")
     ] = None,
     unit: Annotated[str | None, typer.Option(help="Count only what concerns this unit (code).")] = None,
-    feed: Annotated[str | None, typer.Option(help="Feed of wire files, where it cannot be told.")] = None,
-    form: Annotated[Form | None, typer.Option(help="Form of wire files, where it cannot be told.")] = None,
-    start: Annotated[
-        datetime | None,
-        typer.Option(
-            parser=to_instant, metavar="INSTANT", help="When the first line of NMEA files came that carry no times."
-        ),
-    ] = None,
+    feed: FeedOption = None,
+    form: FormOption = None,
+    start: StartOption = None,
     output: Annotated[
         Path | None, typer.Option("--json", help="Write every occurrence and the difference here.")
     ] = None,
@@ -95,17 +89,21 @@ def backtest(
         period = _to_period(begin, end, unit)
         account = run(lambda settings: _play_stored(settings, drafts, period))
     print_account(account)
-    if output is not None:
-        found = {**describe(account), **to_occurrences(account.comparison)}
-        output.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    if plot is not None:
-        comparison = account.comparison
-        drawn = draw_timelines(comparison.draft, comparison.active, account.period.start, comparison.until)
-        plot.write_text(drawn, encoding="utf-8")
+    _write(account, output, plot)
     if account.is_partial:
         raise typer.Exit(_INTERRUPTED)
     if account.faults:
         raise typer.Exit(1)
+
+
+def _write(account: Account, output: Path | None, plot: Path | None) -> None:
+    comparison = account.comparison
+    if output is not None:
+        found = {**describe(account), **to_occurrences(comparison)}
+        output.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    if plot is not None:
+        drawn = draw_timelines(comparison.draft, comparison.active, account.period.start, comparison.until)
+        plot.write_text(drawn, encoding="utf-8")
 
 
 async def _play_stored(settings: Settings, drafts: Rulebook, period: Period) -> Account:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -17,6 +18,17 @@ from ioc.cli.instants import to_instant
 from ioc.errors import ConfigurationError
 from ioc.replaying import Recording, find_recordings, recognise
 from ioc.replaying.sources import Source, is_recording
+
+FeedOption: TypeAlias = Annotated[
+    str | None, typer.Option(help=f"Feed of wire files: {', '.join(DEFINITIONS)}. Recognised if it can be.")
+]
+FormOption: TypeAlias = Annotated[Form | None, typer.Option(help="Form of wire files. Recognised if it can be.")]
+StartOption: TypeAlias = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=to_instant, metavar="INSTANT", help="When the first line of NMEA files came that carry no times."
+    ),
+]
 
 _SPAN = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h|d)$")
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

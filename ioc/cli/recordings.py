@@ -12,11 +12,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from connectors.feed import Form
-from connectors.registry import DEFINITIONS
 from ioc.bootstrap import open_foundations, scratch
-from ioc.cli.instants import WRITTEN, to_instant
-from ioc.cli.play_options import to_seek, to_sources, to_speed
+from ioc.cli.instants import WRITTEN
+from ioc.cli.play_options import FeedOption, FormOption, StartOption, to_seek, to_sources, to_speed
 from ioc.cli.playing import Bars, print_summary, to_json
 from ioc.cli.running import run
 from ioc.cli.services import told_to_stop
@@ -38,20 +36,13 @@ def replay(
         list[Path],
         typer.Argument(help="Recordings (folder, .ndjson.zst, .parquet), archive folders, wire files (also gzipped)."),
     ],
-    feed: Annotated[
-        str | None, typer.Option(help=f"Feed of wire files: {', '.join(DEFINITIONS)}. Recognised if it can be.")
-    ] = None,
-    form: Annotated[Form | None, typer.Option(help="Form of wire files. Recognised if it can be.")] = None,
+    feed: FeedOption = None,
+    form: FormOption = None,
     speed: Annotated[
         str | None,
         typer.Option(help="Event time to real time, for example 1 or 3600; max (default): as fast as it goes."),
     ] = None,
-    start: Annotated[
-        datetime | None,
-        typer.Option(
-            parser=to_instant, metavar="INSTANT", help="When the first line of NMEA files came that carry no times."
-        ),
-    ] = None,
+    start: StartOption = None,
     seek: Annotated[
         str | None, typer.Option(help=f"Where to begin: 90m or 2h into the recording, or an instant. {WRITTEN}.")
     ] = None,

@@ -228,7 +228,7 @@ def read_arrivals(run: Run) -> list[Passed]:
     try:
         if table.column("received_at").null_count:
             raise ValueError("received_at is empty in some rows")
-        arrivals_us = _to_us(table.column("received_at"))
+        arrivals_us = np.maximum.accumulate(_to_us(table.column("received_at")))
         thinned = list(thin(arrivals_us, MINUTE // timedelta(microseconds=1)))
         instants = to_instants(arrivals_us[[place for place, _ in thinned]])
     except UNFIT as error:

@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
-from itertools import chain
+from itertools import accumulate, chain
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from ioc.domain.events import Event, Rejected
@@ -25,6 +26,7 @@ from ioc.recordings.envelopes import Instant, decode_line
 _LONGEST_LINE = 1024 * 1024
 _READ_BYTES = 256 * 1024
 _ID_BYTES = 16
+_LINE_FEED = 10
 _WrittenId = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
 
 
@@ -104,7 +106,7 @@ def read_blocks(path: Path, asked: Asked = EVERYTHING) -> Iterator[Block]:
     """
     reader, lines_count = _Reader(asked), 0
     for text, bytes_count in _read_texts(path):
-        places = range(lines_count, lines_count + text.count(b"\n") + (not text.endswith(b"\n")))
+        places = range(lines_count, lines_count + _count_lines(text))
         lines_count = places.stop
         items, rejected, events_count = reader.read(text, places)
         yield Block(items=items, rejected=rejected, events_count=events_count, bytes_count=bytes_count)
@@ -205,7 +207,7 @@ class _Reader:
                 for place, event in zip(mine, to_events(kind, [lines[place] for place in mine]), strict=True):
                     lines[place] = event
         unasked = sorted(chain.from_iterable(mine for shape, mine in places.items() if issubclass(shape, _Unasked)))
-        arrivals = [lines[place].received_at for place in unasked]
+        arrivals = list(accumulate([lines[place].received_at for place in unasked], max))
         for place in unasked:
             lines[place] = None
         for number, count in thin(arrivals, MINUTE):
@@ -246,6 +248,12 @@ def _describe_line(kind: Kind) -> type:
 def _describe_unasked(kind: Kind) -> type:
     name = f"{kind.payload.__name__}Unasked"
     return msgspec.defstruct(name, [], bases=(_Unasked,), tag_field="kind", tag=kind.name, frozen=True, gc=False)
+
+
+def _count_lines(text: bytes) -> int:
+    # ``bytes.count`` goes byte by byte, which took a third as long as reading the JSON.
+    ends = np.count_nonzero(np.frombuffer(text, np.uint8) == _LINE_FEED)
+    return int(ends) + (not text.endswith(b"\n"))
 
 
 def _read_texts(path: Path) -> Iterator[tuple[bytes, int]]:

@@ -109,7 +109,7 @@ class WireTrack:
 
 
 class LineTrack:
-    """A ``.ndjson.zst`` file, read block by block in the order of the log. Arrival never goes backwards in it."""
+    """A ``.ndjson.zst`` file, read block by block in the order of the log; arrival hardly ever goes backwards in it."""
 
     def __init__(self, file: EventFile, progress: SourceProgress, asked: Asked, compute: Compute) -> None:
         self.letters: list[DeadLetter] = []
