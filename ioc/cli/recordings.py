@@ -89,10 +89,14 @@ def replay(
     else:
         pace, begin_at = to_speed(speed or "max"), SystemClock().now() if times is Times.NOW else None
         result = run(partial(playing.into_scratch, pace=pace, begin_at=begin_at, keep=keep, alerts=alerts))
-    print_summary(result, is_live=into == "live")
-    if summary is not None:
-        summary.write_text(json.dumps(to_json(result), indent=2) + "\n", encoding="utf-8")
-    if into == "scratch" and not result.is_balanced:
+    _report(result, summary, is_live=into == "live")
+
+
+def _report(result: ReplaySummary, path: Path | None, *, is_live: bool) -> None:
+    print_summary(result, is_live=is_live)
+    if path is not None:
+        path.write_text(json.dumps(to_json(result), indent=2) + "\n", encoding="utf-8")
+    if not is_live and not result.is_balanced:
         typer.echo("ioc: the counts do not add up; please report this with the files", err=True)
         raise typer.Exit(1)
 
