@@ -10,7 +10,7 @@ import pytest
 from ioc.domain.alerts import ChangeType
 from tests.support.alerts import apply, decide
 from tests.support.wall_live import open_wall, prepare
-from tests.support.wall_page import keep_screenshot, open_page, sign_in
+from tests.support.wall_page import keep_screenshot, open_page, sign_in, sign_out
 
 pytestmark = pytest.mark.chromium
 
@@ -131,8 +131,7 @@ async def test_an_operator_takes_an_alert_and_a_supervisor_gives_it_to_somebody_
     await panel.locator("[data-form=take]").click()
     await page.locator("[data-alert]").get_by_text("giao truc").wait_for()
     await panel.locator("[data-form=give_up]").wait_for()
-    async with page.expect_navigation():
-        await page.locator("#sign-out").click()
+    await sign_out(page)
     await sign_in(page, wall.port, "truong-ca")
     await page.locator("[data-alert] .alert-title").first.click()
     await panel.locator("[data-form=assign] summary").click()

@@ -38,6 +38,16 @@ async def sign_in(page: Page, port: int, name: str = "truc") -> None:
     await page.wait_for_function(_ALL_THERE, timeout=30_000)
 
 
+async def sign_out(page: Page) -> None:
+    """Sign out and wait for the page that comes then.
+
+    Whether it is another page, only a mark on the one before can tell: changes of the address count as navigation too.
+    """
+    await page.evaluate("window.__before = true")
+    await page.locator("#sign-out").click()
+    await page.wait_for_function("window.__before === undefined && document.readyState === 'complete'")
+
+
 async def keep_screenshot(page: Page, name: str) -> None:
     """Keep what is seen, for people."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
