@@ -45,7 +45,7 @@ async def sign_out(page: Page) -> None:
     """
     await page.evaluate("window.__before = true")
     await page.locator("#sign-out").click()
-    await page.wait_for_function("window.__before === undefined && document.readyState === 'complete'")
+    await page.wait_for_function("() => window.__before === undefined && document.readyState === 'complete'")
 
 
 async def keep_screenshot(page: Page, name: str) -> None:
