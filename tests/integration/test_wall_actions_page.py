@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -176,3 +177,36 @@ async def test_a_supervisor_takes_a_condition_off_the_list_and_brings_it_back(wa
         ("out_of_service", "truong-ca", "trạm đang thay cảm biến"), ("returned", "truong-ca", "xong"),
     ]  # fmt: skip
     assert await page.evaluate("() => window.__wall.missingKeys()") == []
+
+
+async def test_signing_out_without_an_answer_says_that_it_did_not_happen(wall, page):
+    await sign_in(page, wall.port)
+    await page.route("**/auth/logout", lambda route: route.abort())
+    await page.locator("#sign-out").click()
+    await page.get_by_role("button", name="Chưa thoát – bấm lại").wait_for()
+    await keep_screenshot(page, "not-signed-out")
+    await page.unroute("**/auth/logout")
+    await sign_out(page)
+    await page.locator("#login[open]").wait_for()
+
+
+async def test_what_is_pressed_while_the_map_still_opens_counts(wall, page):
+    may_open = asyncio.Event()
+
+    async def hold(route):
+        await may_open.wait()
+        await route.continue_()
+
+    await page.route("**/map-gl.js", hold)
+    await sign_in(page, wall.port)
+    await page.locator("#lang").click()
+    await page.locator("[data-view=bay]").click()
+    await page.get_by_role("button", name="Sign out").wait_for()
+    assert await page.evaluate("() => window.__wall.map().metresPerPixel") is None
+    may_open.set()
+    # The bay, not the province, which takes three times as many.
+    await page.wait_for_function("() => window.__wall.map().metresPerPixel < 100")
+    assert await page.locator("[data-view=bay]").get_attribute("aria-pressed") == "true"
+    await keep_screenshot(page, "wall-pressed-early")
+    await sign_out(page)
+    await page.locator("#login[open]").wait_for()

@@ -97,7 +97,12 @@ export class Session {
   }
 
   async signOut() {
-    await this.post("/auth/logout");
+    try {
+      await this.post("/auth/logout");
+    } catch (error) {
+      // Who is not signed in any more is signed out.
+      if (!(error instanceof RefusedError && error.status === 401)) throw error;
+    }
     this.user = null;
     this.#csrf = null;
   }

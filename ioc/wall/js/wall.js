@@ -43,6 +43,17 @@ async function signIn(session, language) {
   }
 }
 
+/** Whoever leaves a shared screen must see it when the server has not heard of it. */
+async function signOut(session, language) {
+  try {
+    await session.signOut();
+    location.reload();
+  } catch {
+    $("sign-out").dataset.i18n = "head.sign_out_again";
+    language.apply();
+  }
+}
+
 function live(parts) {
   const url = new URL("../ws/v1", location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -161,7 +172,10 @@ async function start() {
   }, BEAT_MS);
   picture.beat();
 
-  views.map = await openMap($("map"), { ...parts, view: preferences.view, wantsCanvas: preferences.wantsCanvas,
+  // What is pressed while the map still opens, which takes seconds on slow screens, counts.
+  bindControls({ ...parts, views, picture, panel });
+  const opened = { view: preferences.view, theme: theme.name, lang: language.lang };
+  views.map = await openMap($("map"), { ...parts, view: opened.view, wantsCanvas: preferences.wantsCanvas,
     onPick: (layer, id) => {
       if (parts.isKiosk) return;
       if (layer === "alerts") openAlert(id);
@@ -171,9 +185,11 @@ async function start() {
   $("map-notice").hidden = !views.map.isDegraded;
   $("credit-approximate").hidden = !geodata.isApproximate;
   if (views.map.isDegraded) views.table = new AssetTable({ ...parts, root: $("asset-table") });
+  if (preferences.view !== opened.view) views.map.show(preferences.view);
+  if (theme.name !== opened.theme) views.map.setTheme();
+  if (language.lang !== opened.lang) views.map.setLanguage();
   views.legend.drawScale(views.map);
   views.map.draw(new Set(CHANNELS));
-  bindControls({ ...parts, views, picture, panel });
   if (parts.isKiosk) return;
   const openNamed = () => {
     preferences.readAddress();
@@ -193,7 +209,7 @@ function bindControls({ preferences, language, theme, session, views, picture, p
     button.addEventListener("click", () => {
       preferences.set("view", button.dataset.view);
       showView(button.dataset.view);
-      views.map.show(button.dataset.view);
+      views.map?.show(button.dataset.view);
     });
   }
   const report = $("shift-report");
@@ -204,35 +220,32 @@ function bindControls({ preferences, language, theme, session, views, picture, p
   report.hidden = !session.mayReadReports;
   $("lang").addEventListener("click", () => language.set(language.lang === "vi" ? "en" : "vi"));
   $("theme").addEventListener("click", () => theme.toggle());
-  $("sign-out").addEventListener("click", async () => {
-    await session.signOut();
-    location.reload();
-  });
+  $("sign-out").addEventListener("click", () => signOut(session, language));
   language.addEventListener("change", () => {
     preferences.set("lang", language.lang);
     language.apply();
     linkReport();
     views.legend.rebuild();
-    views.map.setLanguage();
-    views.legend.drawScale(views.map);
+    views.map?.setLanguage();
+    if (views.map) views.legend.drawScale(views.map);
     panel.refresh();
     picture.beat();
   });
   theme.addEventListener("change", () => {
     preferences.set("theme", theme.name);
     views.legend.rebuild();
-    views.map.setTheme();
+    views.map?.setTheme();
     panel.refresh();
     picture.beat();
   });
-  new ResizeObserver(() => views.map.resize()).observe($("map"));
+  new ResizeObserver(() => views.map?.resize()).observe($("map"));
   // What is drawn, unlike what is styled, must be told of a new size: once it has settled, not at each step of a drag.
   let settling;
   addEventListener("resize", () => {
     clearTimeout(settling);
     settling = setTimeout(() => {
-      views.map.rescale();
-      views.legend.drawScale(views.map);
+      views.map?.rescale();
+      if (views.map) views.legend.drawScale(views.map);
       panel.resize();
     }, SETTLING_MS);
   });
