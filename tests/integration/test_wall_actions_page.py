@@ -205,7 +205,7 @@ async def test_what_is_pressed_while_the_map_still_opens_counts(wall, page):
     assert await page.evaluate("() => window.__wall.map().metresPerPixel") is None
     may_open.set()
     # The bay, not the province, which takes three times as many.
-    await page.wait_for_function("() => window.__wall.map().metresPerPixel < 100")
+    await page.wait_for_function("() => (window.__wall.map().metresPerPixel ?? Infinity) < 100")
     assert await page.locator("[data-view=bay]").get_attribute("aria-pressed") == "true"
     await keep_screenshot(page, "wall-pressed-early")
     await sign_out(page)
