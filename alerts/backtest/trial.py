@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from alerts.backtest.scope import find_kinds, find_warm_up
 from alerts.engine.stepping import JUMP, Engine, Step
@@ -25,6 +26,7 @@ from ioc.domain.events import Event
 
 EVENTS, SIGNALS = "backtest/events", "backtest/signals"
 MOST_FAULTS = 100
+_came_at = attrgetter("received_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,8 @@ class Run:
         """Step over the next events."""
         if not events:
             return
-        self.reached_at = events[-1].received_at
+        latest_at = max(map(_came_at, events))
+        self.reached_at = latest_at if self.reached_at is None else max(self.reached_at, latest_at)
         self._pass_on(self._engine.step(EVENTS, events))
 
     def pass_time(self, to: datetime) -> None:

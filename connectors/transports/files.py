@@ -92,7 +92,7 @@ class FileImport:
         parsed = self._feed.parse(payload, received_at=received_at, form=self._form)
         if parsed.rejected:
             first = progress.next_line + (2 if self._form in _WITH_HEADER else 1)
-            where = _find_lines(parsed, first, lines_count)
+            where = _find_lines(parsed, first, lines_count, self._form)
             parsed = _say_where(parsed, lambda index: f"{path.name}, {where(index)}")
         await self._hand_over(parsed, received_at)
         return replace(
@@ -145,8 +145,10 @@ def _one_error(path: Path) -> Iterator[None]:
         raise UnreadableFileError(str(path), getattr(error, "strerror", None) or str(error)) from error
 
 
-def _find_lines(parsed: Parsed, first: int, lines_count: int) -> Callable[[int], str]:
+def _find_lines(parsed: Parsed, first: int, lines_count: int, form: Form) -> Callable[[int], str]:
     """Give what tells a record's line; where lines hold no record or several, between which ones it stands."""
+    if form is Form.NMEA:  # the first part of a message may have waited since a payload before
+        return lambda _: f"up to line {first + lines_count - 1}"
     if len(parsed.events) + len(parsed.rejected) + parsed.ignored_count == lines_count:
         return lambda index: f"line {first + index}"
     return lambda _: f"lines {first}–{first + lines_count - 1}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
@@ -26,11 +26,18 @@ class Arrived(Protocol):
     def silences(self) -> Sequence[Silence]:
         """Silences that end in this slice and were not told before, in their order."""
 
+    @property
+    def is_in_order(self) -> bool:
+        """Whether no event arrived before one that stands before it."""
+
     def __len__(self) -> int:
         """Give how many events it stands for."""
 
     def hear(self, kind: str) -> Hearings:
         """Give who spoke when, of one kind."""
+
+    def assets_of(self, kind: str) -> Collection[str]:
+        """Give whose events of a kind came."""
 
     def to_events(self, places: Mapping[str, Sequence[int]]) -> Sequence[Event]:
         """Give the events in the order of their arrival; of kinds in ``places`` those at these places of ``hear``."""
@@ -51,6 +58,8 @@ class Feed:
         self._trial, self._silences, self._compute = trial, deque(silences), compute
         self.is_done = False
         """Whether all slices have been stepped over."""
+        self._kinds: dict[str, str] = {}
+        self._mixed: set[str] = set()
         self._listeners = {kind: Listener(silence) for kind, silence in trial.heard_kinds().items()}
 
     async def run(self, slices: AsyncGenerator[Arrived, None]) -> AsyncGenerator[int, None]:
@@ -87,9 +96,9 @@ class Feed:
         self._trial.assure(speaking)
         if events:
             reached, first = self._trial.reached_at or events[0].received_at, 0
-            if events[-1].received_at - reached > JUMP:
+            if not found.is_in_order or events[-1].received_at - reached > JUMP:
                 for place, event in enumerate(events):
-                    at = event.received_at
+                    at = max(reached, event.received_at)
                     if at - reached > JUMP:
                         self._trial.take(events[first:place])
                         self.let_pass(at)
@@ -99,12 +108,31 @@ class Feed:
         return len(found)
 
     def _sift(self, found: Arrived) -> tuple[Sequence[Event], Mapping[str, Sequence[Stretch]]]:
-        """Find the events that say something, and in which stretches assets spoke besides; of most kinds all do."""
+        """Find the events that say something, and in which stretches assets spoke besides; of most kinds all do.
+
+        Of assets that send several kinds all do: which rule hears which of them, and for how long it waits then, is
+        the rules' affair. So do all where arrival goes back, which log time does not.
+        """
+        self._note_kinds(found)
         places: dict[str, Sequence[int]] = {}
-        speaking: dict[str, list[Stretch]] = {}
+        speaking: dict[str, Sequence[Stretch]] = {}
         for kind, listener in self._listeners.items():
-            heard = listener.listen(found.hear(kind))
-            places[kind] = heard.places
-            for asset_id, stretches in heard.stretches.items():
-                speaking.setdefault(asset_id, []).extend(stretches)
+            hearings = found.hear(kind)
+            heard = listener.listen(hearings)
+            if not found.is_in_order:
+                places[kind] = range(len(hearings.asset_ids))
+            elif self._mixed.isdisjoint(hearings.asset_ids):
+                places[kind] = heard.places
+                speaking.update(heard.stretches)
+            else:
+                mixed = [place for place, asset_id in enumerate(hearings.asset_ids) if asset_id in self._mixed]
+                places[kind] = sorted({*heard.places, *mixed})
+                speaking.update({one: spans for one, spans in heard.stretches.items() if one not in self._mixed})
         return found.to_events(places), speaking
+
+    def _note_kinds(self, found: Arrived) -> None:
+        """Find assets that send more than one of the kinds that rules look at."""
+        for kind in self._trial.kinds:
+            for asset_id in found.assets_of(kind):
+                if self._kinds.setdefault(asset_id, kind) != kind:
+                    self._mixed.add(asset_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 
@@ -35,6 +35,7 @@ class _Stored:
     """Rows of the store, then what of the slice was in the archive."""
 
     silences: Sequence[Silence] = ()
+    is_in_order = True
 
     def __init__(self, found: StoredSlice) -> None:
         self._found = found
@@ -54,6 +55,13 @@ class _Stored:
             observed_us=np.concatenate([_NOTHING, *(part.observed_us for part in parts)]),
             received_us=np.concatenate([_NOTHING, *(part.received_us for part in parts)]),
             ids=b"".join(part.ids for part in parts),
+        )
+
+    def assets_of(self, kind: str) -> Collection[str]:
+        stored = self._found.stored.get(kind)
+        found = set() if stored is None else set(stored.columns["asset_id"])
+        return found.union(
+            event.asset_id for arrivals in self._found.archived for event in arrivals.events if event.kind == kind
         )
 
     def to_events(self, places: Mapping[str, Sequence[int]]) -> Sequence[Event]:

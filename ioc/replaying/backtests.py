@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate, chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,9 @@ from ioc.storage.stored_columns import to_us
 
 _SLICE_EVENTS = 50_000
 """Events between two looks at whether to stop; with fewer, what is done once a slice weighs more."""
+_EMPTY_WEIGHT = 500
+"""What a block counts that holds nothing, not even a fault: as for so many events."""
+_came_at = attrgetter("received_at")
 _MOST_UNREADABLE = 100
 
 OnFiles = Callable[[Mapping[str, SourceProgress], datetime | None], None]
@@ -140,21 +145,28 @@ class _Played:
             MalformedPayloadError, UnreadableFileError: a file cannot be read.
         """
         held: list[Item] = []
-        count = 0
+        count = weight = 0
         async for items, letters in merge_blocks(self._tracks):
             self._note(letters)
             held += items
-            count += count_events(items)
-            if count >= _SLICE_EVENTS:
+            more = count_events(items)
+            count, weight = count + more, weight + (more + len(letters) or _EMPTY_WEIGHT)
+            if weight >= _SLICE_EVENTS:
                 yield self._slice(held, count)
-                held, count = [], 0
+                held, count, weight = [], 0, 0
         if held:
             yield self._slice(held, count)
 
     def _slice(self, items: list[Item], count: int) -> _Slice:
-        self.begins_at = self.begins_at or items[0].received_at
-        before, self.reached_at = self.reached_at, items[-1].received_at
-        return _Slice(items, count, self._asked, before)
+        """Put items into a slice; log time goes on with the latest arrival and never back."""
+        arrivals = list(map(_came_at, items))
+        before = self.reached_at
+        reached = list(accumulate(arrivals if before is None else [before, *arrivals], max))
+        if before is not None:
+            reached = reached[1:]
+        if reached:
+            self.begins_at, self.reached_at = self.begins_at or reached[0], reached[-1]
+        return _Slice(items, count, self._asked, reached, before, is_in_order=reached == arrivals)
 
     def _note(self, letters: Sequence[DeadLetter]) -> None:
         self.unreadable_count += len(letters)
@@ -163,17 +175,23 @@ class _Played:
 
 
 class _Slice:
-    """What came one after the other."""
+    """What came one after the other, with log time at each; ``before`` is log time before the first."""
 
-    def __init__(self, items: list[Item], count: int, asked: Asked, reached_at: datetime | None) -> None:
-        self._all, self._count, self._asked, self._reached_at = items, count, asked, reached_at
+    def __init__(
+        self, items: list[Item], count: int, asked: Asked, reached: Sequence[datetime], before: datetime | None,
+        *, is_in_order: bool,
+    ) -> None:  # fmt: skip
+        self._all, self._count, self._asked, self._reached, self._before = items, count, asked, reached, before
+        self.is_in_order = is_in_order
 
     @cached_property
     def silences(self) -> Sequence[Silence]:
-        items, before = self._all, self._reached_at
-        silences = _find_silences(items, 0, len(items) - 1)
-        if before is not None and items[0].received_at - before > JUMP:
-            silences = chain([(before, items[0].received_at)], silences)
+        reached, before = self._reached, self._before
+        if not reached:
+            return []
+        silences = _find_silences(reached, 0, len(reached) - 1)
+        if before is not None and reached[0] - before > JUMP:
+            silences = chain([(before, reached[0])], silences)
         return list(silences)
 
     @cached_property
@@ -203,6 +221,16 @@ class _Slice:
             ids=b"".join([place.to_bytes(16, "big") for place in range(len(heard))]),
         )
 
+    @cached_property
+    def _assets(self) -> Mapping[str, Set[str]]:
+        found = defaultdict[str, set[str]](set)
+        for item in self._items:
+            found[item.kind].add(item.asset_id)
+        return found
+
+    def assets_of(self, kind: str) -> Set[str]:
+        return self._assets.get(kind, frozenset())
+
     def to_events(self, places: Mapping[str, Sequence[int]]) -> Sequence[Event]:
         """Give the events in the order of their arrival; those of ``places`` are made now, if they are not yet."""
         chosen: list[Any] = list(self._items)
@@ -220,14 +248,14 @@ class _Slice:
         return [items[place] for place in places]
 
 
-def _find_silences(items: Sequence[Item], first: int, last: int) -> Iterator[Silence]:
+def _find_silences(reached: Sequence[datetime], first: int, last: int) -> Iterator[Silence]:
     """Look between two arrivals, by halves: where both lie close together, nothing between them is looked at."""
-    begins_at, ends_at = items[first].received_at, items[last].received_at
+    begins_at, ends_at = reached[first], reached[last]
     if ends_at - begins_at <= JUMP:
         return
     if last - first == 1:
         yield begins_at, ends_at
         return
     middle = (first + last) // 2
-    yield from _find_silences(items, first, middle)
-    yield from _find_silences(items, middle, last)
+    yield from _find_silences(reached, first, middle)
+    yield from _find_silences(reached, middle, last)

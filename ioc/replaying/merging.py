@@ -51,7 +51,11 @@ async def merge_blocks(tracks: Sequence[Track]) -> AsyncIterator[tuple[list[Item
     while lanes or waiting:
         for lane in lanes:
             await lane.fill()
-        lanes = [lane for lane in lanes if lane.items]
+        lanes = [lane for lane in lanes if not lane.is_over]
+        if not all(lane.items for lane in lanes):
+            # Whoever waits for events is told meanwhile of what held none.
+            yield [], _take_letters(tracks)
+            continue
         if len(lanes) == 1 and not waiting:
             yield lanes[0].take_all(), _take_letters(tracks)
             continue
@@ -72,6 +76,7 @@ class _Lane:
     def __init__(self, index: int, track: Track) -> None:
         self.index, self._track = index, track
         self.items: list[Item] = []
+        self.is_over = False
         self._known: list[datetime] = []
 
     @property
@@ -79,9 +84,10 @@ class _Lane:
         return self._arrivals()[-1]
 
     async def fill(self) -> None:
-        """Wait until there is something, or the end."""
-        while not self.items and (block := await self._track.read()) is not None:
-            self.items, self._known = block, []
+        """Take the next block where nothing is left; it may be empty."""
+        if not self.items:
+            block = await self._track.read()
+            self.items, self._known, self.is_over = block or [], [], block is None
 
     def take(self, until: datetime, index: int) -> tuple[list[Item], list[datetime]]:
         """Give what comes before the track ``index`` goes on after ``until``, with the arrivals."""

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from alerts.backtest.trial import Occurrence, Trial
 from alerts.rulebook.book import Rulebook
+from connectors.feed import Form
 from ioc.bootstrap.backtests import Account
 from ioc.bootstrap.knowledge import load_world
 from ioc.cli import make_app
@@ -27,7 +28,7 @@ from ioc.errors import UnreadableFileError
 from ioc.recordings.columns import ColumnWriter, to_row
 from ioc.recordings.envelopes import encode_line
 from ioc.replaying.backtests import backtest_files
-from ioc.replaying.sources import find_recordings
+from ioc.replaying.sources import Recording, find_recordings
 from ioc.settings import Settings
 
 RULES = Path(str(resources.files("alerts").joinpath("rules")))
@@ -246,6 +247,58 @@ async def test_a_play_of_what_no_rule_looks_at_has_turns_for_whoever_stops_it(tm
     counting.cancel()
     assert account.is_partial
     assert 5_000 <= account.events_count < 10_000
+
+
+@pytest.mark.parametrize("form", ["lines", "wire"])
+async def test_a_play_in_which_nothing_can_be_read_can_be_stopped(form, tmp_path, monkeypatch):
+    monkeypatch.setattr("ioc.replaying.backtests._SLICE_EVENTS", 2_000)
+    monkeypatch.setattr("ioc.recordings.lines._READ_BYTES", 10_000)
+    if form == "lines":
+        path = tmp_path / "a.ndjson.zst"
+        _write_lines(path, _cameras(1), extra=b"{broken\n" * 50_000)
+        sources = find_recordings(path)
+    else:
+        path = tmp_path / "a.nmea"
+        path.write_bytes(b"rubbish\n" * 50_000)
+        sources = [Recording(path=path, feed_id="vessels", form=Form.NMEA)]
+    asked = 0
+
+    def is_stopped() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == 3
+
+    account = await backtest_files(
+        Settings(data_dir=tmp_path / "data"), Rulebook.load([RULES / "28-crowd.yaml"]), sources, None,
+        on_progress=lambda files, at: None, is_stopped=is_stopped,
+    )  # fmt: skip
+    assert account.is_partial
+    assert 100 <= account.unreadable_count < 25_000
+    assert len(account.unreadable) == 100
+
+
+async def test_arrival_that_goes_back_changes_no_alert(tmp_path):
+    """Processes that write one log stamp arrivals each by itself: milliseconds may go back where a silence ends."""
+    waits = [(0, "x"), (0, "y"), (30, "x"), (30, "y"), (60, "x"), (60, "y"), (119.995, "y"), (240, "y"), (239.99, "z")]
+    events = [
+        _event(f"feeder.{name}", START + timedelta(seconds=at), Feeder(power_kw=1.0))
+        for at, name in [*waits, (260, "x"), (200, "w"), (199, "w"), (420, "w"), (600, "x")]
+    ]
+    rule = (RULES / "09-station-silent.yaml").read_text(encoding="utf-8").partition("tests:")[0]
+    at_once = Rulebook.read(rule.replace("settle: 60s", "settle: 0s").replace("least: 3", "least: 99"), "x.yaml")
+    expected = Trial(at_once, at_once, load_world())
+    expected.take(events)
+    _one_file(tmp_path, events)
+    for slice_events in (1, 2, 3, 50_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("ioc.replaying.backtests._SLICE_EVENTS", slice_events)
+            patch.setattr("ioc.recordings.lines._READ_BYTES", 300)
+            patch.setattr("ioc.replaying.backtests.load_rulebook", lambda settings: at_once)
+            account = await backtest_files(
+                Settings(data_dir=tmp_path / "data"), at_once, find_recordings(tmp_path / "a.ndjson.zst"), None,
+                on_progress=lambda files, at: None, is_stopped=lambda: False,
+            )  # fmt: skip
+        assert list(account.comparison.draft) == expected.finish()[0], slice_events
 
 
 async def test_whoever_stops_when_all_is_done_has_the_whole(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -33,6 +34,22 @@ RULEBOOKS = [
     # Judged at once, so that the shortest silence makes an alert.
     Rulebook.read(_SILENT.replace("settle: 60s", "settle: 0s").replace("least: 3", "least: 99"), "at-once.yaml"),
 ]
+_AFTER = re.search(r"^after: .*$", _SILENT, re.MULTILINE)[0]
+
+
+def _hear(rule_id: str, after: str) -> str:
+    """Write a rule that hears these kinds and judges at once."""
+    changed = _SILENT.replace(_AFTER, f"after: {{{after}}}").replace("rule: station.silent", f"rule: {rule_id}")
+    return changed.replace("settle: 60s", "settle: 0s").replace("least: 3", "least: 99")
+
+
+# One hears a kind that the other does not, or waits longer for it.
+RULEBOOKS += [
+    Rulebook([*Rulebook.read(_hear("feeder.silent", "energy.feeder: 3m"), "feeder.yaml").rules,
+              *Rulebook.read(_hear("traffic.silent", "traffic.flow: 5m"), "traffic.yaml").rules]),
+    Rulebook([*Rulebook.read(_hear("feeder.silent", "energy.feeder: 3m"), "feeder.yaml").rules,
+              *Rulebook.read(_hear("any.silent", "energy.feeder: 3m, traffic.flow: 10m"), "any.yaml").rules]),
+]  # fmt: skip
 WORLD = load_world()
 _US = timedelta(microseconds=1)
 
@@ -78,12 +95,16 @@ class _Slice:
     """A slice as the feed takes it."""
 
     silences: Sequence[Silence] = ()
+    is_in_order = True
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
 
     def __len__(self) -> int:
         return len(self._events)
+
+    def assets_of(self, kind: str) -> set[str]:
+        return {event.asset_id for event in self._events if event.kind == kind}
 
     def hear(self, kind: str) -> Hearings:
         return _hearings([event for event in self._events if event.kind == kind])

@@ -41,8 +41,10 @@ def test_empty_lines_count_for_nothing_and_keep_the_places_of_others(tmp_path, e
     assert (_made(sound.items), sound.rejected) == (EVENTS[:3], [])
 
 
-def test_two_objects_in_a_line_are_refused(tmp_path):
-    block = _read(tmp_path, LINES[0] + LINES[1].removesuffix(b"\n") + LINES[2] + LINES[3])
+@pytest.mark.parametrize("end", [b"", b"\n", b" \n"])
+def test_two_objects_in_a_line_are_refused(tmp_path, end):
+    """Also beside an empty line, with which there are as many objects as lines."""
+    block = _read(tmp_path, LINES[0] + LINES[1].removesuffix(b"\n") + LINES[2] + LINES[3] + end)
     assert _made(block.items) == [EVENTS[0], EVENTS[3]]
     assert [line.index for line in block.rejected] == [1]
 
