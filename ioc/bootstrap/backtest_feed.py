@@ -28,7 +28,7 @@ class Arrived(Protocol):
 
     @property
     def is_in_order(self) -> bool:
-        """Whether no event arrived before one that stands before it."""
+        """Whether no event arrived before one that stands before it, in this slice or an earlier one."""
 
     def __len__(self) -> int:
         """Give how many events it stands for."""

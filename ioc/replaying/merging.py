@@ -21,7 +21,8 @@ async def merge(
 ) -> AsyncIterator[tuple[list[Event], list[DeadLetter]]]:
     """Give the events of tracks that were opened for all kinds, in chunks; dead letters come along.
 
-    ``chunk_s`` bounds how much recorded time a chunk holds.
+    ``chunk_s`` bounds how much recorded time a chunk holds. Where hardly anything can be read, a chunk may be empty, so
+    that dead letters do not pile up.
     """
     span = None if chunk_s is None else timedelta(seconds=chunk_s)
     held: list[Event] = []
@@ -34,6 +35,9 @@ async def merge(
             while whole:
                 yield whole.pop(0), letters
                 letters = []
+        if len(letters) >= chunk_items:
+            yield [], letters
+            letters = []
     if held or letters:
         yield held, letters
 

@@ -78,6 +78,25 @@ def test_the_order_is_that_of_arrival_and_then_of_the_tracks(seconds, chunk_item
         assert all(span <= chunk_s for span in spans)
 
 
+class _Unreadable(_Track):
+    """Ten lines that cannot be read, again and again."""
+
+    async def read(self) -> list[Item] | None:
+        if (block := await super().read()) is not None:
+            self.letters += [DeadLetter(
+                dead_letter_id=bytes(16), feed_id="test", received_at=START, reason="broken", raw=b"", source="test"
+            )] * 10  # fmt: skip
+        return block
+
+
+def test_dead_letters_do_not_wait_for_events():
+    async def play() -> list[tuple[int, int]]:
+        tracks = [_Unreadable([[]] * 10, knows_begin=False), _Track([[Passed(START, 1)]], knows_begin=False)]
+        return [(len(items), len(letters)) async for items, letters in merge(tracks, chunk_items=30)]
+
+    assert asyncio.run(play()) == [(0, 30), (0, 30), (0, 30), (1, 10)]
+
+
 @given(steps=st.lists(st.integers(0, 200), max_size=60))
 def test_what_is_thinned_keeps_every_silence_and_every_event(steps):
     arrivals = [START + timedelta(seconds=second) for second in accumulate(steps)]

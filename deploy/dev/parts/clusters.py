@@ -89,35 +89,27 @@ def start_timescaledb_community(stand: Stand) -> Facts:
     return _start_postgresql(stand, install_timescaledb_community(stand.cache), "timescale")
 
 
+def _make_database_cluster(stand: Stand, programs: Path, password: str) -> Path:
+    """Make an empty database cluster with checksums, and give its folder."""
+    data = stand.own_folder("data")
+    run(
+        as_servers_user([
+            programs / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", "--no-sync", "--data-checksums",
+            "-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+            f"--pwfile={stand.own_file('password', password)}",
+        ]),
+        what="initdb",
+        cwd=stand.place,
+    )  # fmt: skip
+    return data
+
+
 def _start_postgresql(stand: Stand, prefix: Path, licence: str) -> Facts:
     programs = prefix / "usr/lib/postgresql/17/bin"
     password = secrets.token_urlsafe(18)
-    data = stand.own_folder("data")
+    data = _make_database_cluster(stand, programs, password)
     sockets = stand.own_folder("sockets")
     port = free_port()
-    run(
-        as_servers_user(
-            [
-                programs / "initdb",
-                "-D",
-                data,
-                "-U",
-                "postgres",
-                "-A",
-                "scram-sha-256",
-                "--no-sync",
-                "--data-checksums",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-                f"--pwfile={stand.own_file('password', password)}",
-            ]
-        ),
-        what="initdb",
-        cwd=stand.place,
-    )
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": port,
