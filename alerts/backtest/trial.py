@@ -9,10 +9,9 @@ log was read to its end: those fire with the arrival of the next event, or with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from operator import attrgetter
 
 from alerts.backtest.scope import find_kinds, find_warm_up
 from alerts.engine.stepping import JUMP, Engine, Step
@@ -22,11 +21,10 @@ from alerts.memory.partition import RuleFault, Stretch
 from alerts.rulebook.book import Rulebook
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, ChangeType, Severity
-from ioc.domain.events import Event
+from ioc.domain.events import Event, Signal
 
 EVENTS, SIGNALS = "backtest/events", "backtest/signals"
 MOST_FAULTS = 100
-_came_at = attrgetter("received_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +63,7 @@ class Run:
         self.faults: list[RuleFault] = []
         self.faults_count = 0
         self.reached_at: datetime | None = None
+        self._beyond_at: datetime | None = None
 
     def heard_kinds(self) -> Mapping[str, timedelta]:
         """Name the kinds of which all rules only ask whether anything comes, each with the shortest silence noticed."""
@@ -75,11 +74,12 @@ class Run:
         self._engine.assure(EVENTS, speaking)
 
     def take(self, events: Sequence[Event]) -> None:
-        """Step over the next events."""
+        """Step over the next events, in the order of their arrival; no two of them, nor what was reached and the first,
+        lie further apart than ``JUMP``.
+        """
         if not events:
             return
-        latest_at = max(map(_came_at, events))
-        self.reached_at = latest_at if self.reached_at is None else max(self.reached_at, latest_at)
+        self.reached_at = events[-1].received_at
         self._pass_on(self._engine.step(EVENTS, events))
 
     def pass_time(self, to: datetime) -> None:
@@ -92,6 +92,8 @@ class Run:
     def jump(self, to: datetime) -> None:
         """Let time jump: nothing at all came, so the silence was ours and no asset is called silent for it."""
         if self.reached_at is not None and to > self.reached_at:
+            self._reach_beyond(self.reached_at)
+            self._advance_beyond(to)
             self.reached_at = to
             self._pass_on(self._engine.advance(EVENTS, to))
 
@@ -99,19 +101,46 @@ class Run:
         """Let timers run up to the last event and give every occurrence, in the order of their beginnings."""
         if self.reached_at is not None:
             self._pass_on(self._engine.advance(EVENTS, self.reached_at))
+            self._reach_beyond(self.reached_at)
         found = [*self._ended, *self._open.values()]
         return sorted(found, key=lambda item: (item.started_at, item.rule_id, item.fingerprint))
 
     def _pass_on(self, step: Step) -> None:
-        """Note what a step over the events made, and put its signals to the rules that look past one asset."""
+        """Note what a step over the events made, and put its signals to the rules that look past one asset.
+
+        Log time of those rules goes on with the signals and not with the ends of steps: where the stream is cut decides
+        nothing.
+        """
         self._note(step.changes, step.rule_errors)
-        if step.signals:
-            signals = sorted(step.signals, key=lambda signal: (signal.event.received_at, signal.scope))
-            beyond = self._engine.step(SIGNALS, signals)
-            self._note(beyond.changes, beyond.rule_errors)
-        if self.reached_at is not None:
-            later = self._engine.advance(SIGNALS, self.reached_at)
-            self._note(later.changes, later.rule_errors)
+        signals, first = step.signals, 0
+        for place, signal in enumerate(signals):
+            at = signal.event.received_at
+            if self._beyond_at is None:
+                self._beyond_at = at
+            elif at > self._beyond_at:
+                if at - self._beyond_at > JUMP:
+                    self._hear(signals[first:place])
+                    self._reach_beyond(at)
+                    first = place
+                self._beyond_at = at
+        self._hear(signals[first:])
+
+    def _hear(self, signals: Sequence[Signal]) -> None:
+        """Step over signals."""
+        if signals:
+            step = self._engine.step(SIGNALS, signals)
+            self._note(step.changes, step.rule_errors)
+
+    def _reach_beyond(self, to: datetime) -> None:
+        """Let time go by for the rules that look past one asset: that no signal came is no silence of the log."""
+        while self._beyond_at is not None and self._beyond_at < to:
+            self._advance_beyond(min(self._beyond_at + JUMP, to))
+
+    def _advance_beyond(self, to: datetime) -> None:
+        if self._beyond_at is not None:
+            self._beyond_at = to
+            step = self._engine.advance(SIGNALS, to)
+            self._note(step.changes, step.rule_errors)
 
     def _note(self, changes: Iterable[AlertChange], faults: Sequence[RuleFault]) -> None:
         self.faults_count += len(faults)
@@ -185,10 +214,25 @@ class Trial:
         for run in self._runs:
             run.assure(speaking)
 
-    def take(self, events: Sequence[Event]) -> None:
-        """Step over the next events."""
-        for run in self._runs:
-            run.take(events)
+    def take(self, events: Sequence[Event], *, over: Callable[[datetime], None] | None = None) -> None:
+        """Step over the next events.
+
+        Args:
+            events: in the order of their arrival.
+            over: called before an event that came more than ``JUMP`` after all others, with its arrival: lets time
+                reach it. If none is given, nothing at all came meanwhile, and time jumps.
+        """
+        if not events:
+            return
+        reached, first = self.reached_at or events[0].received_at, 0
+        if events[-1].received_at - reached > JUMP:
+            for place, event in enumerate(events):
+                if event.received_at - reached > JUMP:
+                    self._step(events[first:place])
+                    (over or self.jump)(event.received_at)
+                    first = place
+                reached = event.received_at
+        self._step(events[first:])
 
     def pass_time(self, to: datetime) -> None:
         """Let time go by, see ``Run.pass_time``."""
@@ -207,3 +251,7 @@ class Trial:
         if self._active is not None:
             theirs += self._active.finish()
         return mine, sorted(theirs, key=lambda item: (item.started_at, item.rule_id, item.fingerprint))
+
+    def _step(self, events: Sequence[Event]) -> None:
+        for run in self._runs:
+            run.take(events)

@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeAlias
 
 from alerts.backtest.speech import Hearings, Listener
 from alerts.backtest.trial import Trial
-from alerts.engine.stepping import JUMP
 from alerts.memory.partition import Stretch
 from ioc.domain.events import Event
 
@@ -20,15 +19,11 @@ Silence: TypeAlias = tuple[datetime, datetime]
 
 
 class Arrived(Protocol):
-    """What came in one slice. Slices follow each other in the order of arrival."""
+    """What came in one slice. Slices follow each other, and arrival never goes back in them or from one to the next."""
 
     @property
     def silences(self) -> Sequence[Silence]:
         """Silences that end in this slice and were not told before, in their order."""
-
-    @property
-    def is_in_order(self) -> bool:
-        """Whether no event arrived before one that stands before it, in this slice or an earlier one."""
 
     def __len__(self) -> int:
         """Give how many events it stands for."""
@@ -94,24 +89,14 @@ class Feed:
         events, speaking = self._sift(found)
         self._silences.extend(found.silences)
         self._trial.assure(speaking)
-        if events:
-            reached, first = self._trial.reached_at or events[0].received_at, 0
-            if not found.is_in_order or events[-1].received_at - reached > JUMP:
-                for place, event in enumerate(events):
-                    at = max(reached, event.received_at)
-                    if at - reached > JUMP:
-                        self._trial.take(events[first:place])
-                        self.let_pass(at)
-                        first = place
-                    reached = at
-            self._trial.take(events[first:])
+        self._trial.take(events, over=self.let_pass)
         return len(found)
 
     def _sift(self, found: Arrived) -> tuple[Sequence[Event], Mapping[str, Sequence[Stretch]]]:
         """Find the events that say something, and in which stretches assets spoke besides; of most kinds all do.
 
         Of assets that send several kinds all do: which rule hears which of them, and for how long it waits then, is
-        the rules' affair. So do all where arrival goes back, which log time does not.
+        the rules' affair.
         """
         self._note_kinds(found)
         places: dict[str, Sequence[int]] = {}
@@ -119,9 +104,7 @@ class Feed:
         for kind, listener in self._listeners.items():
             hearings = found.hear(kind)
             heard = listener.listen(hearings)
-            if not found.is_in_order:
-                places[kind] = range(len(hearings.asset_ids))
-            elif self._mixed.isdisjoint(hearings.asset_ids):
+            if self._mixed.isdisjoint(hearings.asset_ids):
                 places[kind] = heard.places
                 speaking.update(heard.stretches)
             else:

@@ -35,7 +35,6 @@ class _Stored:
     """Rows of the store, then what of the slice was in the archive."""
 
     silences: Sequence[Silence] = ()
-    is_in_order = True
 
     def __init__(self, found: StoredSlice) -> None:
         self._found = found

@@ -210,12 +210,19 @@ class _Reader:
                 for place, event in zip(mine, to_events(kind, [lines[place] for place in mine]), strict=True):
                     lines[place] = event
         unasked = sorted(chain.from_iterable(mine for shape, mine in places.items() if issubclass(shape, _Unasked)))
-        arrivals = list(accumulate([lines[place].received_at for place in unasked], max))
+        return self._thin(lines, unasked) if unasked else lines
+
+    def _thin(self, lines: list[Any], unasked: Sequence[int]) -> list[Item]:
+        """Let few lines of those at the places ``unasked`` stand for all: log time is the same at every other line."""
+        came_at = [line.received_at for line in lines]
+        # Where arrival goes back, what came before it says at each line how far log time was.
+        minute = MINUTE if came_at == sorted(came_at) else timedelta(0)
+        arrivals = list(accumulate([came_at[place] for place in unasked], max))
         for place in unasked:
             lines[place] = None
-        for number, count in thin(arrivals, MINUTE):
+        for number, count in thin(arrivals, minute):
             lines[unasked[number]] = Passed(arrivals[number], count)
-        return [line for line in lines if line is not None] if unasked else lines
+        return [line for line in lines if line is not None]
 
 
 def thin(arrivals: Any, minute: Any) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from alerts.backtest.comparison import compare
 from alerts.backtest.speech import Hearings
@@ -158,7 +159,9 @@ class _Played:
             yield self._slice(held, count)
 
     def _slice(self, items: list[Item], count: int) -> _Slice:
-        """Put items into a slice; log time goes on with the latest arrival and never back."""
+        """Put items into a slice. Log time goes on with the latest arrival and never back; what is stamped with an
+        earlier one came when log time had reached that.
+        """
         arrivals = list(map(_came_at, items))
         before = self.reached_at
         reached = list(accumulate(arrivals if before is None else [before, *arrivals], max))
@@ -166,7 +169,9 @@ class _Played:
             reached = reached[1:]
         if reached:
             self.begins_at, self.reached_at = self.begins_at or reached[0], reached[-1]
-        return _Slice(items, count, self._asked, reached, before, is_in_order=reached == arrivals)
+        if reached != arrivals:
+            items = [_stamp(item, at) for item, at in zip(items, reached, strict=True)]
+        return _Slice(items, count, self._asked, reached, before)
 
     def _note(self, letters: Sequence[DeadLetter]) -> None:
         self.unreadable_count += len(letters)
@@ -174,15 +179,20 @@ class _Played:
         self.unreadable += [letter.reason for letter in letters[: max(0, room)]]
 
 
+def _stamp(item: Item, at: datetime) -> Item:
+    """Let an item have come at an instant."""
+    if item.received_at == at:
+        return item
+    return Passed(at, item.count) if isinstance(item, Passed) else structs.replace(item, received_at=at)
+
+
 class _Slice:
     """What came one after the other, with log time at each; ``before`` is log time before the first."""
 
     def __init__(
-        self, items: list[Item], count: int, asked: Asked, reached: Sequence[datetime], before: datetime | None,
-        *, is_in_order: bool,
-    ) -> None:  # fmt: skip
+        self, items: list[Item], count: int, asked: Asked, reached: Sequence[datetime], before: datetime | None
+    ) -> None:
         self._all, self._count, self._asked, self._reached, self._before = items, count, asked, reached, before
-        self.is_in_order = is_in_order
 
     @cached_property
     def silences(self) -> Sequence[Silence]:

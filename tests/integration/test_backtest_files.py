@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 
@@ -278,27 +279,35 @@ async def test_a_play_in_which_nothing_can_be_read_can_be_stopped(form, tmp_path
 
 
 async def test_arrival_that_goes_back_changes_no_alert(tmp_path):
-    """Processes that write one log stamp arrivals each by itself: milliseconds may go back where a silence ends."""
+    """Processes that write one log stamp arrivals each by itself: milliseconds may go back where a silence ends.
+
+    What is stamped with an earlier instant came when the log had reached the latest, be that of what nobody asked for.
+    """
     waits = [(0, "x"), (0, "y"), (30, "x"), (30, "y"), (60, "x"), (60, "y"), (119.995, "y"), (240, "y"), (239.99, "z")]
     events = [
         _event(f"feeder.{name}", START + timedelta(seconds=at), Feeder(power_kw=1.0))
         for at, name in [*waits, (260, "x"), (200, "w"), (199, "w"), (420, "w"), (600, "x")]
     ]
+    for at, asset_id in [(600.1, "camera.1"), (600.9, "camera.1"), (600.2, "feeder.v"), (600.5, "camera.1")]:
+        data = Feeder(power_kw=1.0) if asset_id == "feeder.v" else CameraStatus(status="ok")
+        events.append(_event(asset_id, START + timedelta(seconds=at), data))
+    events += [_event("feeder.x", START + timedelta(seconds=at), Feeder(power_kw=1.0)) for at in range(660, 1500, 60)]
     rule = (RULES / "09-station-silent.yaml").read_text(encoding="utf-8").partition("tests:")[0]
     at_once = Rulebook.read(rule.replace("settle: 60s", "settle: 0s").replace("least: 3", "least: 99"), "x.yaml")
     expected = Trial(at_once, at_once, load_world())
-    expected.take(events)
+    reached = accumulate([event.received_at for event in events], max)
+    expected.take([msgspec.structs.replace(event, received_at=at) for event, at in zip(events, reached, strict=True)])
     _one_file(tmp_path, events)
-    for slice_events in (1, 2, 3, 50_000):
+    for slice_events, block_bytes in ((1, 300), (2, 300), (3, 300), (50_000, 300), (50_000, 100_000)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ioc.replaying.backtests._SLICE_EVENTS", slice_events)
-            patch.setattr("ioc.recordings.lines._READ_BYTES", 300)
+            patch.setattr("ioc.recordings.lines._READ_BYTES", block_bytes)
             patch.setattr("ioc.replaying.backtests.load_rulebook", lambda settings: at_once)
             account = await backtest_files(
                 Settings(data_dir=tmp_path / "data"), at_once, find_recordings(tmp_path / "a.ndjson.zst"), None,
                 on_progress=lambda files, at: None, is_stopped=lambda: False,
             )  # fmt: skip
-        assert list(account.comparison.draft) == expected.finish()[0], slice_events
+        assert list(account.comparison.draft) == expected.finish()[0], (slice_events, block_bytes)
 
 
 async def test_whoever_stops_when_all_is_done_has_the_whole(tmp_path):

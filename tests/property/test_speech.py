@@ -95,7 +95,6 @@ class _Slice:
     """A slice as the feed takes it."""
 
     silences: Sequence[Silence] = ()
-    is_in_order = True
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
@@ -148,10 +147,10 @@ def _sift(rulebook: Rulebook, slices: Sequence[Sequence[Event]]) -> tuple[list[O
         if slices:
             feed.let_pass(slices[-1][-1].received_at)
 
-    def take(events: Sequence[Event]) -> None:
+    def take(events: Sequence[Event], *, over: Callable[[datetime], None] | None = None) -> None:
         nonlocal taken
         taken += len(events)
-        look(events)
+        look(events, over=over)
 
     look, trial.take = trial.take, take
     asyncio.run(play())
