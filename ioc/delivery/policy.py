@@ -103,7 +103,7 @@ def parse_retry_after(value: str | None, *, now: datetime) -> timedelta | None:
         return min(timedelta(seconds=int(value[:9])), LONGEST_RETRY_AFTER)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # an offset of more hours than a number of the machine holds
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)

@@ -289,6 +289,7 @@ def _open(change: AlertChange) -> Alert:
         labels=change.labels,
         severity=change.severity,
         rule_severity=change.severity,
+        highest_severity=change.severity,
         condition=change.condition,
         operator=OperatorState.SUPPRESSED if change.shadow else OperatorState.UNACKNOWLEDGED,
         feed_id=change.feed_id,

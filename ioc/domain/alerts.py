@@ -143,8 +143,9 @@ class Alert:
 
     ``flapping``: its condition comes and goes (ISA-18.2: chattering); ``flip_count`` times so far.
     ``rule_severity`` is what the rule says, None where that was not kept apart yet. Where a person says otherwise,
-    ``severity_by`` is that person and ``overruled_severity`` what the rule said then. ``suppression_id`` is the entry
-    of the register that keeps it off the list, ``suppressed_until`` when that ends.
+    ``severity_by`` is that person and ``overruled_severity`` what the rule said then. ``highest_severity`` is the
+    highest that it has had, None where that was not kept yet. ``suppression_id`` is the entry of the register that
+    keeps it off the list, ``suppressed_until`` when that ends.
     """
 
     alert_id: UUID
@@ -188,6 +189,12 @@ class Alert:
     suppressed_until: datetime | None = None
     suppression_id: UUID | None = None
     kind: str = ""
+    highest_severity: Severity | None = None
+
+    @property
+    def severity_reached(self) -> Severity:
+        """The highest severity so far; where it was not kept yet, the one that stands."""
+        return self.highest_severity or self.severity
 
     @property
     def is_open(self) -> bool:

@@ -73,8 +73,7 @@ def change_severity(alert: Alert, actor: str, *, severity: Severity | None, reas
     said = alert.rule_severity or alert.severity
     is_given_back = severity is said
     moved = revise(
-        alert,
-        severity=severity,
+        _reach(alert, severity),
         rule_severity=said,
         severity_by=None if is_given_back else actor,
         overruled_severity=None if is_given_back else said,
@@ -94,7 +93,14 @@ def hear_rule(alert: Alert, said: Severity) -> Alert:
     overruled = alert.overruled_severity
     if overruled is not None and not (said.rank > overruled.rank and said.rank >= alert.severity.rank):
         return alert
-    return replace(alert, severity=said, severity_by=None, overruled_severity=None)
+    return replace(_reach(alert, said), severity_by=None, overruled_severity=None)
+
+
+def _reach(alert: Alert, severity: Severity) -> Alert:
+    """Let an alert have a severity; what it has reached stays known, so that whoever was told hears of its end."""
+    highest = max(alert.severity_reached, severity, key=lambda level: level.rank)
+    moved = replace(alert, severity=severity)
+    return moved if moved.severity_reached is highest else replace(moved, highest_severity=highest)
 
 
 def put_under(alert: Alert, hold: Hold) -> Alert:

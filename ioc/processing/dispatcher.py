@@ -87,6 +87,9 @@ class Dispatcher:
         except IocError as error:
             # Not settled: the lease runs out and the same bytes go out again under the same id.
             _log.error("delivery.unsettled", delivery=due.delivery_id, reason=str(error))
+        except Exception:  # noqa: BLE001  one of the three supervisors
+            # What one endpoint provokes ends no other's deliveries: this one goes out again when its lease is over.
+            _log.exception("delivery.broken", delivery=due.delivery_id)
         finally:
             self._under_way.discard(due)
             self._freed.set()
@@ -101,7 +104,7 @@ class Dispatcher:
             at=started_at, outcome=answer.outcome.value, status=answer.status, duration_ms=answer.duration_ms,
             detail=answer.detail,
         )  # fmt: skip
-        verdict = judge(answer, attempt=due.attempt, now=now, failing_since=due.failing_since, random=self._random)
+        verdict = judge(answer, attempt=due.turn, now=now, failing_since=due.failing_since, random=self._random)
         match verdict.settlement:
             case Settlement.DONE:
                 await self._outbox.settle(due, note, state="delivered")

@@ -117,7 +117,8 @@ def _show(alert: Alert) -> dict[str, Any]:
 
 
 def _pick(receivers: Sequence[Receiver], department: str, alerts: Sequence[Alert]) -> list[Any]:
-    top = max((alert.severity.rank for alert in alerts), default=Severity.INFO.rank)
+    # By the highest that each has had: whoever was told of it hears what becomes of it.
+    top = max((alert.severity_reached.rank for alert in alerts), default=Severity.INFO.rank)
     return [item.subscription_id for item in receivers if item.department == department and item.min_severity <= top]
 
 

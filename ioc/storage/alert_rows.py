@@ -54,7 +54,7 @@ def to_alert(row: Mapping[str, Any]) -> Alert:
     values["severity"] = Severity(values["severity"])
     values["condition"] = ConditionState(values["condition"])
     values["operator"] = OperatorState(values["operator"])
-    for name in ("rule_severity", "overruled_severity"):
+    for name in ("rule_severity", "overruled_severity", "highest_severity"):
         values[name] = Severity(values[name]) if values[name] else None
     values["resolve_reason"] = ResolveReason(values["resolve_reason"]) if values["resolve_reason"] else None
     return Alert(**values)

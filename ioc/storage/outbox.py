@@ -27,7 +27,10 @@ PER_ENDPOINT = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DueDelivery:
-    """One attempt to make now. ``secrets`` are all that still sign, the current one first."""
+    """One attempt to make now. ``secrets`` are all that still sign, the current one first.
+
+    ``attempt`` counts all of the delivery's log, ``turn`` those since it was asked for again, or at all; both from 1.
+    """
 
     delivery_id: int
     webhook_id: str
@@ -35,6 +38,7 @@ class DueDelivery:
     url: str
     body: bytes
     attempt: int
+    turn: int
     secrets: Sequence[str]
     failing_since: datetime | None
 
@@ -111,7 +115,7 @@ class _Wish:
 
     def is_met_by(self, event: AlertEvent) -> bool:
         alert = event.alert
-        if alert.shadow or alert.severity.rank < self.min_severity:
+        if alert.shadow or alert.severity_reached.rank < self.min_severity:
             return False
         asked = (
             (self.feed_ids, alert.feed_id), (self.rule_ids, alert.rule_id), (self.unit_codes, alert.unit_code),
@@ -153,7 +157,8 @@ class PostgresOutbox:
                 DueDelivery(
                     delivery_id=row["delivery_id"], webhook_id=row["webhook_id"],
                     subscription_id=row["subscription_id"], url=row["url"], body=bytes(row["body"]),
-                    attempt=row["attempts"], secrets=secrets, failing_since=row["failing_since"],
+                    attempt=row["attempts"], turn=row["attempts"] - row["attempts_before"], secrets=secrets,
+                    failing_since=row["failing_since"],
                 )
             )  # fmt: skip
         return claimed
@@ -166,11 +171,12 @@ class PostgresOutbox:
             await connection.execute(_SQL["settle"], values)
 
     async def retry(self, due: DueDelivery, note: AttemptNote, *, retry_at: datetime) -> None:
-        """Log a failed attempt and put the delivery back until ``retry_at``."""
+        """Log a failed attempt and put the delivery back until ``retry_at``, or let it give way to a newer revision."""
         async with self._database.transaction() as connection:
             await self._note(connection, due, note, succeeded=False)
             values = {"delivery_id": due.delivery_id, "attempt": due.attempt, "retry_at": retry_at}
-            await connection.execute(_SQL["retry"], values)
+            if (await connection.execute(_SQL["retry"], values)).rowcount:
+                await connection.execute(_SQL["give_way"], {"delivery_id": due.delivery_id, "now": note.at})
 
     async def disable(self, due: DueDelivery, note: AttemptNote, *, reason: str) -> None:
         """Stop calling the endpoint. Its queue stays, for when it is enabled again."""

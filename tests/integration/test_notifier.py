@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from random import Random
 
@@ -20,6 +21,7 @@ from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.migrate import migrate_database
+from ioc.storage.notification_groups import GroupDecisions
 from ioc.storage.notifications import NotificationStore
 from ioc.storage.outbox import enqueue
 from ioc.storage.pool import Database
@@ -200,6 +202,62 @@ async def test_a_silence_that_is_ended_early_lets_go_at_once(office):
     assert await office.step(2) == ["environment/first"]
 
 
+async def test_a_planned_silence_that_is_called_off_silences_nothing(office):
+    planned = await office.notifications.add_silence(
+        Matchers.parse("unit=06652"), starts_at=at(600), ends_at=at(720), author="lan", comment="works", now=at(0)
+    )
+    ended = await office.notifications.end_silence(planned["silence_id"], actor="lan", now=at(10))
+    assert ended["starts_at"] == ended["ends_at"] == at(10)
+    assert await office.step(30, decide(severity=Severity.CRITICAL, minute=30, began=30))
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Do something once, after a group's members were read and before its decision is kept."""
+
+    def set_up(happen: Callable[[], Awaitable[object]]) -> None:
+        save = GroupDecisions.save
+
+        async def save_later(self, group, made, now):
+            monkeypatch.setattr(GroupDecisions, "save", save)
+            # Whoever happens on the group meanwhile may have to wait for its row.
+            tasks.append(asyncio.create_task(happen()))
+            await asyncio.sleep(0.3)
+            await save(self, group, made, now)
+
+        monkeypatch.setattr(GroupDecisions, "save", save_later)
+
+    tasks: list[asyncio.Task[object]] = []
+    set_up.tasks = tasks
+    return set_up
+
+
+async def test_a_silence_that_ends_while_a_group_is_decided_lets_go_at_once(office, meanwhile):
+    silence = await office.notifications.add_silence(
+        Matchers.parse("unit=06652"), starts_at=at(0), ends_at=at(480), author="lan", comment="x", now=at(0)
+    )
+    meanwhile(lambda: office.notifications.end_silence(silence["silence_id"], actor="lan", now=at(0.1)))
+    assert await office.step(0.1, decide(severity=Severity.CRITICAL)) == []
+    await asyncio.gather(*meanwhile.tasks)
+    assert await office.step(0.2) == ["environment/first", "shift/first"]
+
+
+async def test_a_rise_that_another_replica_sorts_while_a_group_is_decided_is_told(office, meanwhile):
+    await office.step(0, decide(severity=Severity.MINOR))
+    assert await office.step(0.5) == ["environment/first"]
+    other = office.another_notifier()
+    rise = decide(ChangeType.SEVERITY, 241, severity=Severity.MAJOR)
+
+    async def rise_and_sort() -> None:
+        await apply(office.store, rise)
+        await other._sort()
+
+    meanwhile(rise_and_sort)
+    assert await office.step(241) == ["environment/repeat"]
+    await asyncio.gather(*meanwhile.tasks)
+    assert await office.step(243) == ["environment/new_firing"]
+
+
 async def test_an_outage_keeps_what_it_explains_quiet_while_it_lasts(office):
     outage = decide(asset_id="grid.1", rule_id="power", fingerprint=b"p" * 32, alert_id=decide(asset_id="p").alert_id)
     await office.step(0, outage)
@@ -377,6 +435,31 @@ async def test_a_subscriber_is_told_what_its_department_is_told_and_nothing_belo
     assert [alert["is_new"] for alert in body["data"]["firing"]["alerts"]] == [True]
     [told] = await office.told()
     assert told["receivers_count"] == 1
+
+
+async def test_who_was_told_of_an_alert_hears_of_its_end_although_it_fell_below_what_they_want(office):
+    for wants in Wants:
+        await office.subscriptions.add(
+            NewSubscription(
+                department="environment", url="https://example.org/", wants=wants, min_severity=Severity.MAJOR
+            ),
+            created_by="lan",
+        )
+    major, minor = {"severity": Severity.MAJOR}, {"severity": Severity.MINOR}
+    await office.step(0, decide(**major))
+    await office.step(0.5)
+    await office.step(300, decide(ChangeType.SEVERITY, 300, **minor))  # and a repeat of what still holds
+    await office.step(310, decide(ChangeType.RESOLVED, 310, **minor))
+    await office.step(320, decide(minute=320, began=320, asset_id="air.other", **minor))
+    await office.step(330)
+    bodies = await office.bodies()
+    assert [body["type"] for body in bodies if "group" not in body["data"]] == [
+        "alert.fired", "alert.severity", "alert.resolved",
+    ]  # fmt: skip
+    told = [body["data"] for body in bodies if "group" in body["data"]]
+    assert [(data["reason"], data["firing"]["count"], data["resolved"]["count"]) for data in told] == [
+        ("first", 1, 0), ("repeat", 1, 0), ("all_resolved", 0, 1),
+    ]  # fmt: skip
 
 
 async def test_an_alert_in_shadow_is_told_to_nobody(office):

@@ -348,6 +348,25 @@ async def test_a_revision_that_could_not_be_delivered_gives_way_to_the_next(post
     assert receiver.received[-1].json["type"] == "alert.resolved"
 
 
+async def test_a_revision_that_fails_while_the_next_one_waits_behind_it_gives_way(post):
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def fail_when_told(receiver, writer) -> None:
+        asked.set()
+        await may_answer.wait()
+        await status(500)(receiver, writer)
+
+    async with Receiver(answers=[fail_when_told]) as receiver, post.dispatching(deadline_s=30.0):
+        subscription_id, _ = await post.subscribe(receiver.url)
+        await apply(post.store, decide())
+        await asked.wait()
+        await apply(post.store, decide(ChangeType.RESOLVED, 1))
+        may_answer.set()
+        deliveries = await post.until_settled(subscription_id)
+    assert [row["state"] for row in deliveries] == ["superseded", "delivered"]
+    assert receiver.received[-1].json["type"] == "alert.resolved"
+
+
 async def test_a_dispatcher_that_is_killed_after_the_receiver_said_yes_sends_the_same_again(post, tmp_path):
     """kill -9 exactly between the receiver's 200 and the settling: one more attempt, with the same id and bytes."""
     environment = {
@@ -515,6 +534,22 @@ async def test_what_was_settled_can_be_sent_again_with_its_id_and_bytes(post):
     assert (first.webhook_id, first.body) == (second.webhook_id, second.body)
     verify(second, secret, now=post.clock.now())
     assert _outcomes(delivery) == ["delivered", "delivered"]
+
+
+async def test_what_is_asked_for_again_is_tried_as_often_as_at_first(post):
+    async with Receiver(answers=[status(503)] * (len(SCHEDULE) + 1)) as receiver, post.dispatching():
+        subscription_id, _ = await post.subscribe(receiver.url)
+        await apply(post.store, decide())
+        for attempt in range(1, len(SCHEDULE)):
+            await post.until_attempted(subscription_id, attempt)
+            post.clock.jump(SCHEDULE[attempt] * 1.21)
+        [failed] = await post.until_settled(subscription_id)
+        assert failed["state"] == "failed"
+        await post.subscriptions.redeliver(subscription_id, delivery_id=failed["delivery_id"])
+        await post.until_attempted(subscription_id, len(SCHEDULE) + 1)
+        post.clock.jump(SCHEDULE[1] * 1.21)
+        [delivery] = await post.until_settled(subscription_id)
+    assert (delivery["state"], delivery["attempts"]) == ("delivered", len(SCHEDULE) + 2)
 
 
 async def test_what_waits_too_long_is_given_up_visibly_and_dropped_much_later(post):

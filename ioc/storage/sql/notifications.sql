@@ -11,7 +11,8 @@ INSERT INTO silence (silence_id, matchers, starts_at, ends_at, author, comment, 
 VALUES (%(silence_id)s, %(matchers)s, %(starts_at)s, %(ends_at)s, %(author)s, %(comment)s, %(created_at)s)
 
 -- name: end_silence
-UPDATE silence SET ends_at = greatest(starts_at, %(now)s), starts_at = least(starts_at, %(now)s), ended_by = %(actor)s
+-- One that has not begun silences nothing.
+UPDATE silence SET starts_at = least(starts_at, %(now)s), ends_at = %(now)s, ended_by = %(actor)s
 WHERE silence_id = %(silence_id)s AND ends_at > %(now)s
 
 -- name: wait_for_position
@@ -19,8 +20,9 @@ WHERE silence_id = %(silence_id)s AND ends_at > %(now)s
 SELECT FROM notification_position FOR UPDATE
 
 -- name: wake_groups
--- A silence has begun or ended: whoever waits for a later look looks now.
-UPDATE notification_group SET look_at = %(now)s WHERE look_at > %(now)s
+-- A silence has begun or ended: whoever waits for a later look looks now. Also those that are due: who decides one just now
+-- has not seen it, and puts the next look off.
+UPDATE notification_group SET look_at = least(look_at, %(now)s)
 
 -- name: lock_position
 SELECT event_id FROM notification_position FOR UPDATE SKIP LOCKED
@@ -58,9 +60,9 @@ SELECT group_id, alert_id, %(now)s FROM unnest(%(group_ids)s::uuid[], %(alert_id
 ON CONFLICT DO NOTHING
 
 -- name: wake_groups_of
-UPDATE notification_group SET look_at = %(now)s
-WHERE look_at > %(now)s
-  AND group_id IN (SELECT group_id FROM notification_member WHERE alert_id = ANY(%(alert_ids)s))
+-- Also those that are due, see wake_groups.
+UPDATE notification_group SET look_at = least(look_at, %(now)s)
+WHERE group_id IN (SELECT group_id FROM notification_member WHERE alert_id = ANY(%(alert_ids)s))
 
 -- name: watch_escalations
 INSERT INTO escalation (alert_id, ladder_id, unacked_at, look_at)
@@ -89,7 +91,8 @@ WHERE notification_member.group_id = %(group_id)s AND notification_member.alert_
   AND (told_severity, told_flapping) IS DISTINCT FROM (given.severity, given.flapping)
 
 -- name: wake_escalations_of
-UPDATE escalation SET look_at = %(now)s WHERE alert_id = ANY(%(alert_ids)s) AND look_at > %(now)s
+-- Also those that are due, see wake_groups.
+UPDATE escalation SET look_at = least(look_at, %(now)s) WHERE alert_id = ANY(%(alert_ids)s)
 
 -- name: save_group
 UPDATE notification_group SET told_at = %(told_at)s, told_firing = %(told_firing)s, told_resolved = %(told_resolved)s, told_renewed = %(told_renewed)s,

@@ -66,7 +66,7 @@ WITH endpoint AS (
     UPDATE delivery d SET leased_until = %(leased_until)s, attempts = d.attempts + 1
     FROM chosen, subscription s
     WHERE d.delivery_id = chosen.delivery_id AND s.subscription_id = d.subscription_id
-    RETURNING d.delivery_id, d.webhook_id, d.subscription_id, d.body, d.attempts, s.url, s.sealed_secret,
+    RETURNING d.delivery_id, d.webhook_id, d.subscription_id, d.body, d.attempts, d.attempts_before, s.url, s.sealed_secret,
         CASE WHEN s.old_secret_until > %(now)s THEN s.sealed_old_secret END AS sealed_old_secret, s.failing_since
 ), begun AS (
     INSERT INTO delivery_attempt (delivery_id, attempt, at, outcome, status, duration_ms, detail)
@@ -86,6 +86,16 @@ WHERE delivery_id = %(delivery_id)s AND attempts = %(attempt)s AND state = 'pend
 -- name: retry
 UPDATE delivery SET next_attempt_at = %(retry_at)s, leased_until = NULL
 WHERE delivery_id = %(delivery_id)s AND attempts = %(attempt)s AND state = 'pending'
+
+-- name: give_way
+-- A revision that failed while the next one waited behind it already: see supersede.
+UPDATE delivery AS failed SET state = 'superseded', settled_at = %(now)s
+WHERE delivery_id = %(delivery_id)s AND state = 'pending' AND leased_until IS NULL AND revision IS NOT NULL
+  AND EXISTS (
+      SELECT FROM delivery AS newer
+      WHERE newer.subscription_id = failed.subscription_id AND newer.alert_id = failed.alert_id
+        AND newer.state = 'pending' AND newer.delivery_id > failed.delivery_id AND newer.revision IS NOT NULL
+  )
 
 -- name: note_success
 UPDATE subscription SET failing_since = NULL WHERE subscription_id = %(subscription_id)s AND failing_since IS NOT NULL
@@ -137,7 +147,8 @@ FROM delivery_attempt a JOIN delivery d USING (delivery_id)
 WHERE a.delivery_id = ANY(%(delivery_ids)s) ORDER BY a.delivery_id, a.attempt
 
 -- name: redeliver
-UPDATE delivery SET state = 'pending', next_attempt_at = %(now)s, leased_until = NULL, settled_at = NULL
+-- Attempts count on, as the log has them; the schedule begins anew.
+UPDATE delivery SET state = 'pending', next_attempt_at = %(now)s, leased_until = NULL, settled_at = NULL, attempts_before = attempts
 WHERE subscription_id = %(subscription_id)s AND state <> 'pending'
   AND (%(delivery_id)s::bigint IS NULL OR delivery_id = %(delivery_id)s)
   AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)

@@ -71,7 +71,7 @@ def test_retry_after_lengthens_a_wait_and_never_shortens_it() -> None:
     [
         ("120", 120), ("0", 0), ("999999999999999999", 3600), ("Mon, 23 Nov 2026 03:01:00 GMT", 60),
         ("Mon, 23 Nov 2026 02:00:00 GMT", 0), ("Mon, 23 Nov 2099 02:00:00 GMT", 3600), ("soon", None), ("-5", None),
-        ("", None), ("١٢", None), (None, None),
+        ("", None), ("١٢", None), (None, None), ("Mon, 23 Nov 2026 02:00:00 +9999999999999999", None),
     ],
 )  # fmt: skip
 def test_retry_after_is_read_in_every_form(value: str | None, seconds: int | None) -> None:
