@@ -175,7 +175,7 @@ class Inquirer:
             "ended_at": alert.ended_at,
             "shadow": alert.shadow,
             "version": alert.rule_version,
-            "told": [{"department": row["department"], "at": row["at"], "reason": row["reason"]} for row in told],
+            "told": [{name: row[name] for name in ("department", "at", "reason", "receivers_count")} for row in told],
             "held": [{"why": row["held_why"], "by": row["held_by"]} for row in groups if row["held_why"] is not None],
         }
 

@@ -155,6 +155,8 @@ async def test_who_was_told_of_the_alert_is_told(edge):
     assert alert["told"]
     assert alert["told"][0]["reason"] == "first"
     assert alert["told"][0]["department"] in alert["text"]
+    assert alert["told"][0]["receivers_count"] == 0
+    assert "nothing receives for" in alert["text"]
 
 
 async def test_what_held_the_alert_is_told(edge):
