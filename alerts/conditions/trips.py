@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from alerts.announcement import Subject, asset_subject
-from alerts.conditions.leveled import LeveledEvaluator
+from alerts.conditions.reported import ReportedEvaluator
 from alerts.language.rule import Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series, Verdict
@@ -35,7 +35,7 @@ class TripState(Series, kw_only=True, omit_defaults=True):
         return max((event.received_at for event in (self.departure, self.manifest) if event is not None), default=None)
 
 
-class TripEvaluator(LeveledEvaluator):
+class TripEvaluator(ReportedEvaluator):
     """Keeps trips from the first that is told of them to their arrival."""
 
     state_type = TripState
@@ -47,9 +47,6 @@ class TripEvaluator(LeveledEvaluator):
     def new_series(self) -> TripState:
         """Make the state of a trip."""
         return TripState(shape=self.rule.condition_name)
-
-    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
-        """Keep it until the boat arrives."""
 
     def resume(self, memory: PartitionMemory) -> None:
         """Set the timers of the trips that were under way before a restart."""
@@ -93,17 +90,13 @@ class TripEvaluator(LeveledEvaluator):
             memory.wake_at(max(memory.clock, told.observed_at + LONGEST_TRIP), self.index, key)
 
     def _end(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> None:
-        if state.is_open:
-            nothing = [Verdict(False, True)] * len(self.rule.condition.levels)
-            self.judge(memory, key, self._subject(memory, key, state, event), nothing, memory.clock)
-        memory.series[self.index].pop(key, None)
-        memory.dirty.add((self.index, key))
+        self.end_and_forget(memory, key, self._subject(memory, key, state, event))
 
     def _say(
         self, memory: PartitionMemory, key: str, state: TripState, event: Event, verdicts: Sequence[Verdict]
     ) -> None:
         if state.is_open or any(verdict.holds for verdict in verdicts):
-            self.judge(memory, key, self._subject(memory, key, state, event), verdicts, memory.clock)
+            self.judge_report(memory, key, self._subject(memory, key, state, event), verdicts)
 
     def _judge(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> None:
         """Judge a trip that has departed."""
