@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ CLOCK = StateKey("", "clock")
 """Where a partition's log time is kept: with it, a restart is no different from none."""
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode_clock = msgspec.msgpack.Decoder(tuple[datetime, datetime | None]).decode
 
 
 class Handover:
@@ -33,8 +35,12 @@ class Handover:
         self._rules, self._evaluators, self._is_behind = rules, evaluators, is_behind
         self._index_of = {rule.rule_id: index for index, rule in enumerate(rules)}
 
-    def keep(self, memory: PartitionMemory) -> dict[StateKey, bytes | None]:
-        """Give what a step changed as it must be kept; None is to be deleted."""
+    def keep(self, memory: PartitionMemory, *, has_heard: bool) -> dict[StateKey, bytes | None]:
+        """Give what a step changed as it must be kept; None is to be deleted.
+
+        Log time is kept with whatever it has decided, else what is decided after a restart would seem to be older.
+        Where nothing was heard and nothing decided, nothing is kept: that is so every second of an idle partition.
+        """
         state: dict[StateKey, bytes | None] = {StateKey(*key): kept for key, kept in memory.kept.items()}
         for index, key in memory.dirty:
             series = memory.series[index].get(key)
@@ -43,10 +49,14 @@ class Handover:
             readings = memory.windows[index].get(key)
             kept = None if readings is None else readings.pack(part)
             state[StateKey(self._rules[index].rule_id, to_part_key(key, part))] = kept
+        if has_heard or state or memory.changes or memory.signals:
+            state[CLOCK] = _encode((memory.clock, memory.resumed_from))
         return state
 
     def restore(self, memory: PartitionMemory, state: Mapping[StateKey, bytes]) -> None:
-        """Give every rule what was kept of it."""
+        """Give every rule what was kept of it. Log time goes on from where it was, and behind nothing it decided."""
+        if (clock := state.get(CLOCK)) is not None:
+            memory.clock, memory.resumed_from = _decode_clock(clock)
         for key, kept in state.items():
             if (part := read_part_key(key.key)) is not None:
                 self._restore_part(memory, key, part, kept)
@@ -97,9 +107,10 @@ class Handover:
                 series = None
             if series is not None and series.shape == self._rules[index].condition_name:
                 memory.series[index][key.key] = series
+                memory.clock = max(memory.clock, series.heard_at or memory.clock)
                 if series.last is not None:
                     memory.identities.claim(series.last.fingerprint, index, key.key)
-                memory.clock = max(memory.clock, series.heard_at or memory.clock)
+                    memory.clock = max(memory.clock, series.last.decided_at)
                 return
         if self._is_behind:
             return

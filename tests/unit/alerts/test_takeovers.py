@@ -1,0 +1,77 @@
+"""What a partition's next owner decides from what was kept: what the one before would have, at no earlier time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from alerts.engine.handover import CLOCK
+from alerts.engine.stepping import Engine
+from alerts.rulebook.book import Rulebook
+from ioc.bootstrap.knowledge import load_world
+from ioc.domain.alert_machines import decide_condition
+from ioc.domain.kinds import WeatherObservation
+from tests.support.engine_runs import EVENTS, Lives, make_event
+
+START = datetime(2026, 11, 23, 2, tzinfo=UTC)
+WORLD = load_world()
+WIND = """\
+rule: test.rule
+condition: threshold
+on: met.obs
+levels: [{severity: major, when: gust_m_s >= 17.2}]
+no_data: {policy: keep_last, after: 10m}
+title: {vi: a, en: a}
+detail: {vi: b, en: b}
+runbook: {vi: c, en: c}
+"""
+
+
+def at(minutes):
+    return START + timedelta(minutes=minutes)
+
+
+def wind(minute, gust_m_s, asset_id="met.x"):
+    return make_event(asset_id, WeatherObservation(wind_m_s=1.0, gust_m_s=gust_m_s), at(minute))
+
+
+def lives_of(*texts):
+    return Lives(Rulebook([rule for text in texts for rule in Rulebook.read(text, "test").rules]), WORLD)
+
+
+def pulse(lives, minutes):
+    """Let the clock run on second by second, as it does on a partition that is read to its end."""
+    for second in range(int(60 * minutes) + 1):
+        lives.wait(START + timedelta(seconds=second))
+
+
+def ended(changes):
+    """Tell which alerts the store takes for ended."""
+    known = {}
+    for change in changes:
+        known |= {alert.alert_id: alert for alert in decide_condition(known.get(change.alert_id), change)}
+    return [alert.ended_at is not None for alert in known.values()]
+
+
+@pytest.mark.parametrize("clock_is", ["kept", "older"])
+def test_log_time_never_goes_back_behind_what_a_timer_has_decided(clock_is):
+    lives = lives_of(WIND)
+    lives.take(wind(0, 20.0))
+    before = lives.state[EVENTS][CLOCK]
+    pulse(lives, 10.1)
+    if clock_is == "older":  # what a version kept that did not keep log time with the decisions of timers
+        lives.state[EVENTS][CLOCK] = before
+    lives.die()
+    lives.take(wind(9.9, 1.0))
+    assert [change.type.value for change in lives.changes] == ["fired", "no_data", "resolved"]
+    decided = [change.decided_at for change in lives.changes]
+    assert decided == sorted(decided)
+    assert ended(lives.changes) == [True]
+
+
+def test_a_second_in_which_nothing_happens_keeps_nothing():
+    engine = Engine(Rulebook.read(WIND, "test"), WORLD)
+    engine.step(EVENTS, [wind(0, 20.0)])
+    kept = [minute for minute in range(1, 30) if engine.advance(EVENTS, at(minute)).state]
+    assert kept == [10]
