@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -83,7 +83,10 @@ def read_absence(table: Table) -> Absence:
 
 
 class UnitState(Series, kw_only=True, omit_defaults=True):
-    """What is known of a unit: stations that speak, the last reading of those that do not, and who spoke again last."""
+    """What is known of a unit: stations that speak, the last reading of those that do not, and who spoke again last.
+
+    ``started_at`` stays when a blackout has ended: the next one begins after it.
+    """
 
     speaking: dict[str, bool] = msgspec.field(default_factory=dict)
     quiet: dict[str, Event] = msgspec.field(default_factory=dict)
@@ -238,11 +241,11 @@ class AbsenceEvaluator:
         if is_blackout:
             kind = ChangeType.FIRED if state.last is None else ChangeType.UPDATED
             if state.last is None:
-                state.started_at = min(item.observed_at for item in state.quiet.values())
+                state.started_at = _begin_after(state.started_at, memory.clock)
         decision = plain_decision(kind, self._condition.blackout_severity, share, limit)
         self._whole.announce(memory, scope, decision, subject)
         if not is_blackout:
-            state.started_at, state.condition = None, ConditionState.INACTIVE
+            state.condition = ConditionState.INACTIVE
 
     def _announce_single(self, memory: PartitionMemory, scope: str, event: Event, *, shadow: bool) -> None:
         key = f"{scope}{_IN}{event.asset_id}"
@@ -286,6 +289,14 @@ def _with_texts(rule: Rule, texts: Texts) -> Rule:
 
 def _scope_of(event: Event) -> str:
     return f"unit:{event.unit_code}" if event.unit_code else "province"
+
+
+def _begin_after(before: datetime | None, at: datetime) -> datetime:
+    """Say when a blackout begins that is decided at an instant; ``before`` is when the last one began.
+
+    Not with the oldest silence: a station that did not speak in between would give both one beginning, and one id.
+    """
+    return at if before is None else max(at, before + timedelta(microseconds=1))
 
 
 def _minutes(memory: PartitionMemory, event: Event) -> float:

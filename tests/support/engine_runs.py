@@ -48,6 +48,13 @@ class Lives:
         self.engine.restore(EVENTS, self.state[EVENTS], list(self._seen.values()))
         self.engine.restore(SIGNALS, self.state[SIGNALS], [])
 
+    def change_rules(self, rules: Rulebook) -> None:
+        """Go on with other rules, as a worker does between two batches."""
+        made = Engine(rules, self._world)
+        for partition, kept in self.state.items():
+            made.inherit(partition, kept, self.engine)
+        self.engine, self._rules = made, rules
+
     def _settle(self, step: Step, now: datetime) -> None:
         self._keep(EVENTS, step)
         signals = sorted(step.signals, key=lambda signal: (signal.event.received_at, signal.scope))

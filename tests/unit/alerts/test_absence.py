@@ -1,0 +1,102 @@
+"""Stations that fall silent and speak again, one by one and together: each silence is an alert of its own, and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from alerts.engine.stepping import Engine
+from alerts.rulebook.book import Rulebook
+from ioc.bootstrap.knowledge import load_world
+from ioc.domain.alert_machines import decide_condition
+from ioc.domain.alerts import Alert, ChangeType, Severity
+from ioc.domain.events import Event, Signal
+from ioc.domain.kinds import WeatherObservation
+from ioc.domain.quantities import Quality
+from tests.support.engine_runs import Lives, make_event
+
+START = datetime(2026, 11, 23, 2, tzinfo=UTC)
+RULES = Path(str(resources.files("alerts").joinpath("rules")))
+WORLD = load_world()
+SILENT = Rulebook.load([RULES / "09-station-silent.yaml"])
+UNIT, OTHER_UNIT = "06652", "06658"
+FIRED, RESOLVED = ChangeType.FIRED, ChangeType.RESOLVED
+
+
+def at(minute: float) -> datetime:
+    return START + timedelta(minutes=minute)
+
+
+def heard(asset_id: str, minutes: Iterable[int], *, unit: str = UNIT) -> list[Event]:
+    return [make_event(asset_id, WeatherObservation(wind_m_s=9.0), at(minute), unit_code=unit) for minute in minutes]
+
+
+def play(lives: Lives, *readings: list[Event]) -> Lives:
+    for event in sorted((event for part in readings for event in part), key=lambda event: event.received_at):
+        lives.take(event)
+    return lives
+
+
+def told(lives: Lives) -> list[tuple[str, ChangeType, float]]:
+    """Who it is about, what became of it, and in which minute."""
+    return [
+        (labels.get("asset") or labels["blackout"], change.type, (change.decided_at - START) / timedelta(minutes=1))
+        for change in lives.changes
+        for labels in [dict(change.labels)]
+        if change.type in {FIRED, RESOLVED}
+    ]
+
+
+def open_for_people(lives: Lives) -> set[str]:
+    """What stands open once the store has taken every change in."""
+    known: dict[object, Alert] = {}
+    for change in lives.changes:
+        for alert in decide_condition(known.get(change.alert_id), change):
+            known[alert.alert_id] = alert
+    labels = (dict(alert.labels) for alert in known.values() if alert.ended_at is None and not alert.shadow)
+    return {named.get("asset") or named["blackout"] for named in labels}
+
+
+def test_a_second_blackout_is_another_though_two_stations_were_silent_all_along():
+    lives = play(
+        Lives(SILENT, WORLD),
+        *(heard(name, range(10)) for name in ("met.a", "met.b")),
+        heard("met.c", [*range(10), *range(60, 70)]),
+        *(heard(name, range(200)) for name in ("met.d", "met.e")),
+    )
+    blackouts = [change for change in lives.changes if "blackout" in dict(change.labels)]
+    assert [change.type for change in blackouts] == [FIRED, RESOLVED, FIRED]
+    assert blackouts[0].alert_id == blackouts[1].alert_id != blackouts[2].alert_id
+    assert open_for_people(lives) == {f"unit:{UNIT}"}
+
+
+def test_blackouts_that_come_and_go_within_one_instant_are_not_one_and_the_same():
+    """Stations that share a poll fall silent and return in one instant, and the unit is judged at each return."""
+
+    def signal(name: str, minute: float, *, is_silent: bool = True) -> Signal:
+        reading = make_event(f"met.{name}", WeatherObservation(wind_m_s=9.0), at(minute), unit_code=UNIT)
+        return Signal(
+            scope=f"unit:{UNIT}", event=replace(reading, quality=Quality.STALE if is_silent else Quality.GOOD)
+        )
+
+    engine = Engine(SILENT, WORLD)
+    first = engine.step("signals", [*(signal(name, 0) for name in "abc"), signal("f", 5, is_silent=False)])
+    swaps = [("a", "de", "b"), ("c", "gh", "d")]  # one ends it, two fall silent, the return of another begins it
+    second = engine.step(
+        "signals",
+        [
+            signal(name, 10, is_silent=name in silent)
+            for back, silent, again in swaps
+            for name in (back, *silent, again)
+        ],
+    )
+    blackouts = [
+        change for change in [*first.changes, *second.changes] if change.severity is Severity.MAJOR
+        and change.type is not ChangeType.UPDATED
+    ]  # fmt: skip
+    assert [change.type for change in blackouts] == [FIRED, RESOLVED, FIRED, RESOLVED, FIRED]
+    assert len({change.alert_id for change in blackouts}) == 3
