@@ -202,5 +202,17 @@ async def test_an_alert_about_no_asset_tells_the_readings_that_its_decision_name
     assert why["inputs_missing"] == []
 
 
+async def test_a_revision_that_is_no_decision_is_refused_and_the_decisions_are_named(store, viewer, truc):
+    await live_through(store, "28-crowd.yaml", [crowd(minute, 1.2 if minute < 3 else 4.6) for minute in range(8)])
+    [alert] = (await viewer.get("/api/v1/alerts")).json()["items"]
+    path = f"/api/v1/alerts/{alert['id']}"
+    await truc.post(f"{path}/acknowledge", json={"expected_revision": alert["rev"]})
+    unknown = await viewer.get(f"{path}/why", params={"decision": 999})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    acknowledged = await viewer.get(f"{path}/why", params={"decision": alert["rev"] + 1})
+    assert (acknowledged.status_code, acknowledged.json()["code"]) == (422, "not_a_decision")
+    assert acknowledged.json()["detail"].endswith("(acknowledged) is none of the engine's decisions: these are 1")
+
+
 async def test_an_alert_that_is_not_there_has_no_reason(viewer):
     assert (await viewer.get(f"/api/v1/alerts/{uuid4()}/why")).status_code == 404

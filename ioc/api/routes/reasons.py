@@ -1,6 +1,6 @@
 """Why an alert: each decision with the rule, its limits of that day, and the readings that it rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from ioc.api.reasons import find_readings, find_window_state
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType
+from ioc.errors import InvalidRequestError, NotFoundError
 from ioc.rules.desk import Decider
 
 _DECISIONS = frozenset(
@@ -42,12 +43,16 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 
         ``readings`` are the newest of the thing at that moment and all that the decision names (``is_tipping``).
         ``window_state`` is what the rule's windows held then, worked out from the readings that are still stored.
+
+        Raises:
+            NotFoundError: no such alert, or no such revision of it.
+            InvalidRequestError: the revision is no decision of the engine.
         """
         journal = await api.alerts.events(alert_id)
         alert = await api.alerts.get(alert_id)
         decided = [entry for entry in journal if entry.type in _DECISIONS and entry.actor is None]
         inputs = await api.alerts.inputs(alert_id)
-        chosen = next((entry for entry in decided if decision in (None, entry.revision)), None)
+        chosen = _choose(decided, journal, decision)
         version = alert.rule_version if chosen is None else chosen.alert.rule_version
         decider = await api.rules.find_decider(alert.rule_id, version)
         rule = decider.rule or api.rulebook.find(alert.rule_id)
@@ -59,6 +64,22 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         }
 
     return routes
+
+
+def _choose(decided: Sequence[AlertEvent], journal: Sequence[AlertEvent], revision: int | None) -> AlertEvent | None:
+    """Give the decision of a revision, the first one where none is asked for; None where the engine decided nothing."""
+    if revision is None:
+        return next(iter(decided), None)
+    found = next((entry for entry in journal if entry.revision == revision), None)
+    if found is None:
+        raise NotFoundError("decision", str(revision))
+    if found not in decided:
+        revisions = ", ".join(str(entry.revision) for entry in decided)
+        raise InvalidRequestError(
+            "not_a_decision",
+            f"revision {revision} ({found.type.value}) is none of the engine's decisions: these are {revisions}",
+        )
+    return found
 
 
 async def _find_state(
