@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from operator import add, ge, gt, le, lt, mul, sub
 from typing import Any, NamedTuple
 
+from alerts.language.bounds import MOST_VALUE
+
 Reading = Callable[[Mapping[str, Any]], Any]
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {ast.Lt: lt, ast.LtE: le, ast.Gt: gt, ast.GtE: ge}
 _SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
@@ -18,7 +20,7 @@ _OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {ast.Add: add
 
 
 class _UnknownError(Exception):
-    """A value that a formula names is missing."""
+    """A value that a formula names is missing, or is no number that is measured."""
 
 
 class _OtherError(Exception):
@@ -135,7 +137,7 @@ def _pair(operation: Callable[[Any, Any], Any], left: Reading, right: Reading) -
 def _value_of(name: str) -> Reading:
     def value_of(values: Mapping[str, Any]) -> float:
         value = values.get(name)
-        if value is None:
+        if value is None or not abs(value) <= MOST_VALUE:
             raise _UnknownError
         return float(value)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
+from alerts.language.bounds import MOST_CONSTANT, MOST_VALUE, UnboundedError, refuse_unbounded
 from ioc.domain.kinds import Kind
 
 MOST_CHARACTERS = 600
@@ -43,12 +44,8 @@ _MACRO = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
 _SIGNS = re.compile(rf"(?:[!-]\s*){{{MOST_DEPTH + 1},}}")
 _ROOTED = re.compile(r"(?<![\w)\]\s])\s*\.\s*[A-Za-z_]")
 """A name behind a dot that has nothing before it: CEL looks it up elsewhere than we do."""
-_NUMBER_IN_TEXT = re.compile(r"\bdouble\s*\(\s*_\s*\)")
-_WHOLE = re.compile(r"(?<![\w.])(\d+)(?![\w.])")
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
-_MOST = 1e12
-"""No limit is larger; what is beyond all numbers is infinite, and nothing is over it."""
-_DIVISION = re.compile(r"[/%]\s*(?!0+(?:\.0*)?(?:e[+-]?\d+)?(?![\w.]))\d")
+_NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])")
+_DIVISION = re.compile(r"[/%]\s*\.?\d")
 
 
 class ExpressionError(ValueError):
@@ -63,7 +60,7 @@ class Expression:
         variables: names that it may use, with their Python types.
 
     Raises:
-        ExpressionError: it is too long, too deep, of another type, or uses what is not there.
+        ExpressionError: it is too long, too deep, of another type, uses what is not there, or may become infinite.
     """
 
     def __init__(self, text: str, variables: Mapping[str, type]) -> None:
@@ -78,12 +75,16 @@ class Expression:
             raise ExpressionError(_first_line(error)) from error
         if self._program.return_type() != cel.Type.BOOL:
             raise ExpressionError(f"must be true or false, this gives {self._program.return_type().name()}")
+        try:
+            refuse_unbounded(self._program.serialize())
+        except UnboundedError as error:
+            raise ExpressionError(str(error)) from error
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
 
     def holds(self, values: Mapping[str, Any]) -> bool | None:
-        """Say whether it is true; None while a value that it names is missing.
+        """Say whether it is true; None while a value that it names is missing, or is no number that is measured.
 
         Raises:
             ExpressionError: it could not be evaluated.
@@ -91,7 +92,7 @@ class Expression:
         known = {}
         for name in self.names:
             value = values.get(name)
-            if value is None:
+            if value is None or (isinstance(value, float | int) and not abs(value) <= MOST_VALUE):
                 return None
             known[name] = _to_cel(value)
         try:
@@ -131,7 +132,7 @@ def refuse_hostile(bare: str) -> None:
     """Refuse what could take long to compile or to evaluate, by its text alone: none of it gets to the compiler.
 
     Raises:
-        ExpressionError: it is too deep, or has a loop, a map, an unknown function or a division that may be by zero.
+        ExpressionError: it is too deep, or has a loop, a map, an unknown function, or a division by no number.
     """
     depth = 0
     for sign in bare:
@@ -142,9 +143,6 @@ def refuse_hostile(bare: str) -> None:
         raise ExpressionError(f"more than {MOST_DEPTH} signs in a row")
     if _ROOTED.search(bare) is not None:
         raise ExpressionError("write names without a dot before them")
-    if _NUMBER_IN_TEXT.search(bare) is not None:
-        # double('inf') is over every limit.
-        raise ExpressionError("write numbers as numbers, not as texts")
     if (macro := _MACRO.search(bare)) is not None:
         raise ExpressionError(f"{macro[1]}() runs over lists; a rule has single values")
     if "{" in bare:
@@ -152,10 +150,9 @@ def refuse_hostile(bare: str) -> None:
     for call in _CALL.findall(bare):
         if call not in _FUNCTIONS | {"in"}:
             raise ExpressionError(f"no function {call}(); there are {', '.join(sorted(_FUNCTIONS))}")
-    if (large := next((text for text in _NUMBER.findall(bare) if float(text) > _MOST), None)) is not None:
+    if (large := next((text for text in _NUMBER.findall(bare) if float(text) > MOST_CONSTANT), None)) is not None:
         raise ExpressionError(f"{large[:20]} is no number of ordinary size")
     if len(re.findall(r"[/%]", bare)) != len(_DIVISION.findall(bare)):
-        # x / 0.0 is infinite, and infinite is over every limit: a false alarm that nobody meant.
         raise ExpressionError("divide by a number other than zero only; instead of a / b > 0.2 write a > 0.2 * b")
 
 
@@ -163,9 +160,13 @@ def _with_decimals(text: str) -> str:
     """Write whole numbers as decimals outside of texts; CEL would not compare them with a quantity."""
     parts, at = [], 0
     for literal in _LITERAL.finditer(text):
-        parts += [_WHOLE.sub(r"\1.0", text[at : literal.start()]), literal[0]]
+        parts += [_NUMBER.sub(_to_decimal, text[at : literal.start()]), literal[0]]
         at = literal.end()
-    return "".join([*parts, _WHOLE.sub(r"\1.0", text[at:])])
+    return "".join([*parts, _NUMBER.sub(_to_decimal, text[at:])])
+
+
+def _to_decimal(number: re.Match[str]) -> str:
+    return f"{number[0]}.0" if number[0].isdecimal() else number[0]
 
 
 def _to_cel(value: Any) -> Any:

@@ -103,13 +103,14 @@ def say_nearest(near: Mapping[str, Any]) -> Both:
     said = []
     for number, (head, then) in enumerate((("Gần nhất lúc", "khi đó"), ("Nearest at", "met then"))):
         place = where if not near["place"] else where.replace(near["place"], near[("place_vi", "place_en")[number]])
-        text = "; ".join(_say(part, number) for part in lacked)
-        more = ", ".join(_say(part, number) for part in met)
+        text = "; ".join(say_part(part, number) for part in lacked)
+        more = ", ".join(say_part(part, number) for part in met)
         said.append(f"{head} {when}{place}: {text}" + (f" ({then}: {more})." if more else "."))
     return said[0], said[1]
 
 
-def _say(part: Mapping[str, Any], language: int) -> str:
+def say_part(part: Mapping[str, Any], language: int) -> str:
+    """Say one thing that a condition asks for, in Vietnamese (language 0) or English, and whether it was met."""
     what = part["what"]
     if part["value"] is None:
         return STATES[what][not part["is_met"]][language] if what in STATES else str(what)

@@ -23,9 +23,10 @@ from ioc.storage.series import HistoryStore, Reading
 
 
 async def find_readings(
-    history: HistoryStore, inputs: DecisionInputs, rule: Rule | None, alert: Alert, ids: Sequence[str]
-) -> dict[str, Any]:
-    """Give the newest readings of the alert's thing at a decision, and all others that the decision names.
+    history: HistoryStore, inputs: DecisionInputs, rule: Rule | None, alert: Alert, ids: Sequence[str],
+    grounds: Sequence[Event] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """Give the newest readings of the alert's thing at a decision, all others that it names, and what else it rests on.
 
     Ids that no stored reading of the rule's kinds has stand in ``inputs_missing``.
 
@@ -35,6 +36,7 @@ async def find_readings(
         rule: the rule that decided, if it is still known.
         alert: the alert after the decision.
         ids: ids (hex) of the events that the decision names.
+        grounds: what else it rests on.
     """
     if rule is None:
         return {"readings": [], "inputs_missing": list(ids)}
@@ -48,6 +50,7 @@ async def find_readings(
     if others:
         found += await inputs.find(others, kinds=kinds, received_at=alert.received_at, decided_at=alert.decided_at)
     known, marks = {_id_of(reading) for reading in found}, LatenessMarks([rule])
+    found += [_of_event(event) for event in grounds if UUID(bytes=bytes(event.event_id)).hex not in known]
     return {
         "readings": [
             {**to_reading(reading, marks), "is_tipping": _id_of(reading) in ids, "name": KINDS[reading.kind].name}
@@ -101,6 +104,15 @@ def _to_window(state: WindowState) -> dict[str, Any]:
         "filled_tenths": state.filled_tenths,
         "needed_tenths": state.needed_tenths,
     }
+
+
+def _of_event(event: Event) -> Reading:
+    values = {field.name: getattr(event.data, field.name) for field in KINDS[event.kind].fields}
+    return Reading(
+        kind=event.kind, asset_id=event.asset_id, observed_at=event.observed_at, received_at=event.received_at,
+        event_id=event.event_id, quality=event.quality, feed_id=event.feed_id, unit_code=event.unit_code,
+        lon_deg=event.lon_deg, lat_deg=event.lat_deg, values=values,
+    )  # fmt: skip
 
 
 def _id_of(reading: Reading) -> str:

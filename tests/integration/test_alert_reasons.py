@@ -14,7 +14,7 @@ from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
-from ioc.domain.kinds import Crowd, Outage, Payload, Rain, WaterLevel
+from ioc.domain.kinds import AirReading, Crowd, Outage, Payload, Rain, WaterLevel
 from ioc.domain.quantities import Quality
 from ioc.storage.decision_inputs import Cut
 from tests.support.alerts import apply, at
@@ -22,7 +22,13 @@ from tests.support.engine_runs import run
 
 FOLDER = Path(__file__).resolve().parents[2] / "alerts" / "rules"
 RULES = Rulebook.load([FOLDER / "28-crowd.yaml"])
-FEEDS = {"tourism.crowd": "tourism", "env.rain": "rain", "energy.outage": "energy", "env.water.level": "water"}
+FEEDS = {
+    "env.air.reading": "air",
+    "tourism.crowd": "tourism",
+    "env.rain": "rain",
+    "energy.outage": "energy",
+    "env.water.level": "water",
+}
 
 
 def reading(asset_id: str, data: Payload, when: datetime, *, delay: float = 1 / 60, **others: Any) -> Event:
@@ -200,6 +206,42 @@ async def test_an_alert_about_no_asset_tells_the_readings_that_its_decision_name
     assert (tipping["asset_id"], tipping["observed_at"]) == (told.asset_id, fired["observed_at"])
     assert tipping["values"]["customers_off_count"] == told.data.customers_off_count
     assert why["inputs_missing"] == []
+
+
+async def test_silence_tells_its_time_and_when_the_station_was_heard_last(store, viewer):
+    def air(minute: float, **others: Any) -> Event:
+        return reading("air.hong-gai", AirReading(pm25_ug_m3=20), at(minute), unit_code="06652", **others)
+
+    heard = [*(air(minute) for minute in range(4)), air(4, delay=0.5), air(12)]
+    others = [reading("air.bai-chay", AirReading(pm25_ug_m3=20), at(minute), unit_code="06667") for minute in range(15)]
+    await live_through(store, "09-station-silent.yaml", [*heard, *others])
+    why = await ask_why(viewer, "station.silent")
+    fired, resolved = why["decisions"]
+    grounds = why["grounds"]
+    [silent] = grounds["parts"]
+    assert (silent["what"], silent["is_met"], silent["operator"], silent["limit"]) == ("silent_min", True, ">=", 3.0)
+    assert silent["text_en"].endswith("(>= 3 min)")
+    facts = grounds["facts"]
+    assert facts["silent_after_s"] == 180.0
+    assert (facts["last_observed_at"], facts["last_received_at"]) == (to_ms(at(4)), to_ms(at(4.5)))
+    assert facts["last_received_at"] + 180_000 <= facts["noticed_at"] <= fired["at"]
+    assert (grounds["missing"], grounds["cut"]) == ([], None)
+    assert [item["is_tipping"] for item in why["readings"]] == [True]
+    back = await ask_why(viewer, "station.silent", resolved["revision"])
+    assert back["grounds"]["facts"]["heard_again_at"] == to_ms(at(12 + 1 / 60))
+    assert back["grounds"]["parts"][0]["value"] == pytest.approx(7.5 + 1 / 60)
+    assert [(item["observed_at"], item["is_tipping"]) for item in back["readings"]] == [
+        (to_ms(at(12)), True), (to_ms(at(4)), False),
+    ]  # fmt: skip
+
+
+async def test_silence_of_which_the_last_reading_is_gone_says_so(store, viewer):
+    heard = [reading("air.hong-gai", AirReading(pm25_ug_m3=20), at(minute), unit_code="06652") for minute in range(4)]
+    others = [reading("air.bai-chay", AirReading(pm25_ug_m3=20), at(minute), unit_code="06667") for minute in range(15)]
+    await live_through(store, "09-station-silent.yaml", [*heard, *others], is_stored=False)
+    why = await ask_why(viewer, "station.silent")
+    assert (why["grounds"]["parts"], why["grounds"]["missing"]) == ([], ["last_reading"])
+    assert why["grounds"]["facts"]["silent_after_s"] == 180.0
 
 
 async def test_a_revision_that_is_no_decision_is_refused_and_the_decisions_are_named(store, viewer, truc):

@@ -51,3 +51,32 @@ HOSTILE = [
     "density < double ( 'Infinity' )",
 ]
 """Each is refused by its text or by CEL's own parser: none is ever evaluated."""
+
+UNBOUNDED = [
+    "density / 0E0 > 50",
+    "density / 0.0E0 > 5",
+    "density / .0 > 5",
+    "density / 1e-999 > 5",
+    "density / 1e-320 > 5",
+    "density / 0.0000000000000000001e-310 > 5",
+    "density < double('in'+'f')",
+    "density < double(string('inf'))",
+    "density < double('1e'+'400')",
+    "double(status) > 1",
+    "density < double(closed ? 'inf' : '1')",
+    "density < double([1, 'inf'][int(1)])",
+    "density < double(int('9'))",
+    "!(double('nan'+'') > density)",
+    "density * .9e300 * .9e300 > 5",
+    "density > -.5e400",
+    "density > .1e400",
+    "density < .9e308 * 10",
+    "density > 1e13",
+    "density" + " * 1e12" * 30 + " > 5",
+    "density < 1e12" + " * 1e12" * 26,
+    "density" + " * people" * 20 + " > 5",
+    "density" + " / 1e-12" * 25 + " > 5",
+    "[density * density * density * density, 1][int(0)]" + " * 1e12" * 25 + " > 5",
+    "(closed ? density : people)" + " * density" * 15 + " > 5",
+]
+"""Each is sound CEL whose arithmetic could be infinite or no number at all, or whose numbers come from texts."""

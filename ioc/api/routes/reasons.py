@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from alerts.conditions.asset_limits import AssetLimits
 from alerts.language.rule import PROVINCE_TIME, Comparison, Rule
 from ioc.api.auth import VIEWERS, signed_in
+from ioc.api.grounds import find_grounds
 from ioc.api.reasons import find_readings, find_window_state
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms
@@ -43,6 +44,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 
         ``readings`` are the newest of the thing at that moment and all that the decision names (``is_tipping``).
         ``window_state`` is what the rule's windows held then, worked out from the readings that are still stored.
+        ``grounds`` are what else its condition asked for then, part by part in words, where it tells that.
 
         Raises:
             NotFoundError: no such alert, or no such revision of it.
@@ -85,12 +87,14 @@ def _choose(decided: Sequence[AlertEvent], journal: Sequence[AlertEvent], revisi
 async def _find_state(
     api: ApiServices, rule: Rule | None, entry: AlertEvent | None, inputs: Mapping[int, list[str]]
 ) -> dict[str, Any]:
-    """Give what one decision saw: readings and windows."""
+    """Give what one decision saw: readings, windows, and what else it rests on."""
     if entry is None:
-        return {"readings": [], "inputs_missing": [], "window_state": None}
+        return {"readings": [], "inputs_missing": [], "window_state": None, "grounds": None}
     ids = inputs.get(entry.revision, [])
-    found = await find_readings(api.history, api.decision_inputs, rule, entry.alert, ids)
-    return found | {"window_state": await find_window_state(api.decision_inputs, rule, entry.alert)}
+    grounds, events = await find_grounds(api.decision_inputs, api.world, rule, entry.alert)
+    found = await find_readings(api.history, api.decision_inputs, rule, entry.alert, ids, events)
+    window_state = await find_window_state(api.decision_inputs, rule, entry.alert)
+    return found | {"window_state": window_state, "grounds": grounds}
 
 
 def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[str, Any]:

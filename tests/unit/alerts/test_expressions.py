@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, date, datetime
 
 import pytest
+from cel_expr_python import cel  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alerts.language.arithmetic import PlainFormula
+from alerts.language.bounds import MOST_VALUE
 from alerts.language.expressions import (
     MOST_CHARACTERS,
     MOST_DEPTH,
@@ -19,14 +23,14 @@ from alerts.language.expressions import (
     variables_of,
 )
 from ioc.domain.kinds import KINDS
-from tests.support.expressions import HOSTILE, VARIABLES
+from tests.support.expressions import HOSTILE, UNBOUNDED, VARIABLES
 
 _CONSTANTS = {float: "0", int: "0", str: "''", bool: "false", date: "''"}
 
 WRONG = ["", "density", "density >", "speed > 3", "status > 3", "status == 3", "density > '3'", "size(status) > 3"]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE + UNBOUNDED)
 def test_what_could_run_long_or_become_infinite_is_refused_when_saved(text):
     with pytest.raises(ExpressionError):
         Expression(text, VARIABLES)
@@ -78,6 +82,41 @@ def test_whatever_reaches_the_compiler_is_within_all_limits(text):
     if _reaches_the_compiler(text):
         assert len(text) <= MOST_CHARACTERS
         assert _depth(re.sub(r"""'[^'\n]*'|"[^"\n]*\"""", "", text)) <= MOST_DEPTH
+
+
+_numbers = st.recursive(
+    st.sampled_from(["density", "people", "0.0", "2.5", "-1e12", ".5e-12", "1e-300", "9e11", "double(size(status))"]),
+    lambda inner: (
+        st.tuples(inner, st.sampled_from("+-*"), inner).map(lambda part: f"({' '.join(part)})")
+        | st.tuples(inner, st.sampled_from(["1e-12", "0.1e-5", "3.0", "1e-300", "0E0"])).map(" / ".join)
+        | st.tuples(inner, inner).map(lambda part: f"(closed ? {part[0]} : {part[1]})")
+        | inner.map(lambda part: f"({' * '.join([part] * 4)})")
+        | inner.map(lambda part: f"-{part}")
+    ),
+    max_leaves=12,
+)
+_finite = st.floats(-MOST_VALUE, MOST_VALUE)
+
+
+@given(_numbers, _finite, _finite)
+@settings(max_examples=300, deadline=None)
+def test_for_finite_values_no_arithmetic_that_is_let_through_is_infinite_or_no_number(number, density, people):
+    try:
+        Expression(f"{number} > 1", VARIABLES)
+    except ExpressionError:
+        return
+    types = {"density": cel.Type.DOUBLE, "people": cel.Type.DOUBLE, "closed": cel.Type.BOOL, "status": cel.Type.STRING}
+    found = (
+        cel.NewEnv(variables=types)
+        .compile(number)
+        .eval(data={"density": density, "people": people, "closed": True, "status": "open"})
+    )
+    assert math.isfinite(found.plain_value())
+
+
+def test_no_reading_has_a_number_beyond_what_formulas_are_bounded_by():
+    quantities = [item for kind in KINDS.values() for item in kind.quantities.values()]
+    assert all(max(abs(item.low), abs(item.high)) <= MOST_VALUE for item in quantities)
 
 
 _PARTS = ["closed", "status", "density", "'", '"', "\\", "r", "[1]", ".all(a,true)", ".exists(a,a)", "(", ")", "||"]
@@ -136,6 +175,12 @@ def test_it_says_what_it_says(text, holds):
 def test_a_missing_value_makes_it_unknown_and_not_false():
     expression = Expression("density > 2 || people > 100", VARIABLES)
     assert expression.holds({"people": 500}) is None
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 1e21, 10**400])
+def test_what_is_no_number_that_is_measured_makes_it_unknown(value):
+    assert Expression("density > 2", VARIABLES).holds({"density": value}) is None
+    assert not PlainFormula("density > 2 || people > 1", frozenset(VARIABLES)).may_hold({"density": value, "people": 5})
 
 
 def test_an_error_is_raised_and_never_true():

@@ -92,6 +92,10 @@ def test_a_rule_of_very_many_formulas_is_refused_and_they_are_not_compiled(tmp_p
         (("density_p_m2 >= 2", f"'{'(' * 40}density_p_m2{')' * 40} >= 2'"), 6, "nested deeper"),
         (("density_p_m2 >= 2", f"density_p_m2 >= {'1 + ' * 400}1"), 6, "longer than"),
         (("density_p_m2 >= 2", "density_p_m2 / people_count > 1"), 6, "divide"),
+        (("density_p_m2 >= 2", "density_p_m2 / 0E0 > 1"), 6, "divide"),
+        (("density_p_m2 >= 2", "density_p_m2 < double('in' + 'f')"), 6, "not as texts"),
+        (("density_p_m2 >= 2", f"density_p_m2 {'* 1e12 ' * 30} > 5"), 6, "no number could hold"),
+        (("density_p_m2 >= 2", "density_p_m2 > -.5e400"), 6, "ordinary size"),
         (("density_p_m2 >= 2", "'[1,2,3].exists(x, x > density_p_m2)'"), 6, "runs over lists"),
         (("density_p_m2 >= 2", "density_p_m2 >"), 6, "when:"),
         (("density_p_m2 >= 2", "density_p_m2 + 2"), 6, "must be true or false"),
@@ -112,7 +116,7 @@ def test_a_rule_of_very_many_formulas_is_refused_and_they_are_not_compiled(tmp_p
         (("name: one", "name: one\n    then_wait: 300d"), 12, "60 days"),
         (("name: one", "name: one\n    begin: yesterday"), 12, "begin"),
     ],
-    ids=range(27),
+    ids=range(31),
 )
 def test_a_hostile_value_is_refused_at_its_line(tmp_path, change, line, says):
     assert change[0] in SOUND
