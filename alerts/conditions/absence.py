@@ -254,7 +254,8 @@ class AbsenceEvaluator:
             if shadow:
                 return  # the blackout says it; a single alert would only repeat it
             series = memory.series[self._index][key] = UnitState(shape=self.rule.condition_name)
-            series.started_at = event.observed_at
+            # Not with the last reading: the same silence is told anew when its rule was away in between.
+            series.started_at = memory.clock
         elif series.last is not None and series.last.shadow is shadow:
             return
         kind = ChangeType.FIRED if series.last is None else ChangeType.UPDATED

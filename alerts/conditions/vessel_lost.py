@@ -221,7 +221,8 @@ class VesselLostEvaluator:
             if not is_lost:
                 return
             state = memory.series[self._index][key] = VesselState(shape=self.rule.condition_name)
-            state.started_at = event.observed_at
+            # Not with the last position: the same loss is told anew when its rule was away in between.
+            state.started_at = memory.clock
         elif state.event is not None and event.observed_at < state.event.observed_at:
             return
         state.event, state.is_lost = event, is_lost

@@ -12,16 +12,16 @@ from msgspec.structs import replace
 from alerts.engine.stepping import Engine
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
-from ioc.domain.alert_machines import decide_condition
-from ioc.domain.alerts import Alert, ChangeType, Severity
+from ioc.domain.alerts import ChangeType, ResolveReason, Severity
 from ioc.domain.events import Event, Signal
 from ioc.domain.kinds import WeatherObservation
 from ioc.domain.quantities import Quality
-from tests.support.engine_runs import Lives, make_event
+from tests.support.engine_runs import Lives, find_open, make_event, play
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 RULES = Path(str(resources.files("alerts").joinpath("rules")))
 WORLD = load_world()
+OTHER_RULES = Rulebook.load([RULES / "28-crowd.yaml"])
 SILENT = Rulebook.load([RULES / "09-station-silent.yaml"])
 UNIT, OTHER_UNIT = "06652", "06658"
 FIRED, RESOLVED = ChangeType.FIRED, ChangeType.RESOLVED
@@ -33,12 +33,6 @@ def at(minute: float) -> datetime:
 
 def heard(asset_id: str, minutes: Iterable[int], *, unit: str = UNIT) -> list[Event]:
     return [make_event(asset_id, WeatherObservation(wind_m_s=9.0), at(minute), unit_code=unit) for minute in minutes]
-
-
-def play(lives: Lives, *readings: list[Event]) -> Lives:
-    for event in sorted((event for part in readings for event in part), key=lambda event: event.received_at):
-        lives.take(event)
-    return lives
 
 
 def told(lives: Lives) -> list[tuple[str, ChangeType, float]]:
@@ -53,11 +47,7 @@ def told(lives: Lives) -> list[tuple[str, ChangeType, float]]:
 
 def open_for_people(lives: Lives) -> set[str]:
     """What stands open once the store has taken every change in."""
-    known: dict[object, Alert] = {}
-    for change in lives.changes:
-        for alert in decide_condition(known.get(change.alert_id), change):
-            known[alert.alert_id] = alert
-    labels = (dict(alert.labels) for alert in known.values() if alert.ended_at is None and not alert.shadow)
+    labels = (dict(alert.labels) for alert in find_open(lives.changes) if not alert.shadow)
     return {named.get("asset") or named["blackout"] for named in labels}
 
 
@@ -100,3 +90,16 @@ def test_blackouts_that_come_and_go_within_one_instant_are_not_one_and_the_same(
     ]  # fmt: skip
     assert [change.type for change in blackouts] == [FIRED, RESOLVED, FIRED, RESOLVED, FIRED]
     assert len({change.alert_id for change in blackouts}) == 3
+
+
+def test_a_silence_that_outlasts_its_rules_absence_is_told_anew_as_another_alert():
+    lives = play(Lives(SILENT, WORLD), heard("met.b", range(10)), heard("met.a", range(60)))
+    assert told(lives) == [("met.b", FIRED, 40.0)]
+    lives.change_rules(OTHER_RULES)
+    play(lives, heard("met.a", range(60, 70)))
+    assert (lives.changes[-1].type, lives.changes[-1].reason) == (RESOLVED, ResolveReason.RULE_DELETED)
+    lives.change_rules(SILENT)
+    play(lives, heard("met.a", range(70, 100)))
+    assert open_for_people(lives) == {"met.b"}
+    play(lives, heard("met.b", range(100, 110)))
+    assert open_for_people(lives) == set()
