@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from alerts.engine.stepping import Engine
@@ -103,3 +104,26 @@ def test_a_silence_that_outlasts_its_rules_absence_is_told_anew_as_another_alert
     assert open_for_people(lives) == {"met.b"}
     play(lives, heard("met.b", range(100, 110)))
     assert open_for_people(lives) == set()
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_station_that_returns_in_another_unit_is_silent_in_none(is_restarted):
+    others = [heard(name, range(400)) for name in ("met.a", "met.c", "met.d")]
+    lives = play(Lives(SILENT, WORLD), heard("met.b", range(10)), *([*part[:60]] for part in others))
+    assert told(lives) == [("met.b", FIRED, 40.0)]
+    if is_restarted:
+        lives.die()
+    play(lives, heard("met.b", range(60, 70), unit=OTHER_UNIT), *(part[60:] for part in others))
+    assert told(lives)[1:] == [("met.b", RESOLVED, 60.0), ("met.b", FIRED, 100.0)]
+    assert [change.unit_code for change in lives.changes] == [UNIT, UNIT, OTHER_UNIT]
+    play(lives, heard("met.b", [400], unit=OTHER_UNIT))
+    assert open_for_people(lives) == set()
+
+
+def test_a_station_that_has_left_counts_no_longer_among_those_of_a_unit():
+    """Of two that stay and one that left two are silent: all that are there."""
+    rules = (RULES / "09-station-silent.yaml").read_text(encoding="utf-8").partition("tests:")[0]
+    book = Rulebook.read(rules.replace("least: 3", "least: 2").replace("share: 0.3", "share: 1.0"), "all.yaml")
+    moved = [*heard("met.b", range(10)), *heard("met.b", range(60, 200), unit=OTHER_UNIT)]
+    lives = play(Lives(book, WORLD), *(heard(name, range(80)) for name in ("met.a", "met.c")), moved)
+    assert "unit:06652" in {name for name, *_ in told(lives)}
