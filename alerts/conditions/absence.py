@@ -152,7 +152,7 @@ class AbsenceEvaluator:
 
     def on_timer(self, memory: PartitionMemory, key: str, due: object) -> None:
         """Look whether a station has spoken meanwhile, or judge a unit."""
-        if key.startswith(("unit:", "province")):
+        if isinstance(memory.series[self._index].get(key), UnitState):  # an asset may be called as scopes are
             self._judge(memory, key)
             return
         event = self._newest(memory, key)

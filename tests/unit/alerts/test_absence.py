@@ -127,3 +127,9 @@ def test_a_station_that_has_left_counts_no_longer_among_those_of_a_unit():
     moved = [*heard("met.b", range(10)), *heard("met.b", range(60, 200), unit=OTHER_UNIT)]
     lives = play(Lives(book, WORLD), *(heard(name, range(80)) for name in ("met.a", "met.c")), moved)
     assert "unit:06652" in {name for name, *_ in told(lives)}
+
+
+@pytest.mark.parametrize("name", ["province.hall", "province", "unit:06652"])
+def test_a_station_may_be_called_as_a_scope_is(name):
+    lives = play(Lives(SILENT, WORLD), heard(name, range(10)), heard("met.a", range(60)))
+    assert told(lives) == [(name, FIRED, 40.0)]
