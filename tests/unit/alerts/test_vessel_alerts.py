@@ -12,7 +12,7 @@ from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import ChangeType, ResolveReason
 from ioc.domain.events import Event
 from ioc.domain.kinds import VesselPosition
-from tests.support.engine_runs import Lives, find_open, make_event, play
+from tests.support.engine_runs import EVENTS, Lives, find_open, make_event, play
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 RULES = Path(str(resources.files("alerts").joinpath("rules")))
@@ -59,3 +59,29 @@ def test_a_loss_that_outlasts_its_rules_absence_is_told_anew_as_another_alert():
     assert open_for_people(lives) == {BOAT}
     play(lives, sails([50]), sails([50], boat=OTHER_BOAT))
     assert open_for_people(lives) == set()
+
+
+def test_a_vessel_that_is_heard_again_after_a_restart_is_found():
+    def live(*, is_restarted: bool) -> list[tuple[ChangeType, float]]:
+        lives = play(Lives(LOST, WORLD), sails(minute / 6 for minute in range(31)))
+        for minute in range(6, 16):
+            lives.wait(at(minute))
+        if is_restarted:
+            lives.die()
+        play(lives, sails([18, 18.5]))
+        for minute in range(19, 25):
+            lives.wait(at(minute))
+        return told(lives)
+
+    assert live(is_restarted=True) == live(is_restarted=False) == [(FIRED, 10.0), (RESOLVED, 18.0), (FIRED, 23.5)]
+
+
+def test_a_lost_vessel_is_told_of_once_however_often_the_process_restarts():
+    lives = play(Lives(LOST, WORLD), sails(range(6)), sails(range(60), boat=OTHER_BOAT))
+    for hour in (1, 2):
+        lives.die()
+        play(lives, sails(range(60 * hour, 60 * (hour + 1)), boat=OTHER_BOAT))
+    assert [change.type for change in lives.changes] == [FIRED]
+    play(lives, sails([180]), sails([180], boat=OTHER_BOAT))
+    assert open_for_people(lives) == set()
+    assert not [key for key in lives.state[EVENTS] if key.rule_id], "what was kept of the loss is let go"
