@@ -12,8 +12,8 @@ from alerts.announcement import close_deleted
 from alerts.language.rule import Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.readings import read_part_key, to_part_key
-from alerts.memory.series import Series, carry_over
-from ioc.domain.alerts import StateKey
+from alerts.memory.series import Series, carry_over, severities_of
+from ioc.domain.alerts import Severity, StateKey
 
 CLOCK = StateKey("", "clock")
 """Where a partition's log time is kept: with it, a restart is no different from none."""
@@ -33,6 +33,7 @@ class Handover:
 
     def __init__(self, rules: Sequence[Rule], evaluators: Sequence[Any], *, is_behind: bool) -> None:
         self._rules, self._evaluators, self._is_behind = rules, evaluators, is_behind
+        self._severities = [severities_of(rule.condition.levels) for rule in rules]
         self._index_of = {rule.rule_id: index for index, rule in enumerate(rules)}
 
     def keep(self, memory: PartitionMemory, *, has_heard: bool) -> dict[StateKey, bytes | None]:
@@ -53,15 +54,19 @@ class Handover:
             state[CLOCK] = _encode((memory.clock, memory.resumed_from))
         return state
 
-    def restore(self, memory: PartitionMemory, state: Mapping[StateKey, bytes]) -> None:
-        """Give every rule what was kept of it. Log time goes on from where it was, and behind nothing it decided."""
+    def restore(self, memory: PartitionMemory, state: Mapping[StateKey, bytes], before: Sequence[Rule] = ()) -> None:
+        """Give every rule what was kept of it. Log time goes on from where it was, and behind nothing it decided.
+
+        ``before`` are the rules that decided until now, where they are known.
+        """
+        known = {rule.rule_id: severities_of(rule.condition.levels) for rule in before}
         if (clock := state.get(CLOCK)) is not None:
             memory.clock, memory.resumed_from = _decode_clock(clock)
         for key, kept in state.items():
             if (part := read_part_key(key.key)) is not None:
                 self._restore_part(memory, key, part, kept)
             elif key != CLOCK:
-                self._restore_series(memory, key, kept)
+                self._restore_series(memory, key, kept, known.get(key.rule_id, ()))
 
     def resume(self, memory: PartitionMemory) -> None:
         """Let the rules set their timers again, now that everything is there."""
@@ -85,19 +90,20 @@ class Handover:
         for old_index, index in same.items():
             memory.noted[index] = old.noted[old_index]
 
-    def carry_levels_over(self, memory: PartitionMemory, before: Sequence[Rule]) -> None:
-        """Let what a severity has reached go on where a rule has other levels now."""
-        for rule in before:
-            index = self._index_of.get(rule.rule_id)
-            if index is None or self._rules[index].condition_name != rule.condition_name:
-                continue
-            old, new = rule.condition.levels, self._rules[index].condition.levels
-            if [level.severity for level in old] != [level.severity for level in new]:
-                for key, series in memory.series[index].items():
-                    carry_over(series, old, new)
-                    memory.dirty.add((index, key))
+    def _carry_levels_over(self, memory: PartitionMemory, index: int, key: str, before: Sequence[Severity]) -> None:
+        """Let what a severity has reached go on where a rule has other levels than those that its state is of.
 
-    def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes) -> None:
+        What an older version kept does not tell: it is of the levels ``before``, or if nobody knows them of these.
+        """
+        series, now = memory.series[index][key], self._severities[index]
+        was = series.severities or before or now
+        if was != now:
+            carry_over(series, was, self._rules[index].condition.levels)
+            memory.dirty.add((index, key))
+        elif len(series.active_at) == len(now):
+            series.severities = now
+
+    def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes, before: Sequence[Severity]) -> None:
         index = self._index_of.get(key.rule_id)
         if index is not None:
             evaluator = self._evaluators[index]
@@ -107,6 +113,7 @@ class Handover:
                 series = None
             if series is not None and series.shape == self._rules[index].condition_name:
                 memory.series[index][key.key] = series
+                self._carry_levels_over(memory, index, key.key, before)
                 memory.clock = max(memory.clock, series.heard_at or memory.clock)
                 if series.last is not None:
                     memory.identities.claim(series.last.fingerprint, index, key.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from alerts.engine.handover import CLOCK
@@ -75,3 +76,66 @@ def test_a_second_in_which_nothing_happens_keeps_nothing():
     engine.step(EVENTS, [wind(0, 20.0)])
     kept = [minute for minute in range(1, 30) if engine.advance(EVENTS, at(minute)).state]
     assert kept == [10]
+
+
+MINOR_AND_MAJOR = WIND.replace(
+    "[{severity: major, when: gust_m_s >= 17.2}]",
+    "[{severity: minor, when: gust_m_s >= 10, clear: gust_m_s < 5},"
+    " {severity: major, when: gust_m_s >= 17, clear: gust_m_s < 15}]",
+)
+MAJOR_AND_CRITICAL = WIND.replace(
+    "[{severity: major, when: gust_m_s >= 17.2}]",
+    "[{severity: major, when: gust_m_s >= 17, clear: gust_m_s < 8},"
+    " {severity: critical, when: gust_m_s >= 30, clear: gust_m_s < 15}]",
+)
+
+
+def change_rules(lives, text, way):
+    """Give other rules to the partition: to a process that begins with them, or to the one that runs."""
+    lives._rules = Rulebook.read(text, "test")
+    if way == "restart":
+        lives.die()
+        return
+    made = Engine(lives._rules, WORLD)
+    made.inherit(EVENTS, lives.state[EVENTS], lives.engine)
+    lives.engine = made
+
+
+@pytest.mark.parametrize("way", ["restart", "renewal"])
+@pytest.mark.parametrize(
+    ("first", "then", "gusts", "expected"),
+    [
+        (MINOR_AND_MAJOR, MAJOR_AND_CRITICAL, (20.0, 18.0, 31.0), ["major", "major", "critical"]),
+        (MAJOR_AND_CRITICAL, MINOR_AND_MAJOR, (31.0, 18.0), ["critical", "major"]),
+        (MINOR_AND_MAJOR, WIND, (12.0, 20.0), ["minor", "major"]),
+    ],
+)
+def test_a_severity_keeps_what_it_reached_when_other_levels_come(first, then, gusts, expected, way):
+    lives = lives_of(first)
+    lives.take(wind(0, gusts[0]))
+    change_rules(lives, then, way)
+    for minute, gust_m_s in enumerate(gusts[1:], start=2):
+        lives.take(wind(minute, gust_m_s))
+    assert [change.severity.value for change in lives.changes] == expected
+    assert len({change.alert_id for change in lives.changes}) == 1
+
+
+@pytest.mark.parametrize("way", ["restart", "renewal"])
+def test_state_that_does_not_tell_of_its_levels_goes_on_as_before(way):
+    lives = lives_of(MINOR_AND_MAJOR)
+    lives.take(wind(0, 20.0))
+    (key,) = [key for key in lives.state[EVENTS] if key != CLOCK]
+    lives.state[EVENTS][key] = without(lives.state[EVENTS][key], "severities")
+    change_rules(lives, MINOR_AND_MAJOR if way == "restart" else MAJOR_AND_CRITICAL, way)
+    lives.take(wind(2, 18.0))
+    assert {change.severity.value for change in lives.changes} == {"major"}
+    if way == "restart":  # and from here on it tells
+        change_rules(lives, MAJOR_AND_CRITICAL, way)
+        lives.take(wind(3, 18.0))
+        assert {change.severity.value for change in lives.changes} == {"major"}
+
+
+def without(kept, *fields):
+    """Give kept state as it is without some fields."""
+    told = msgspec.msgpack.decode(kept)
+    return msgspec.msgpack.encode({name: value for name, value in told.items() if name not in fields})
