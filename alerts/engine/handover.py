@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from alerts.announcement import close_deleted
+from alerts.engine.rounds import RULE_ERRORS
 from alerts.language.rule import Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.readings import read_part_key, to_part_key
@@ -18,6 +19,7 @@ from ioc.domain.alerts import Severity, StateKey
 CLOCK = StateKey("", "clock")
 """Where a partition's log time is kept: with it, a restart is no different from none."""
 
+_STATE_ERRORS = (*RULE_ERRORS, msgspec.MsgspecError)
 _encode = msgspec.msgpack.Encoder().encode
 _decode_clock = msgspec.msgpack.Decoder(tuple[datetime, datetime | None]).decode
 
@@ -39,16 +41,26 @@ class Handover:
     def keep(self, memory: PartitionMemory, *, has_heard: bool) -> dict[StateKey, bytes | None]:
         """Give what a step changed as it must be kept; None is to be deleted.
 
-        Log time is kept with whatever it has decided, else what is decided after a restart would seem to be older.
-        Where nothing was heard and nothing decided, nothing is kept: that is so every second of an idle partition.
+        What cannot be kept is a fault of its rule, and harms no other. Log time is kept with whatever it has decided,
+        else what is decided after a restart would seem to be older. Where nothing was heard and nothing decided,
+        nothing is kept: that is so every second of an idle partition.
         """
         state: dict[StateKey, bytes | None] = {StateKey(*key): kept for key, kept in memory.kept.items()}
         for index, key in memory.dirty:
             series = memory.series[index].get(key)
-            state[StateKey(self._rules[index].rule_id, key)] = None if series is None else _encode(series)
+            try:
+                kept = None if series is None else _encode(series)
+            except _STATE_ERRORS as error:
+                self._note_fault(memory, index, key, "what it remembers cannot be kept", error)
+                continue
+            state[StateKey(self._rules[index].rule_id, key)] = kept
         for index, key, part in memory.dirty_parts:
             readings = memory.windows[index].get(key)
-            kept = None if readings is None else readings.pack(part)
+            try:
+                kept = None if readings is None else readings.pack(part)
+            except _STATE_ERRORS as error:
+                self._note_fault(memory, index, key, "what it looks back on cannot be kept", error)
+                continue
             state[StateKey(self._rules[index].rule_id, to_part_key(key, part))] = kept
         if has_heard or state or memory.changes or memory.signals:
             state[CLOCK] = _encode((memory.clock, memory.resumed_from))
@@ -133,3 +145,6 @@ class Handover:
         is_kept = restore is not None and restore(memory, *part, kept)
         if not is_kept and not self._is_behind:
             memory.kept[key.rule_id, key.key] = None
+
+    def _note_fault(self, memory: PartitionMemory, index: int, key: str, what: str, error: Exception) -> None:
+        memory.add_fault(self._rules[index].rule_id, key, f"{what}: {type(error).__name__}: {error}")

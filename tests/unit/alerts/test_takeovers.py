@@ -9,10 +9,11 @@ import pytest
 
 from alerts.engine.handover import CLOCK
 from alerts.engine.stepping import Engine
+from alerts.memory.hours import Hours
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alert_machines import decide_condition
-from ioc.domain.kinds import WeatherObservation
+from ioc.domain.kinds import IndicatorValue, WeatherObservation
 from tests.support.engine_runs import EVENTS, Lives, make_event
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -139,3 +140,47 @@ def without(kept, *fields):
     """Give kept state as it is without some fields."""
     told = msgspec.msgpack.decode(kept)
     return msgspec.msgpack.encode({name: value for name, value in told.items() if name not in fields})
+
+
+USUAL = """\
+rule: test.usual
+condition: baseline
+on: kpi.published
+of: [value]
+same: hour_of_day
+weeks: 1
+enough: 3
+levels: [{severity: major, above: 100000}]
+title: {vi: a, en: a}
+detail: {vi: b, en: b}
+runbook: {vi: c, en: c}
+"""
+
+
+def published(minute, value):
+    data = IndicatorValue(period="2026", unit="VND", method_version="1", value=value)
+    return make_event("kpi.budget", data, at(minute))
+
+
+@pytest.mark.parametrize("value", [1e12, 5.5e13, 1e15, -1e15])
+def test_a_rule_over_the_greatest_values_of_a_kind_goes_on_after_a_restart(value):
+    lives = lives_of(USUAL)
+    lives.take(published(0, value))
+    lives.die()
+    lives.take(published(1, value))
+    (hours,) = lives.engine._memories[EVENTS].windows[0].values()
+    assert hours.running(int(at(0).timestamp() // 3_600)) == 2 * value
+
+
+def test_state_that_cannot_be_kept_is_a_fault_of_its_rule_and_stops_no_other(monkeypatch):
+    lives = lives_of(WIND, USUAL)
+
+    def fail(*_):
+        raise OverflowError("too great")
+
+    monkeypatch.setattr(Hours, "pack", fail)
+    step = lives.engine.step(EVENTS, [published(0, 2.0), wind(0, 20.0)])
+    assert [(fault.rule_id, fault.asset_id) for fault in step.rule_errors] == [("test.usual", "kpi.budget")]
+    assert "cannot be kept: OverflowError: too great" in step.rule_errors[0].reason
+    assert {key.rule_id for key in step.state} == {"", "test.rule"}
+    assert lives.engine.step(EVENTS, [wind(1, 20.0)]).rule_errors == []
