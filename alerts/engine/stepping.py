@@ -110,10 +110,9 @@ class Engine:
         old = before._memory(partition)
         memory = self._memories[partition] = PartitionMemory(len(self._rules), self._readings_limit)
         memory.seen, memory.clock = old.seen, old.clock
-        self._handover.restore(memory, state)
+        self._handover.restore(memory, state, before._rules)
         memory.clock, memory.resumed_from = old.clock, old.resumed_from
         self._handover.carry_sent_over(memory, old, before._rules)
-        self._handover.carry_levels_over(memory, before._rules)
         self._handover.resume(memory)
 
     def forget(self, partition: object) -> None:
