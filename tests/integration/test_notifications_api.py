@@ -67,6 +67,7 @@ async def test_a_silence_holds_what_it_covers_and_says_so(edge, boss):
         {"matchers": "feed air"},
         {"matchers": "severity>=loud"},
         {"matchers": 'rule=~"(a+)+b"'},
+        {"matchers": 'asset=~".*a.*a.*a.*b"'},
         {"comment": "   "},
         {"hours": -1},
         {"hours": 24 * 31},
