@@ -315,6 +315,31 @@ async def test_a_vessel_whose_warning_is_not_stored_any_more_says_so(store, view
     assert (grounds["parts"], grounds["missing"]) == ([], ["weather"])
 
 
+async def test_the_air_quality_index_tells_concentrations_sub_indices_and_hours(store, viewer):
+    """Two clear hours and a smoky one; what came out of order and what came after the decision are in none of them."""
+
+    def air(minute: float, pm25: float, no2: float | None = 20.0, **others: Any) -> Event:
+        data = AirReading(pm25_ug_m3=pm25, pm10_ug_m3=1.2 * pm25, no2_ug_m3=no2)
+        return reading("air.hong-gai", data, at(minute), **others)
+
+    readings = [*(air(minute, 40) for minute in range(0, 120, 10)), air(45, 900, delay=60)]
+    readings += [air(minute, 400, no2=30.0) for minute in range(120, 180, 10)]
+    await live_through(store, "01-vn-aqi.yaml", readings)
+    why = await ask_why(viewer, "air.vn_aqi_hour")
+    fired, state = why["decisions"][0], why["window_state"]
+    assert (state["at"], state["cut"]) == (fired["observed_at"], None)
+    worst = state["windows"][0]
+    names = {window["name"]: window for window in state["windows"]}
+    assert set(names) == {"pm25", "pm10", "no2"}
+    assert (worst["name"], round(worst["sub_index"])) == ("pm25", fired["value"])
+    # 40/400 is below one half, so Nowcast adds halves: 400/2 + 40/4 + 40/8.
+    assert (worst["value"], worst["unit"]) == (pytest.approx(400 / 2 + 40 / 4 + 40 / 8), "µg/m³")
+    assert [(hour["from"], hour["mean"], hour["readings_count"]) for hour in worst["hours"]] == [
+        (to_ms(at(0)), 40.0, 6), (to_ms(at(60)), 40.0, 6), (to_ms(at(120)), 400.0, 1),
+    ]  # fmt: skip
+    assert names["no2"]["value"] == 30.0
+
+
 async def test_a_revision_that_is_no_decision_is_refused_and_the_decisions_are_named(store, viewer, truc):
     await live_through(store, "28-crowd.yaml", [crowd(minute, 1.2 if minute < 3 else 4.6) for minute in range(8)])
     [alert] = (await viewer.get("/api/v1/alerts")).json()["items"]
