@@ -36,13 +36,14 @@ NUMBERS: Mapping[str, tuple[str, str, str]] = {
     "silent_count": ("trạm mất tín hiệu", "stations silent", ""),
     "silent_min": ("im lặng", "silent for", "min"),
     "silent_share_pct": ("tỷ lệ trạm mất tín hiệu", "share of silent stations", "%"),
+    "speed_kn": ("tốc độ", "speed", "kn"),
     "spans_count": ("số khoảng có số liệu", "spans with values", ""),
     "stations_near_count": ("trạm vượt ngưỡng gần nhau", "stations over the limit near each other", ""),
     "to_stop_time_min": ("còn đến giờ dừng", "to the stop time", "min"),
     "unseen_min": ("chưa thấy vị trí", "without a position for", "min"),
     "wind_m_s": ("gió", "wind", "m/s"),
 }
-_SHORT_VI = {"min": "phút", "h": "giờ"}
+_SHORT_VI = {"min": "phút", "h": "giờ", "kn": "hải lý/giờ"}
 
 STATES: Mapping[str, tuple[Both, Both]] = {
     "alone": (

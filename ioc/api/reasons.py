@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from alerts.conditions.index import Index
 from alerts.conditions.window import Measured
+from alerts.inquiry.hours_of_index import PollutantState, first_hour_of, look_at_hours
 from alerts.language.rule import Rule
 from alerts.memory.readings import MOST_READINGS
 from alerts.memory.windowing import Windows, WindowState
@@ -16,7 +18,7 @@ from alerts.rulebook.lateness import LatenessMarks
 from ioc.api.views import to_ms, to_reading
 from ioc.domain.alerts import Alert
 from ioc.domain.events import Event
-from ioc.domain.kinds import KINDS, Observation
+from ioc.domain.kinds import KINDS, AirReading, Observation
 from ioc.domain.quantities import Quality
 from ioc.storage.decision_inputs import DecisionInputs
 from ioc.storage.series import HistoryStore, Reading
@@ -66,6 +68,8 @@ async def find_window_state(inputs: DecisionInputs, rule: Rule | None, alert: Al
     It is worked out by the engine's own code from the readings that had come by then and are still stored.
     """
     condition = None if rule is None else rule.condition
+    if isinstance(condition, Index) and alert.asset_id is not None:
+        return await _find_index_state(inputs, alert.asset_id, alert)
     if not isinstance(condition, Measured) or not condition.windows or alert.asset_id is None:
         return None
     windows, kind = Windows(condition.windows), condition.kinds[0]
@@ -82,6 +86,31 @@ async def find_window_state(inputs: DecisionInputs, rule: Rule | None, alert: Al
         "cut": known.cut,
         "windows": [_to_window(state) for state in states],
     }
+
+
+async def _find_index_state(inputs: DecisionInputs, asset_id: str, alert: Alert) -> dict[str, Any]:
+    """Give what the hourly index was made of: by pollutant its concentration, its sub-index and its hours."""
+    at = alert.observed_at
+    after = first_hour_of(at) - timedelta(microseconds=1)
+    known = await inputs.of_asset(
+        AirReading.KIND, asset_id, after=after, until=at, received_by=alert.decided_at, limit=MOST_READINGS
+    )
+    states = await asyncio.to_thread(look_at_hours, known.events, at)
+    return {
+        "at": to_ms(at), "read_after": to_ms(after), "cut": known.cut,
+        "windows": [_to_pollutant(state) for state in states],
+    }  # fmt: skip
+
+
+def _to_pollutant(state: PollutantState) -> dict[str, Any]:
+    return {
+        "name": state.pollutant.value,
+        "value": state.concentration_ug_m3,
+        "unit": "µg/m³",
+        "sub_index": state.sub_index,
+        "hours": [{"from": to_ms(begins_at), "mean": mean, "readings_count": count}
+                  for begins_at, mean, count in state.hours],
+    }  # fmt: skip
 
 
 def _look(windows: Windows, events: Sequence[Event], at: datetime) -> list[WindowState]:
