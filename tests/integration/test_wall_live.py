@@ -292,6 +292,53 @@ async def test_a_role_that_was_taken_away_is_gone_with_the_next_proof(tmp_path, 
             await client.until(lambda: client.has("err", code="forbidden"))
 
 
+LOCKED_OUT = {
+    "the account is disabled": (lambda wall: wall.api.accounts.set_disabled("truc", disabled=True), "signed_out", 4401),
+    "disabled and enabled again": (lambda wall: _disable_and_enable(wall), "signed_out", 4401),
+    "the roles are set anew": (lambda wall: wall.add_person("truc", "viewer"), "signed_out", 4401),
+    "the sessions have ended": (lambda wall: _change(wall, "DELETE FROM session"), "signed_out", 4401),
+    "there is no role": (lambda wall: _change(wall, "UPDATE account SET roles = '{none}'"), "forbidden", 4403),
+}
+
+
+@pytest.mark.parametrize("how", LOCKED_OUT)
+async def test_who_is_locked_out_changes_nothing_over_a_socket_that_was_open_before(wall, how):
+    lock_out, code, close_code = LOCKED_OUT[how]
+    await apply(wall.store, decide(asset_id="air.0"))
+    async with wall.client() as client:
+        [alert] = await wall.api.alerts.open_alerts()
+        await lock_out(wall)
+        number = await client.send("ack", cid="c", alert=str(alert.alert_id), ver=alert.revision)
+        with pytest.raises(ConnectionClosed):
+            await client.until(lambda: False)
+        assert [(error["id"], error["code"]) for error in client.find("err")] == [(number, code)]
+        assert client.has("bye", code=close_code)
+        assert client.socket.close_code == close_code
+    assert len(await wall.api.alerts.events_after(0)) == 1
+
+
+async def test_who_may_watch_only_from_now_on_is_refused_at_the_next_action_and_goes_on_watching(wall):
+    await apply(wall.store, decide(asset_id="air.0"))
+    async with wall.client() as client:
+        [alert] = await wall.api.alerts.open_alerts()
+        await _change(wall, "UPDATE account SET roles = '{viewer}'")
+        await client.send("ack", cid="c", alert=str(alert.alert_id), ver=alert.revision)
+        await client.until(lambda: client.has("err", code="forbidden"))
+        await client.send("ping")
+        await client.until(lambda: client.has("ok"))
+    assert len(await wall.api.alerts.events_after(0)) == 1
+
+
+async def _disable_and_enable(wall):
+    await wall.api.accounts.set_disabled("truc", disabled=True)
+    await wall.api.accounts.set_disabled("truc", disabled=False)
+
+
+async def _change(wall, statement):
+    async with wall.base.database.connection() as connection:
+        await connection.execute(statement)
+
+
 async def test_another_protocol_is_refused(wall):
     async with connect(wall.url, subprotocols=[Subprotocol("mqtt")]) as socket:
         with pytest.raises(ConnectionClosed):

@@ -15,6 +15,7 @@ MOST_ROWS_A_PART = 1_000
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Channel = Annotated[str, msgspec.Meta(max_length=64)]
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Text = Annotated[str, msgspec.Meta(max_length=2_000)]
 
 
@@ -122,7 +123,7 @@ class Ack(_Act, tag_field="t", tag="ack"):
 class Shelve(_Act, tag_field="t", tag="shelve", kw_only=True):
     """Take an alert off the list until an instant, for a reason."""
 
-    until: datetime
+    until: _Instant
     reason: _Text
 
 
