@@ -40,6 +40,8 @@ MOST_CHANNELS = 32
 MOST_FRAMES_A_SECOND = 20
 MOST_FRAME_BYTES = 16_384
 _BURST = 60
+_MOST_REASON_BYTES = 123
+"""RFC 6455: a control frame holds 125 bytes, two of them the code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,8 @@ class Conversation:
         except* SlowWallError as errors:
             self._ending = _Ending(Close.SLOW)
             _log.info("wall.slow", user=self._account.name, reason=str(errors.exceptions[0]))
-        except* MalformedFrameError:
-            self._ending = _Ending(Close.MALFORMED)
+        except* MalformedFrameError as errors:
+            self._ending = _Ending(Close.MALFORMED, str(errors.exceptions[0]))
         except* (_EndedError, WebSocketDisconnect, OSError):
             pass
         finally:
@@ -107,13 +109,15 @@ class Conversation:
     async def _say_goodbye(self, ending: _Ending) -> None:
         """Say why, as far as the wall still listens, and close."""
         if self._socket.client_state is WebSocketState.CONNECTED:
-            wait = {"after_ms": AFTER_MS[ending.code]} if ending.code in AFTER_MS else {}
-            bye = protocol.encode("bye", self._hub.now_ms(), code=ending.code.value, **wait)
+            more: dict[str, object] = {"msg": ending.reason} if ending.reason else {}
+            if ending.code in AFTER_MS:
+                more["after_ms"] = AFTER_MS[ending.code]
+            bye = protocol.encode("bye", self._hub.now_ms(), code=ending.code.value, **more)
             with suppress(RuntimeError, OSError, TimeoutError, WebSocketDisconnect):
                 async with cancellation.timeout(BYE_DEADLINE_S):
                     for text in (*ending.answers, bye):
                         await self._socket.send_text(text)
-        await close(self._socket, ending.code)
+        await close(self._socket, ending.code, ending.reason)
 
     async def _watch_trust(self) -> None:
         """Ask for a fresh ticket from time to time: who was signed out or lost a role must not go on for ever.
@@ -152,8 +156,10 @@ class Conversation:
         self._tokens -= 1
         return True
 
-    async def _answer(self, frame: protocol.Frame) -> None:
+    async def _answer(self, frame: protocol.Frame | protocol.Faulty) -> None:
         match frame:
+            case protocol.Faulty():
+                self._refuse(frame, "invalid", frame.fault)
             case protocol.Sub():
                 self._subscribe(frame)
             case protocol.View():
@@ -241,7 +247,7 @@ class Conversation:
     def _confirm(self, frame_id: int, **more: object) -> None:
         self._post("ok", id=frame_id, **more)
 
-    def _refuse(self, frame: protocol.Frame, code: str, message: str, **more: Any) -> None:
+    def _refuse(self, frame: protocol.Frame | protocol.Faulty, code: str, message: str, **more: Any) -> None:
         frame_id = None if isinstance(frame, protocol.Hello) else frame.id
         self._session.post(protocol.to_error(code, message, self._hub.now_ms(), frame_id=frame_id, **more))
 
@@ -262,10 +268,10 @@ async def receive(socket: WebSocket) -> str:
     return str(text)
 
 
-async def close(socket: WebSocket, code: Close) -> None:
-    """Close a socket, whatever state it is in."""
+async def close(socket: WebSocket, code: Close, reason: str = "") -> None:
+    """Close a socket, whatever state it is in. Of the reason goes out what a close frame can hold."""
     if socket.application_state is WebSocketState.DISCONNECTED or socket.client_state is WebSocketState.DISCONNECTED:
         return
     with suppress(RuntimeError, OSError, TimeoutError):
         async with cancellation.timeout(CLOSE_DEADLINE_S):
-            await socket.close(code)
+            await socket.close(code, reason.encode("utf-8", "replace")[:_MOST_REASON_BYTES].decode("utf-8", "ignore"))

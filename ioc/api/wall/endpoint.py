@@ -96,7 +96,7 @@ async def _turn_away(socket: WebSocket) -> None:
 
 async def _greet(socket: WebSocket, api: ApiServices) -> Admission | None:
     """Wait for the hello and its ticket; close the socket and give None where they do not come."""
-    code = Close.SIGNED_OUT
+    code, reason = Close.SIGNED_OUT, "the ticket is not good"
     try:
         async with cancellation.timeout(HELLO_DEADLINE_S):
             frame = protocol.decode(await receive(socket))
@@ -105,16 +105,16 @@ async def _greet(socket: WebSocket, api: ApiServices) -> Admission | None:
                 if admission is not None and set(admission.account.roles) & set(VIEWERS):
                     return admission
             else:
-                code = Close.MALFORMED
+                code, reason = Close.MALFORMED, "say hello first"
     except TimeoutError:
-        code = Close.TIMED_OUT
-    except MalformedFrameError:
-        code = Close.MALFORMED
+        code, reason = Close.TIMED_OUT, f"no hello within {HELLO_DEADLINE_S:g} s"
+    except MalformedFrameError as error:
+        code, reason = Close.MALFORMED, str(error)
     except WebSocketDisconnect:
         return None
-    except IocError:
-        code = Close.UNAVAILABLE
-    await close(socket, code)
+    except IocError as error:
+        code, reason = Close.UNAVAILABLE, str(error)
+    await close(socket, code, reason)
     return None
 
 
