@@ -48,6 +48,20 @@ _NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.
 _DIVISION = re.compile(r"[/%]\s*\.?\d")
 
 
+_HINTS = (
+    (re.compile(r"(?<![\w.])(?:and|AND)\b"), "write && for `and`: "),
+    (re.compile(r"(?<![\w.])(?:or|OR)\b"), "write || for `or`: "),
+    (re.compile(r"(?<![\w.])(?:not|NOT)\b"), "write ! for `not`: "),
+    (re.compile(r"=>"), "write >= for `=>`: "),
+    (re.compile(r"=<"), "write <= for `=<`: "),
+    (re.compile(r"<>"), "write != for `<>`: "),
+    (re.compile(r"(?<![=<>!])=(?![=<>])"), "write == for `=`: "),
+    (re.compile(r"\d,\d"), "write decimals with a dot: "),
+)
+"""What other languages write, and what CEL has for it."""
+_WHOLE_BESIDE_DECIMAL = re.compile(r"applied to '\((?:int, double|double, int)\)'")
+
+
 class ExpressionError(ValueError):
     """An expression cannot be used, or could not be evaluated."""
 
@@ -72,7 +86,7 @@ class Expression:
         try:
             self._program = environment.compile(_with_decimals(text))
         except RuntimeError as error:
-            raise ExpressionError(_first_line(error)) from error
+            raise ExpressionError(_hint(bare, str(error)) + _first_line(error)) from error
         if self._program.return_type() != cel.Type.BOOL:
             raise ExpressionError(f"must be true or false, this gives {self._program.return_type().name()}")
         try:
@@ -173,6 +187,13 @@ def _to_cel(value: Any) -> Any:
     if isinstance(value, bool | str | datetime):
         return value
     return value.isoformat() if isinstance(value, date) else float(value)
+
+
+def _hint(bare: str, error: str) -> str:
+    """Give what to write instead, where a formula that CEL refuses shows what was meant."""
+    if _WHOLE_BESIDE_DECIMAL.search(error) is not None:
+        return "what counts gives a whole number, so write double(size(a)) > 2, double(at.getHours()) > 5: "
+    return next((says for pattern, says in _HINTS if pattern.search(bare) is not None), "")
 
 
 def _first_line(error: RuntimeError) -> str:

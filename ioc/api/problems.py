@@ -139,7 +139,11 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
 
 
 def _say(fault: Mapping[str, Any]) -> str:
-    return OFFSET_NEEDED if fault["type"] == "timezone_aware" else str(fault["msg"])
+    if fault["type"] == "timezone_aware":
+        return OFFSET_NEEDED
+    if fault["type"] == "string_pattern_mismatch" and fault["ctx"]["pattern"] == r"\S":
+        return "must not be blank"
+    return str(fault["msg"])
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

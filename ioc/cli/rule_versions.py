@@ -28,7 +28,15 @@ from ioc.storage.rule_versions import RuleVersion
 
 Result = TypeVar("Result")
 RuleName = Annotated[str, typer.Argument(help="The rule's name, such as crowd.density.")]
-Reason = Annotated[str, typer.Option(help="Why; it stands in the history and in the audit log.")]
+
+
+def _to_reason(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("must not be blank: the history and the audit log say why")
+    return text
+
+
+Reason = Annotated[str, typer.Option(parser=_to_reason, help="Why; it stands in the history and in the audit log.")]
 Author = Annotated[str, typer.Option("--as", help="Who; without: the user of this machine.")]
 Shadow = Annotated[bool, typer.Option("--shadow", help="Of the candidate that runs beside, not of the rule in force.")]
 Expected = Annotated[

@@ -149,6 +149,28 @@ def test_what_has_no_sense_is_refused_when_saved(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("density > 5 and people > 5", "write && for `and`: at 1:"),
+        ("density > 5 or people > 5", "write || for `or`: at 1:"),
+        ("not closed", "write ! for `not`: at 1:"),
+        ("density = 5", "write == for `=`: at 1:"),
+        ("density => 5", "write >= for `=>`: at 1:"),
+        ("density =< 5", "write <= for `=<`: at 1:"),
+        ("density > 10,8", "write decimals with a dot: at 1:"),
+        ("size(status) == 2", "write double(size(a)) > 2"),
+        ("at.getHours() > 5", "write double(size(a)) > 2, double(at.getHours()) > 5: at 1:"),
+        ("density > 5 && people >", "at 1:"),
+        ("status = 'open and shut'", "write == for `=`: at 1:"),
+    ],
+)
+def test_what_other_languages_write_is_refused_with_what_to_write_here(text, says):
+    with pytest.raises(ExpressionError) as refused:
+        Expression(text, VARIABLES)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("text", "holds"),
     [
         ("density >= 2", True),
@@ -162,6 +184,11 @@ def test_what_has_no_sense_is_refused_when_saved(text):
         ("at >= timestamp('2026-11-23T00:00:00Z')", True),
         ("status in ['open', 'ajar']", True),
         ("!closed ? density > 2 : false", True),
+        ("density > 1e-3", True),
+        ("density > .25e1 || people-3 > 97.5", True),
+        ("density*1E+1 == 25", True),
+        ("double(size(status)) == 4", True),
+        ("double(at.getHours()) > 5", True),
     ],
 )
 def test_it_says_what_it_says(text, holds):

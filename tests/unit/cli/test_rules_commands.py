@@ -69,3 +69,17 @@ def test_the_limits_are_a_table_of_what_the_files_say(invoke):
     result = invoke("limits", RULE)
     assert result.exit_code == 0
     assert "**major** `density_p_m2 >= 2`" in result.output
+
+
+@pytest.mark.parametrize("reason", ["", " ", "\n\t"])
+@pytest.mark.parametrize(
+    "command",
+    [["activate", "crowd.density", "1"], ["retire", "crowd.density"], ["roll-back", "crowd.density"], ["save"]],
+)
+def test_a_reason_that_says_nothing_is_refused_before_anything_is_opened(tmp_path, command, reason):
+    if command == ["save"]:
+        (tmp_path / "rule.yaml").write_text(RULE, encoding="utf-8")
+        command = ["save", str(tmp_path / "rule.yaml")]
+    result = CliRunner().invoke(make_app(), ["rules", *command, "--reason", reason])
+    assert result.exit_code == 2
+    assert "must not be blank" in result.output
