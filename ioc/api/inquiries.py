@@ -84,6 +84,8 @@ class Inquirer:
         tenures = await self._tenures(question.rule_id, question.start - MOST_BEFORE, question.end)
         if not tenures:
             return Answer(question=question, rule=None, findings=[await self._find_missing_rule(question.rule_id)])
+        if question.asset_id is not None:
+            question = replace(question, asset_kinds=await self._assets.kinds_of(question.asset_id))
         succession = Succession(tenures, question, self._world)
         if succession.is_about_an_asset and question.asset_id is None:
             raise InvalidRequestError("asset_missing", f"the rule {question.rule_id} is about one asset: name it")

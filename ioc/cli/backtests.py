@@ -101,7 +101,7 @@ def _write(account: Account, output: Path | None, plot: Path | None) -> None:
         found = {**describe(account), **to_occurrences(comparison)}
         output.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     if plot is not None:
-        drawn = draw_timelines(comparison.draft, comparison.active, account.period.start, comparison.until)
+        drawn = draw_timelines(comparison, account.period.start)
         plot.write_text(drawn, encoding="utf-8")
 
 
