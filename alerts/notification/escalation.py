@@ -70,7 +70,9 @@ def why_it_waits(alert: Alert, ladder: Ladder, rung: Rung, *, is_held: bool) -> 
     if alert.operator in _SET_ASIDE:
         return Waits.SET_ASIDE
     if alert.operator is OperatorState.ACKNOWLEDGED and rung.is_paused:
-        return Waits.ACKNOWLEDGED
+        expires_at = _expiry(alert, ladder)
+        if expires_at is None or rung.unacked_at < expires_at:
+            return Waits.ACKNOWLEDGED
     if is_held:
         return Waits.HELD
     return Waits.NEXT_LEVEL if rung.reached < len(ladder.levels) else Waits.AT_TOP
@@ -93,13 +95,12 @@ def climb(alert: Alert, ladder: Ladder, rung: Rung, *, now: datetime, is_held: b
         return Climb(rung=replace(rung, is_paused=True), look_at=alert.shelved_until or alert.suppressed_until)
     if alert.operator is OperatorState.ACKNOWLEDGED:
         rung = replace(rung, is_paused=True)
-        if ladder.ack_timeout is None or alert.acked_at is None:
-            return Climb(rung=rung)
-        expires_at = alert.acked_at + ladder.ack_timeout
-        if now < expires_at:
+        expires_at = _expiry(alert, ladder)
+        if expires_at is None or now < expires_at:
             return Climb(rung=rung, look_at=expires_at)
-        # Who took note has not brought it to an end: from here it climbs on as if nobody had.
-        rung = replace(rung, unacked_at=max(rung.unacked_at, expires_at))
+        if rung.unacked_at < expires_at:
+            # Who took note has not brought it to an end: it climbs from the ground again, as if nobody had.
+            rung = replace(rung, unacked_at=expires_at, reached=0)
     elif rung.is_paused:
         # It asks for attention anew, so everybody is told anew.
         rung = Rung(unacked_at=now)
@@ -113,3 +114,10 @@ def climb(alert: Alert, ladder: Ladder, rung: Rung, *, now: datetime, is_held: b
     rung = replace(rung, reached=max([rung.reached, *due]))
     ahead = ladder.levels[rung.reached :]
     return Climb(due=due, rung=rung, look_at=rung.unacked_at + ahead[0].after if ahead else None)
+
+
+def _expiry(alert: Alert, ladder: Ladder) -> datetime | None:
+    """Give when an acknowledgement counts no longer; None: it counts for ever."""
+    if ladder.ack_timeout is None or alert.acked_at is None:
+        return None
+    return alert.acked_at + ladder.ack_timeout

@@ -52,6 +52,7 @@ ladders:
     ack_timeout: 3s
     levels: [{after: 1s, departments: [duty]}, {after: 2s, departments: [office]}, {after: 4s, departments: [province]}]
 """
+ACK_TIMEOUT = timedelta(seconds=3)
 LEVELS = {"level_1": "duty", "level_2": "office", "level_3": "province"}
 DEPARTMENTS = ("shift", "lead", "environment", *LEVELS.values())
 
@@ -204,10 +205,12 @@ async def _assert_told_once(database, receiver: Receiver) -> None:
     log = await _rows(database, "SELECT * FROM notification ORDER BY notification_id")
     alerts = await _rows(database, "SELECT * FROM alert")
     assert len(log) > ROUNDS, "hardly anything happened"
+    acked = {alert["alert_id"]: alert["acked_at"] for alert in alerts}
     decided = Counter(
-        (row["department"], row["group_key"], row["reason"], *map(frozenset, (row["firing_ids"], row["resolved_ids"])))
+        (row["department"], row["group_key"], row["reason"], *map(frozenset, (row["firing_ids"], row["resolved_ids"])),
+         row["form"] == "escalation" and _is_again(row, acked[row["group_id"]]))
         for row in log
-    )
+    )  # fmt: skip
     assert [decision for decision, count in decided.items() if count > 1] == []
     for alert in alerts:
         _assert_alert_told(alert, [row for row in log if alert["alert_id"] in row["firing_ids"] + row["resolved_ids"]])
@@ -216,8 +219,14 @@ async def _assert_told_once(database, receiver: Receiver) -> None:
 
 def _assert_alert_told(alert, log) -> None:
     is_critical, life = alert["severity"] == "critical", alert["rule_id"].split("-")[0]
-    climbed = [(row["department"], row["reason"]) for row in log if row["form"] == "escalation"]
-    assert sorted(climbed) == sorted((LEVELS[level], level) for level in (LEVELS if is_critical else ()))
+    ladder = [row for row in log if row["form"] == "escalation"]
+    before, again = (
+        sorted((row["department"], row["reason"]) for row in ladder if _is_again(row, alert["acked_at"]) is is_again)
+        for is_again in (False, True)
+    )
+    expected = sorted((LEVELS[level], level) for level in (LEVELS if is_critical else ()))
+    assert (before if alert["acked_at"] is None else again) == expected
+    assert len(before) == len(set(before)), "once before somebody took note, once when that has expired"
     for department in ("shift", "lead", "environment") if is_critical else ("environment",):
         told = [row for row in log if row["department"] == department and row["form"] == "group"]
         ends = [row["reason"] for row in told if alert["alert_id"] in row["resolved_ids"]]
@@ -232,6 +241,11 @@ def _assert_alert_told(alert, log) -> None:
                 assert reasons in (["first"], ["first", "new_firing"])
             case "chattering":
                 assert reasons in (["first"], ["first", "steady"], ["first", "flapping", "steady"])
+
+
+def _is_again(row, acked_at) -> bool:
+    """Whether a level was told because an acknowledgement has expired."""
+    return acked_at is not None and row["at"] >= acked_at + ACK_TIMEOUT
 
 
 async def _assert_delivered(database, log, receiver: Receiver) -> None:

@@ -347,9 +347,21 @@ async def test_nobody_acknowledges_and_the_alert_climbs_its_ladder(office):
     assert await office.step(5) == ["lead/level_1"]
     await office.act(urgent, ChangeType.ACKNOWLEDGED, 6)
     assert await office.step(20) == []
-    # The acknowledgement has counted for an hour; from then on it climbs as before.
-    assert "office/level_2" not in await office.step(66)
+    # The acknowledgement has counted for an hour; from then on it climbs anew.
+    assert {"lead/level_1", "office/level_2"}.isdisjoint(await office.step(66))
+    assert "lead/level_1" in await office.step(71)
     assert "office/level_2" in await office.step(81)
+    assert {"lead/level_1", "office/level_2"}.isdisjoint(await office.step(600))
+
+
+async def test_an_acknowledgement_at_the_top_of_a_ladder_expires_and_everybody_is_told_again(office):
+    urgent = decide(severity=Severity.CRITICAL)
+    await office.step(0, urgent)
+    assert {"lead/level_1", "office/level_2"} <= set(await office.step(15))
+    await office.act(urgent, ChangeType.ACKNOWLEDGED, 20)
+    assert {"lead/level_1", "office/level_2"}.isdisjoint(await office.step(80))
+    assert "lead/level_1" in await office.step(85)
+    assert "office/level_2" in await office.step(95)
 
 
 async def test_an_acknowledgement_before_anybody_looked_only_puts_the_ladder_off(office):

@@ -333,7 +333,8 @@ class GroupLife(RuleBasedStateMachine):
             return ()
         if known.letter == "C":
             known.was_answered = True
-            known.counts_from_s = max(known.counts_from_s, known.acked_s + ACK_S)
+            if known.counts_from_s < known.acked_s + ACK_S:
+                known.counts_from_s, known.level = known.acked_s + ACK_S, 0
         elif known.was_answered:
             known.was_answered, known.counts_from_s, known.level = False, self.now_s, 0
         left = [number for number in (1, 2) if number > known.level]

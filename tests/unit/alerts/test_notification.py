@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import alerts.notification
-from alerts.notification.escalation import Ladder, Level, Rung, climb
+from alerts.notification.escalation import Ladder, Level, Rung, Waits, climb, why_it_waits
 from alerts.notification.flood import FloodLimits, collapse, is_flood
 from alerts.notification.grouping import GroupLog, Reason, Timing, decide, note_told
 from alerts.notification.holds import MaintenanceWindow
@@ -336,12 +336,29 @@ def test_a_ladder_is_climbed_level_by_level_until_somebody_takes_note():
     assert look(alert, 0, 20) == ((1, 2), 2, None)  # the notifier was away
     acked = alert_machines.acknowledge(alert, "lan", at(6))
     assert look(acked, 1, 20) == ((), 1, at(66))
-    assert look(acked, 1, 80) == ((), 1, at(81))
-    assert look(acked, 1, 81) == ((2,), 2, None)
+    assert look(acked, 1, 70) == ((), 0, at(71))  # the acknowledgement counts no longer
     shelved = alert_machines.shelve(alert, "lan", at(1), until=at(60), reason="r")
     assert look(shelved, 0, 20) == ((), 0, at(60))
     [ended] = alert_machines.decide_condition(alert, change(kind=alert_machines.ChangeType.RESOLVED, minute=3))
     assert look(ended, 0, 20) == ((), 0, None)
+
+
+@pytest.mark.parametrize("minute", [3, 6, 20])
+def test_a_ladder_is_climbed_again_from_its_first_level_when_an_acknowledgement_expires(minute):
+    [alert] = alert_machines.decide_condition(None, change())
+    rung, told = Rung(unacked_at=at(0)), []
+    acked = alert_machines.acknowledge(alert, "lan", at(minute))
+    again = alert_machines.acknowledge(alert, "lan", at(300))
+    waits = []
+    for now in range(400):
+        alert = acked if minute <= now < 300 else again if now >= 300 else alert
+        found = climb(alert, LADDER, rung, now=at(now))
+        rung, told = found.rung, told + [(now, number) for number in found.due]
+        waits.append(why_it_waits(alert, LADDER, rung, is_held=False))
+    before = [(after, number) for number, after in ((1, 5), (2, 15)) if after < minute]
+    assert told == [*before, (minute + 65, 1), (minute + 75, 2), (365, 1), (375, 2)]
+    assert set(waits[minute : minute + 60]) == {Waits.ACKNOWLEDGED}
+    assert (waits[minute + 60], waits[minute + 75]) == (Waits.NEXT_LEVEL, Waits.AT_TOP)
 
 
 SHIPPED = Path(alerts.notification.__file__).parents[1] / "policy.yaml"
