@@ -112,7 +112,10 @@ async def test_the_limit_the_rule_and_the_reading_that_tipped_it_are_told(store,
     [newest] = why["readings"]
     assert newest["is_tipping"]
     assert (why["inputs_missing"], why["window_state"]) == ([], None)
-    assert all((level["formula"], level["clear_formula"]) == (None, None) for level in why["rule"]["levels"])
+    assert all(
+        (level["formula"], level["clear_formula"], level["compared"]) == (None, None, [])
+        for level in why["rule"]["levels"]
+    )
     assert newest["values"]["density_p_m2"] == 4.6
     tipped = next(item for item in readings if UUID(bytes=item.event_id).hex == fired["inputs"][-1])
     assert newest["observed_at"] == round(tipped.observed_at.timestamp() * 1000) == fired["observed_at"]
@@ -132,6 +135,22 @@ async def test_a_rule_with_formulas_tells_them(store, viewer):
     [newest] = why["readings"]
     assert newest["is_tipping"]
     assert (newest["values"]["people_count"], newest["values"]["capacity_count"]) == (4801, 4000)
+
+
+async def test_a_formula_tells_what_it_compared_both_sides_worked_out(store, viewer):
+    reports = [
+        reading("unit.06652", Outage(customers_off_count=3000, customers_count=14_017), at(minute))
+        for minute in range(0, 10, 5)
+    ]
+    await live_through(store, "35-outage.yaml", reports)
+    why = await ask_why(viewer, "power.outage")
+    assert (why["decisions"][0]["value"], why["decisions"][0]["limit"]) == (3000.0, None)
+    compared = [[(part["what"], part["value"], part["operator"], part["limit"], part["is_met"], part["way"])
+                 for part in level["compared"]] for level in why["rule"]["levels"]]  # fmt: skip
+    assert compared == [
+        [("customers_off_count", 3000.0, ">", 5000.0, False, 0)],
+        [("customers_off_count", 3000.0, ">", pytest.approx(2803.4), True, 0)],
+    ]
 
 
 async def test_a_gauge_tells_its_own_limits(store, viewer):
