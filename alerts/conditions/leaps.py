@@ -153,8 +153,7 @@ class LeapFinder:
                 held = readings.values(number, max(0, count - self._of), count)
                 enough = compare("readings_count", float(len(held)), ">=", float(self._enough))
                 if value is not None and enough.is_met:
-                    middle = median(held)
-                    limit = max(watched[quantity], self._mads * median(abs(item - middle) for item in held))
+                    middle, limit = room_of(held, watched[quantity], self._mads)
                     off = compare("deviation", abs(value - middle), ">", limit)
                     if not off.is_met:
                         yield Approach(event.observed_at, (off,), asset_id, asset_id, {"quantity": quantity})
@@ -173,6 +172,12 @@ class LeapFinder:
             return readings.unpack(part, kept)
         except msgspec.ValidationError:
             return False
+
+
+def room_of(held: Sequence[float], least: float, mads: float) -> tuple[float, float]:
+    """Give the median of the readings before a value, and how far from it the value must be to leap."""
+    middle = median(held)
+    return middle, max(least, mads * median(abs(item - middle) for item in held))
 
 
 def to_scope(kind: str, quantity: str, sign: int) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from alerts.conditions.absence import Absence
+from alerts.conditions.spike import Spike
 from alerts.conditions.vessel_warned import VesselWarned
 from alerts.inquiry.grounds import Basis
+from alerts.inquiry.leapt import LeapBasis
 from alerts.inquiry.silences import SilenceBasis
 from alerts.inquiry.warned import WarnedBasis
 from alerts.language.rule import Rule
@@ -23,6 +25,8 @@ def basis_of(rule: Rule, alert: Alert, world: World) -> Basis | None:
     match rule.condition:
         case Absence() as condition if alert.asset_id is not None:
             return SilenceBasis(condition, alert)
+        case Spike() as condition if alert.asset_id is not None:
+            return LeapBasis(rule, condition, alert)
         case VesselWarned() as condition:
             return WarnedBasis(condition, alert, world)
         case _:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from alerts.approaches import Approach, compare
+from alerts.approaches import Approach, Part, compare
 from alerts.conditions.asset_limits import AssetLimits
 from alerts.conditions.window import Measured
-from alerts.language.arithmetic import read_ways
+from alerts.language.arithmetic import PlainComparison, read_ways
 from alerts.language.expressions import Expression, ExpressionError, variables_of
 from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Rule
 from alerts.language.windows import Window
@@ -20,7 +20,7 @@ from alerts.memory.readings import Readings
 from alerts.memory.windowing import Windows
 from ioc.domain.alerts import Severity
 from ioc.domain.events import Event
-from ioc.domain.kinds import KINDS
+from ioc.domain.kinds import KINDS, Kind
 
 _TENTHS = 10
 
@@ -79,7 +79,7 @@ class Yardstick:
         self._formulas = [
             (level, Expression(when, variables)) for level, (when, _) in zip(levels, formulas, strict=True)
         ]
-        numbers = frozenset(name for name, kind in variables.items() if kind in (float, int))
+        numbers = _numbers_of(variables)
         self._ways = [(level, way) for level, formula in self._formulas for way in read_ways(formula.text, numbers)]
         self.nearest_way: Approach | None = None
         self._least_shortfall = math.inf
@@ -173,12 +173,7 @@ class Yardstick:
         for level, way in self._ways:
             if not level.is_in_force(day):
                 continue
-            sides = [comparison.sides(values) for comparison in way]
-            parts = tuple(
-                compare(comparison.text, found[0], comparison.operator, found[1])
-                for comparison, found in zip(way, sides, strict=True)
-                if found is not None and all(map(math.isfinite, found))
-            )
+            parts = _compare_way(way, values)
             approach = Approach(at, parts)
             weight = approach.weigh()
             if len(parts) == len(way) and not weight.is_all and weight.shortfall < self._least_shortfall:
@@ -210,6 +205,28 @@ class Yardstick:
         if self._windows is not None and readings is not None and len(readings.times):
             values |= self._windows.measure(readings, event.observed_at)
         return values
+
+
+def weigh_formula(text: str, kind: Kind, windows: Sequence[Window], values: Mapping[str, object]) -> list[list[Part]]:
+    """Give the comparisons of a formula, both sides worked out, by the ways in which it may hold.
+
+    What names a value that is missing is left out; nothing where the formula is more than comparisons of numbers.
+    """
+    variables = variables_of(kind, [window.name for window in windows])
+    return [list(_compare_way(way, values)) for way in read_ways(text, _numbers_of(variables))]
+
+
+def _numbers_of(variables: Mapping[str, type]) -> frozenset[str]:
+    return frozenset(name for name, kind in variables.items() if kind in (float, int))
+
+
+def _compare_way(way: Sequence[PlainComparison], values: Mapping[str, object]) -> tuple[Part, ...]:
+    sides = [comparison.sides(values) for comparison in way]
+    return tuple(
+        compare(comparison.text, found[0], comparison.operator, found[1])
+        for comparison, found in zip(way, sides, strict=True)
+        if found is not None and all(map(math.isfinite, found))
+    )
 
 
 def _comparisons_of(rule: Rule, asset_id: str | None) -> list[tuple[Severity, Comparison]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -60,6 +60,15 @@ async def find_readings(
         ],
         "inputs_missing": [item for item in ids if item not in known],
     }
+
+
+def find_values(state: Mapping[str, Any]) -> dict[str, object]:
+    """Give the values by which formulas were judged: of the newest reading that the decision names, and of windows."""
+    tipping = [reading for reading in state["readings"] if reading["is_tipping"]]
+    newest = max(tipping, key=lambda reading: reading["observed_at"], default=None)
+    windows = state["window_state"]["windows"] if state["window_state"] is not None else ()
+    values = {} if newest is None else newest["values"]
+    return {**values, **{window["name"]: window["value"] for window in windows}}
 
 
 async def find_window_state(inputs: DecisionInputs, rule: Rule | None, alert: Alert) -> dict[str, Any] | None:

@@ -112,7 +112,10 @@ async def test_the_limit_the_rule_and_the_reading_that_tipped_it_are_told(store,
     [newest] = why["readings"]
     assert newest["is_tipping"]
     assert (why["inputs_missing"], why["window_state"]) == ([], None)
-    assert all((level["formula"], level["clear_formula"]) == (None, None) for level in why["rule"]["levels"])
+    assert all(
+        (level["formula"], level["clear_formula"], level["compared"]) == (None, None, [])
+        for level in why["rule"]["levels"]
+    )
     assert newest["values"]["density_p_m2"] == 4.6
     tipped = next(item for item in readings if UUID(bytes=item.event_id).hex == fired["inputs"][-1])
     assert newest["observed_at"] == round(tipped.observed_at.timestamp() * 1000) == fired["observed_at"]
@@ -132,6 +135,22 @@ async def test_a_rule_with_formulas_tells_them(store, viewer):
     [newest] = why["readings"]
     assert newest["is_tipping"]
     assert (newest["values"]["people_count"], newest["values"]["capacity_count"]) == (4801, 4000)
+
+
+async def test_a_formula_tells_what_it_compared_both_sides_worked_out(store, viewer):
+    reports = [
+        reading("unit.06652", Outage(customers_off_count=3000, customers_count=14_017), at(minute))
+        for minute in range(0, 10, 5)
+    ]
+    await live_through(store, "35-outage.yaml", reports)
+    why = await ask_why(viewer, "power.outage")
+    assert (why["decisions"][0]["value"], why["decisions"][0]["limit"]) == (3000.0, None)
+    compared = [[(part["what"], part["value"], part["operator"], part["limit"], part["is_met"], part["way"])
+                 for part in level["compared"]] for level in why["rule"]["levels"]]  # fmt: skip
+    assert compared == [
+        [("customers_off_count", 3000.0, ">", 5000.0, False, 0)],
+        [("customers_off_count", 3000.0, ">", pytest.approx(2803.4), True, 0)],
+    ]
 
 
 async def test_a_gauge_tells_its_own_limits(store, viewer):
@@ -338,6 +357,38 @@ async def test_the_air_quality_index_tells_concentrations_sub_indices_and_hours(
         (to_ms(at(0)), 40.0, 6), (to_ms(at(60)), 40.0, 6), (to_ms(at(120)), 400.0, 1),
     ]  # fmt: skip
     assert names["no2"]["value"] == 30.0
+
+
+async def test_a_leap_tells_the_readings_before_it_and_the_stations_around(store, viewer):
+    places = {
+        "air.hong-gai": (107.078, 20.954), "air.bai-chay": (107.032, 20.962), "air.van-don": (107.479, 21.157),
+    }  # fmt: skip
+
+    def air(asset_id: str, minute: float, pm25: float, **others: Any) -> Event:
+        lon_deg, lat_deg = places[asset_id]
+        return reading(asset_id, AirReading(pm25_ug_m3=pm25), at(minute), lon_deg=lon_deg, lat_deg=lat_deg, **others)
+
+    own = [air("air.hong-gai", 5 * number, 30 + number % 3) for number in range(14)]
+    own += [
+        air("air.hong-gai", 68, 400),
+        air("air.hong-gai", 73, 31),
+        air("air.hong-gai", 61, 900, quality=Quality.BAD),
+    ]
+    others = [air(asset_id, minute, 25) for asset_id in list(places)[1:] for minute in range(1, 90, 5)]
+    await live_through(store, "08-spike.yaml", [*own, *others])
+    why = await ask_why(viewer, "sensor.spike")
+    grounds, facts = why["grounds"], why["grounds"]["facts"]
+    assert [(part["what"], part["value"], part["limit"], part["is_met"]) for part in grounds["parts"]] == [
+        ("readings_count", 14.0, 12.0, True), ("deviation", 369.0, 150.0, True), ("alone", None, None, True),
+    ]  # fmt: skip
+    assert (facts["quantity"], facts["value"], facts["median"]) == ("pm25_ug_m3", 400.0, 31.0)
+    [near] = facts["stations_near"]
+    assert (near["asset_id"], near["value"], near["distance_km"]) == ("air.bai-chay", 25.0, pytest.approx(4.9, abs=0.2))
+    assert near["observed_at"] <= why["decisions"][0]["at"]
+    shown = [(item["asset_id"], item["values"]["pm25_ug_m3"]) for item in why["readings"]]
+    assert [item["is_tipping"] for item in why["readings"]] == [True] + [False] * 15
+    assert shown[0] == ("air.hong-gai", 400.0)
+    assert [value for asset_id, value in shown[1:] if asset_id == "air.hong-gai"] == [30.0 + n % 3 for n in range(14)]
 
 
 async def test_a_revision_that_is_no_decision_is_refused_and_the_decisions_are_named(store, viewer, truc):

@@ -8,13 +8,16 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from alerts.conditions.asset_limits import AssetLimits
-from alerts.language.rule import PROVINCE_TIME, Comparison, Rule
+from alerts.conditions.window import Measured
+from alerts.inquiry.measures import weigh_formula
+from alerts.language.rule import PROVINCE_TIME, Bindable, Comparison, Rule
 from ioc.api.auth import VIEWERS, signed_in
 from ioc.api.grounds import find_grounds
-from ioc.api.reasons import find_readings, find_window_state
+from ioc.api.reasons import find_readings, find_values, find_window_state
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType
+from ioc.domain.kinds import KINDS
 from ioc.errors import InvalidRequestError, NotFoundError
 from ioc.rules.desk import Decider
 
@@ -58,11 +61,12 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         version = alert.rule_version if chosen is None else chosen.alert.rule_version
         decider = await api.rules.find_decider(alert.rule_id, version)
         rule = decider.rule or api.rulebook.find(alert.rule_id)
+        state = await _find_state(api, rule, chosen, inputs)
         return {
             "alert_id": str(alert_id),
-            "rule": _to_rule(rule, alert, chosen) | _to_decider(decider, version),
+            "rule": _to_rule(rule, alert, chosen, find_values(state)) | _to_decider(decider, version),
             "decisions": [_to_decision(entry, inputs.get(entry.revision, [])) for entry in decided],
-            **await _find_state(api, rule, chosen, inputs),
+            **state,
         }
 
     return routes
@@ -97,8 +101,8 @@ async def _find_state(
     return found | {"window_state": window_state, "grounds": grounds}
 
 
-def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[str, Any]:
-    """Tell a rule with its limits of the day of a decision."""
+def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None, values: Mapping[str, object]) -> dict[str, Any]:
+    """Tell a rule with its limits of the day of a decision, and what its formulas compared of the values then."""
     shown: dict[str, Any] = {"id": alert.rule_id}
     if rule is None:
         return shown
@@ -118,6 +122,7 @@ def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[
                 "clear": [_to_comparison(item, day) for item in level.clear],
                 "formula": formula or None,
                 "clear_formula": clear_formula or None,
+                "compared": _to_compared(rule.condition, formula, values),
                 "is_in_force": level.is_in_force(day),
                 "for_s": level.hold_for.total_seconds(),
             }
@@ -147,6 +152,20 @@ def _to_decider(decider: Decider, version: str) -> dict[str, Any]:
         "reason": saved and saved.reason,
         "saved_at": saved and to_ms(saved.created_at),
     }
+
+
+def _to_compared(condition: Bindable, formula: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+    """Give the comparisons of a formula with both sides; those of one ``way`` must hold together, one way is enough."""
+    if not isinstance(condition, Measured) or not formula:
+        return []
+    return [
+        {
+            "what": part.what, "value": part.value, "operator": part.operator, "limit": part.limit,
+            "is_met": part.is_met, "way": number,
+        }
+        for number, way in enumerate(weigh_formula(formula, KINDS[condition.kinds[0].KIND], condition.windows, values))
+        for part in way
+    ]  # fmt: skip
 
 
 def _to_comparison(item: Comparison, day: date) -> dict[str, Any]:
