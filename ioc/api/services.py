@@ -9,6 +9,7 @@ from typing import Any
 
 from alerts.notification.policy import Policy
 from alerts.rulebook.book import Rulebook
+from alerts.world import World
 from connectors.feed import Feed
 from connectors.transports.http_push import HttpPush
 from ioc.api.inquiries import Inquirer
@@ -77,6 +78,7 @@ class ApiServices:
     feeds: Mapping[str, Feed]
     feed_statuses: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
     name_of: Callable[[str], tuple[str, str]]
+    world: World
     geo_directory: Path | None = None
 
     @property
