@@ -26,6 +26,11 @@ class World:
     station_zones: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
+    @property
+    def unit_codes(self) -> list[str]:
+        """Give the codes of the province's units."""
+        return [name.removeprefix("unit.") for name in self.names if name.startswith("unit.")]
+
     def zone_ids(self, kinds: frozenset[str]) -> frozenset[str]:
         """Give the ids of all zones of the kinds."""
         return frozenset(zone_id for zone_id, zone in self.zones.zones.items() if zone.kind.value in kinds)

@@ -10,11 +10,21 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from ioc.domain.durations import FORMS, read_duration, write_duration
 from ioc.errors import ConfigurationError
+
+
+def _read_duration(value: object) -> object:
+    """Read the form of the rules; what else is a duration to pydantic (``08:00:00``, ``PT8H``) stays one."""
+    parsed = read_duration(value) if isinstance(value, str) else None
+    return value if parsed is None else parsed
+
+
+Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
 
 
 class Section(BaseModel):
@@ -36,7 +46,7 @@ class LogSettings(Section):
         4, ge=1, le=512, description="partitions of the topics events and signals; fixed once data is there"
     )
     replication: int = Field(1, ge=1, le=9, description="copies of each partition on Kafka (production: 3)")
-    retention: timedelta = Field(timedelta(days=7), description="how long the log keeps what everybody has read")
+    retention: Duration = Field(timedelta(days=7), description="how long the log keeps what everybody has read")
     retention_bytes: int = Field(
         20_000_000_000, ge=10_000_000, description="embedded: size at which the oldest is dropped"
     )
@@ -50,7 +60,7 @@ class StoreSettings(Section):
     )
     schema_name: str = Field("ioc", pattern=r"^[a-z_][a-z0-9_]*$", description="schema that holds every table")
     pool_size: int = Field(6, ge=2, le=100, description="most connections per process")
-    retention: timedelta = Field(timedelta(days=90), description="how long raw readings are kept")
+    retention: Duration = Field(timedelta(days=90), description="how long raw readings are kept")
 
 
 class ArchiveSettings(Section):
@@ -106,11 +116,11 @@ class AlertSettings(Section):
     rules_dir: Path | None = Field(None, description="folder with rule files; unset: the shipped rules")
     policy_file: Path | None = Field(None, description="file that says who is told what; unset: the shipped policy")
     backtests_at_once: int = Field(1, ge=1, le=16, description="backtests that run at once, over all replicas")
-    returned_after: timedelta = Field(
+    returned_after: Duration = Field(
         timedelta(days=1), ge=timedelta(minutes=1),
         description="minor and info alerts that ended this long ago need no acknowledgement any more",
     )  # fmt: skip
-    longest_shelf: timedelta = Field(
+    longest_shelf: Duration = Field(
         timedelta(hours=8), ge=timedelta(minutes=15), le=timedelta(days=7),
         description="how long an operator may take an alert off the list: one shift",
     )  # fmt: skip
@@ -255,13 +265,13 @@ def _split(raw: str, section: str, field: str) -> object:
 
 def _describe(fault: Mapping[str, object]) -> str:
     place = fault["loc"] if isinstance(fault["loc"], tuple) else ()
-    return "IOC_" + "__".join(str(part).upper() for part in place) + f": {fault['msg']}"
+    what = f"must be a duration such as {FORMS}" if fault["type"] == "time_delta_parsing" else fault["msg"]
+    return "IOC_" + "__".join(str(part).upper() for part in place) + f": {what}"
 
 
 def _to_text(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(str(part) for part in value)
     if isinstance(value, timedelta):
-        # In the form in which it may be given: hours and seconds are written as on a clock.
-        return f"{value.days}d" if value.seconds == 0 else str(value).rjust(8, "0")
+        return write_duration(value)
     return str(value)

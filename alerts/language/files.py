@@ -18,10 +18,9 @@ from alerts.language.documents import Fault as Fault
 from alerts.language.documents import clip, construct, parse_documents, read_documents
 from alerts.language.rule import OPERATORS, Comparison, Level, Limit
 from ioc.domain.alerts import Severity
+from ioc.domain.durations import FORMS, read_duration
 from ioc.domain.kinds import KINDS, Payload
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
-_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _COMPARISON = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 _REQUIRED: Any = object()
 
@@ -157,14 +156,14 @@ class Table:
         return default
 
     def duration(self, key: str, default: timedelta = _REQUIRED) -> timedelta:
-        """Give a duration such as ``90s``, ``15m``, ``6h``, ``1d``."""
+        """Give a duration such as ``90s``, ``15m``, ``12h``, ``7d``."""
         found = self.value(key, default)
         if isinstance(found, timedelta):
             return found
         if (parsed := parse_duration(found)) is not None:
             return parsed
         if found is not _REQUIRED:
-            what = f"must be a duration such as 90s, 15m, 6h, 1d, of {LONGEST.days} days at most"
+            what = f"must be a duration such as {FORMS}, of {LONGEST.days} days at most"
             self.fault(f"{key}: {what}", self._entries[key][1])
         return timedelta(0)
 
@@ -300,10 +299,8 @@ class Table:
 
 def parse_duration(found: object) -> timedelta | None:
     """Read ``1h30m`` and the like; None when it is no duration, or longer than any rule asks for."""
-    if not isinstance(found, str) or not re.fullmatch(rf"(?:{_DURATION.pattern}\s*)+", found.strip()):
-        return None
-    seconds = sum(float(amount) * _UNITS[unit].total_seconds() for amount, unit in _DURATION.findall(found))
-    return timedelta(seconds=seconds) if seconds <= LONGEST.total_seconds() else None
+    parsed = read_duration(found) if isinstance(found, str) else None
+    return parsed if parsed is not None and parsed <= LONGEST else None
 
 
 def read_tables(path: Path, faults: list[Fault]) -> list[Table]:

@@ -73,6 +73,8 @@ class DestinationPolicy:
             raise DestinationRefusedError("the address may not contain a backslash")
         if parts.fragment:
             raise DestinationRefusedError("the address may not have a fragment")
+        if port == 0:
+            raise DestinationRefusedError("nobody listens on port 0")
         self._check_host(parts.hostname or "", port or (443 if parts.scheme == "https" else 80))
         return parts
 

@@ -70,7 +70,7 @@ def _let_it_call_this_machine(edge) -> None:
 async def test_a_department_subscribes_and_sees_the_secret_once(edge, pccc):
     wanted = {
         "url": HOOK, "description": "Trực ban", "min_severity": "major", "unit_codes": ["06652"],
-        "zone_ids": ["ha-long-bay"], "rule_ids": ["air-pm25"], "feed_ids": ["air"],
+        "zone_ids": ["ha-long-bay"], "rule_ids": ["air.pm25_day"], "feed_ids": ["air"],
         "change_types": ["fired", "resolved"],
     }  # fmt: skip
     answer = await pccc.post(PATH, json=wanted)
@@ -100,6 +100,7 @@ async def test_an_address_that_could_turn_inward_is_refused_before_it_is_saved(p
     for url in (
         "http://pccc.example.org/", "https://127.0.0.1/", "https://localhost/", "https://169.254.169.254/latest",
         "https://10.0.0.1/", "https://[::1]/", "https://0x7f000001/", "https://user@pccc.example.org/", "not a url", "",
+        "https://pccc.example.org:0/",
     ):  # fmt: skip
         answer = await pccc.post(PATH, json={"url": url})
         assert (answer.status_code, answer.json()["code"]) == (422, "destination_refused"), url
@@ -114,6 +115,40 @@ async def test_a_wish_that_makes_no_sense_is_refused(pccc):
     ):  # fmt: skip
         answer = await pccc.post(PATH, json=wrong)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), wrong
+
+
+async def test_a_filter_that_would_never_let_anything_through_is_refused_with_the_nearest_names(pccc):
+    wanted = {
+        "url": HOOK, "rule_ids": ["air.pm25_day", "air.pm25_dya"], "feed_ids": ["vesels"],
+        "unit_codes": ["06652", "0665"], "zone_ids": ["ha-long-bai"],
+    }  # fmt: skip
+    answer = await pccc.post(PATH, json=wanted)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_name")
+    detail = answer.json()["detail"]
+    for wrong, near in (
+        ("air.pm25_dya", "air.pm25_day"),
+        ("vesels", "vessels"),
+        ("0665", "06652"),
+        ("ha-long-bai", "ha-long-bay"),
+    ):
+        [told] = [part for part in detail.split("; ") if repr(wrong) in part]
+        assert near in told
+    assert (await pccc.get(PATH)).json() == {"items": []}
+    answer = await pccc.post(PATH, json={"url": HOOK, "rule_ids": [f"nothing.{number}" for number in range(200)]})
+    assert answer.status_code == 422
+    assert "195 more" in answer.json()["detail"]
+
+
+async def test_a_test_event_and_a_redelivery_say_that_a_disabled_subscription_holds_them(pccc):
+    made = (await pccc.post(PATH, json={"url": HOOK})).json()
+    own = f"{PATH}/{made['subscription_id']}"
+    again = {"since": "2026-01-01T00:00:00Z"}
+    assert (await pccc.post(f"{own}/test")).json()["held"] is None
+    assert (await pccc.post(f"{own}/redeliver", json=again)).json()["held"] is None
+    await pccc.post(f"{own}/disable")
+    for answer in (await pccc.post(f"{own}/test"), await pccc.post(f"{own}/redeliver", json=again)):
+        assert answer.status_code == 202
+        assert answer.json()["held"] == "the subscription is disabled (by pccc); nothing goes out until it is enabled"
 
 
 async def test_a_department_sees_and_touches_its_own_subscriptions_only(edge, pccc):
@@ -232,11 +267,11 @@ async def test_deliveries_are_sent_again_one_by_one_or_since_an_instant(edge, pc
         page = (await client.get(f"{own}/deliveries", params={"before": shown[1]["delivery_id"], "limit": 2})).json()
         assert [item["delivery_id"] for item in page["items"]] == [item["delivery_id"] for item in shown[2:4]]
         answer = await client.post(f"{own}/redeliver", json={"delivery_id": shown[0]["delivery_id"]})
-        assert (answer.status_code, answer.json()) == (202, {"count": 1})
+        assert (answer.status_code, answer.json()) == (202, {"count": 1, "held": None})
         await receiver.wait_for(count + 1)
         await _until(client, made["subscription_id"], _all_delivered)
         since = (edge.clock.now() - timedelta(hours=1)).isoformat()
-        assert (await client.post(f"{own}/redeliver", json={"since": since})).json() == {"count": count}
+        assert (await client.post(f"{own}/redeliver", json={"since": since})).json() == {"count": count, "held": None}
         await receiver.wait_for(2 * count + 1)
         assert len({item.webhook_id for item in receiver.received}) == count
         assert (await client.post(f"{own}/redeliver", json={})).json()["code"] == "nothing_named"
@@ -244,10 +279,13 @@ async def test_deliveries_are_sent_again_one_by_one_or_since_an_instant(edge, pc
         assert (await client.post(f"{own}/redeliver", json={"delivery_id": 10**30})).status_code == 422
         assert (await client.get(f"{own}/deliveries", params={"before": 10**30})).status_code == 422
         for never in ("9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59Z"):
-            assert (await client.post(f"{own}/redeliver", json={"since": never})).json() == {"count": 0}
+            assert (await client.post(f"{own}/redeliver", json={"since": never})).json() == {"count": 0, "held": None}
         for always in ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z"):
             await _until(client, made["subscription_id"], _all_delivered)
-            assert (await client.post(f"{own}/redeliver", json={"since": always})).json() == {"count": count}
+            assert (await client.post(f"{own}/redeliver", json={"since": always})).json() == {
+                "count": count,
+                "held": None,
+            }
 
 
 async def test_unsubscribing_takes_everything_with_it(edge, pccc):

@@ -33,8 +33,8 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 
     @routes.post("/test", status_code=202)
     async def test(subscription: Own) -> dict[str, Any]:
-        """Send a test event through the outbox."""
-        return {"webhook_id": await store.send_test(subscription.subscription_id)}
+        """Send a test event through the outbox. ``held`` says why it does not go out yet; null where it does."""
+        return {"webhook_id": await store.send_test(subscription.subscription_id), "held": _name_hold(subscription)}
 
     @routes.get("/deliveries")
     async def deliveries(
@@ -50,13 +50,19 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 
     @routes.post("/redeliver", status_code=202)
     async def redeliver(subscription: Own, wanted: Redelivery, by: Signed) -> dict[str, Any]:
-        """Send settled deliveries again, with the same ids and bytes."""
+        """Send settled deliveries again, with the same ids and bytes. ``held`` says why they do not go out yet."""
         if wanted.delivery_id is None and wanted.since is None:
             raise InvalidRequestError("nothing_named", "name a delivery_id or an instant since when")
         count = await store.redeliver(subscription.subscription_id, delivery_id=wanted.delivery_id, since=wanted.since)
         if count == 0 and wanted.delivery_id is not None:
             raise NotFoundError("settled delivery", str(wanted.delivery_id))
         await by.note("subscription.redeliver", subscription.subscription_id)
-        return {"count": count}
+        return {"count": count, "held": _name_hold(subscription)}
 
     return routes
+
+
+def _name_hold(subscription: Subscription) -> str | None:
+    if subscription.enabled:
+        return None
+    return f"the subscription is disabled ({subscription.disabled_reason}); nothing goes out until it is enabled"

@@ -11,6 +11,7 @@ from ioc.api.idempotency import IdempotentRouter
 from ioc.api.people import Person, person_with
 from ioc.api.services import ApiServices, Services
 from ioc.api.subscription_access import choose_department, own_subscription, scope_of, to_subscription
+from ioc.api.subscription_filters import check_names
 from ioc.domain.alerts import ChangeType, Severity
 from ioc.errors import InvalidRequestError, RefusedActionError
 from ioc.storage.subscriptions import NewSubscription, Subscription, Wants
@@ -21,6 +22,8 @@ _Words = Annotated[list[Annotated[str, Field(max_length=100)]] | None, Field(min
 
 class SubscriptionRequest(BaseModel):
     """What a department wants to hear of, and where. A filter that is left out lets everything through.
+
+    Rules must be in force, feeds, units and zones must exist: one that does not would let nothing through for ever.
 
     With ``wants`` = ``notifications`` the policy's routes choose, group and hold; only ``min_severity`` fits beside it.
     """
@@ -54,6 +57,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     async def add(wanted: SubscriptionRequest, by: Signed) -> dict[str, Any]:
         """Subscribe. ``secret`` is shown here and never again; deliveries are signed with it (Standard Webhooks)."""
         _check_filters(wanted)
+        check_names(api, wanted.model_dump(include={"feed_ids", "rule_ids", "unit_codes", "zone_ids"}))
         api.destinations.check_url(wanted.url)
         owner = choose_department(by, wanted.department)
         if wanted.wants is Wants.NOTIFICATIONS:
