@@ -17,11 +17,15 @@ MOST_DEPTH = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One mistake in a rule file; ``line`` counts from 1."""
+    """One mistake in a rule file; ``line`` counts from 1.
+
+    ``can_run``: the rule can be read and does what it says. Nothing new may say it; a version in force goes on.
+    """
 
     file: str
     line: int
     what: str
+    can_run: bool = False
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.what}"

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from alerts.language.contradictions import find_clear_fault, find_hidden
 from alerts.language.days import confine, is_day, is_number, read_limit
 from alerts.language.documents import Fault as Fault
 from alerts.language.documents import clip, construct, parse_documents, read_documents
@@ -60,10 +61,10 @@ class Table:
         """The keys, in the order of the file."""
         return tuple(self._entries)
 
-    def fault(self, what: str, node: yaml.Node | None = None) -> None:
-        """Note a mistake."""
+    def fault(self, what: str, node: yaml.Node | None = None, *, can_run: bool = False) -> None:
+        """Note a mistake; ``can_run`` as ``Fault`` has it."""
         mark = (node or self.node).start_mark
-        self.faults.append(Fault(file=self.file, line=int(mark.line) + 1, what=what))
+        self.faults.append(Fault(file=self.file, line=int(mark.line) + 1, what=what, can_run=can_run))
 
     def node_of(self, key: str) -> yaml.Node | None:
         """Give where a key's value stands."""
@@ -195,8 +196,8 @@ class Table:
     def levels(self, key: str, kind: type[Payload], names: Iterable[str] = ()) -> tuple[Level, ...]:
         """Give the levels of a rule, in the order of the file."""
         known = {*names, *KINDS[kind.KIND].quantities}
-        found = []
-        for table in self.tables(key):
+        found, tables, known_faults = [], self.tables(key), len(self.faults)
+        for table in tables:
             when, (from_on, until_on) = table.comparisons("when", known), table.term()
             days = [day for item in when for day in item.limit.from_on]
             if from_on is not None and days:
@@ -214,6 +215,8 @@ class Table:
             table.finish()
         if self.has(key) and not found:
             self.fault(f"{key}: at least one level", self._entries[key][1])
+        if len(self.faults) == known_faults:  # what is read wrongly was replaced and contradicts nothing
+            note_contradictions(found, tables)
         return tuple(found)
 
     def term(self) -> tuple[date | None, date | None]:
@@ -252,16 +255,16 @@ class Table:
     def _comparison(self, key: str, node: yaml.Node, known: set[str]) -> Comparison | None:
         if isinstance(node, yaml.MappingNode):
             return self._dated(Table(node, self.file, self.faults, where=key), known)
-        parts = _COMPARISON.fullmatch(str(node.value)) if isinstance(node, yaml.ScalarNode) else None
-        if parts is None:
+        found = parse_comparison(str(node.value)) if isinstance(node, yaml.ScalarNode) else None
+        if found is None:
             self.fault(f"{key}: must read like `wind_m_s >= 10.8`", node)
             return None
-        if not self._knows(parts[1], known, node):
+        if not self._knows(found.quantity, known, node):
             return None
-        if not is_number(float(parts[3])):
+        if not is_number(found.limit.values[0]):
             self.fault(f"{key}: must be a number of ordinary size", node)
             return None
-        return Comparison(quantity=parts[1], operator=parts[2], limit=Limit(values=(float(parts[3]),)))
+        return found
 
     def _dated(self, table: Table, known: set[str]) -> Comparison | None:
         quantity, operator = table.text("quantity"), table.text("operator")
@@ -296,6 +299,25 @@ class Table:
                 self.fault(f"{key!r} is missing")
             return None
         return entry[1]
+
+
+def note_contradictions(levels: Sequence[Level], tables: Sequence[Table]) -> None:
+    """Note in the table of each level what contradicts itself or another level."""
+    for level, table in zip(levels, tables, strict=True):
+        if (what := find_clear_fault(level)) is not None:
+            table.fault(what, table.node_of("clear"), can_run=True)
+    for index, what in find_hidden(levels):
+        tables[index].fault(what, tables[index].node_of("when"), can_run=True)
+
+
+def parse_comparison(text: str) -> Comparison | None:
+    """Read ``wind_m_s >= 10.8``; None when it is anything else."""
+    parts = _COMPARISON.fullmatch(text)
+    return (
+        None
+        if parts is None
+        else Comparison(quantity=parts[1], operator=parts[2], limit=Limit(values=(float(parts[3]),)))
+    )
 
 
 def parse_duration(found: object) -> timedelta | None:
