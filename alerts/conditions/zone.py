@@ -10,6 +10,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 
 import msgspec
 import shapely
@@ -58,6 +59,16 @@ class InZone:
     edge_m: float
     good_for: timedelta
     facts: frozenset[str] = field(default=frozenset({"count"}))
+
+    def find_unknown(self, world: World) -> list[str]:
+        """Say which of its zones a world does not have, each with the nearest name that it has."""
+        known = world.zones.zones
+        faults = []
+        for name in self.zones:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                faults.append(f"zones: no zone {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        return faults
 
     def bind(self, rule: Rule, index: int, world: World) -> ZoneEvaluator:
         """Make the evaluator."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from alerts.engine.stepping import Engine
 from alerts.language.files import Fault, Table, parse_tables
 from alerts.language.rule import Rule
-from alerts.lifecycle.rule_tests import TestResult, run_tests_of
+from alerts.lifecycle.rule_tests import TestResult, find_unknown_places, run_tests_of
 from alerts.rulebook.book import MARK, Rulebook, RulebookError, read_rule
 from alerts.world import World
 from ioc.errors import IocError
@@ -83,6 +83,7 @@ def check_version(source: str, name: str, world: World, others: Rulebook) -> Dra
     if rule is None or faults:
         raise RulebookError(faults)
     results = run_tests_of(rule, tests, world)
+    faults += find_unknown_places(rule, world)
     if faults:
         raise RulebookError(faults)
     if failed := [result for result in results if not result.passed]:

@@ -39,7 +39,7 @@ def check(paths: Paths = None) -> None:
 
     Example:  ioc rules check my-rules/
     """
-    faults = rule_tests.check(paths or _shipped())
+    faults = rule_tests.check(paths or _shipped(), load_world(settings.load().data_dir / "geo"))
     for fault in faults:
         typer.echo(str(fault), err=True)
     if faults:
