@@ -183,20 +183,34 @@ class HourlyWindow(msgspec.Struct):
 
     def hourly_parts(self, at: datetime) -> dict[Pollutant, float]:
         """Give the sub-indices of the hour that ``at`` lies in, from what was heard of it so far."""
+        values = self.concentrations(at)
+        return {name: part for name, value in values.items() if (part := sub_index(name, value)) is not None}
+
+    def concentrations(self, at: datetime) -> dict[Pollutant, float]:
+        """Give what the sub-indices of an hour are worked out from (µg/m³): Nowcast of particulates, means of gases."""
         hour = hour_of(at)
-        parts: dict[Pollutant, float] = {}
+        found: dict[Pollutant, float] = {}
         for place, pollutant in _PARTICULATES:
             newest = [self._mean(hour - back, place) for back in range(_NEWEST)]
             if sum(value is not None for value in newest) < _LEAST_OF_NEWEST:
                 continue
             value = nowcast([*newest, *(self._mean(hour - back, place) for back in range(_NEWEST, HOURS))])
-            if value is not None and (part := sub_index(pollutant, value)) is not None:
-                parts[pollutant] = part
+            if value is not None:
+                found[pollutant] = value
         for place, pollutant in _GASES:
             mean = self._mean(hour, place)
-            if mean is not None and (part := sub_index(pollutant, mean)) is not None:
-                parts[pollutant] = part
-        return parts
+            if mean is not None:
+                found[pollutant] = mean
+        return found
+
+    def means(self, at: datetime, pollutant: Pollutant) -> list[tuple[int, float, int]]:
+        """Give the hours (since the epoch) up to that of ``at`` in which a pollutant was heard, mean and count each."""
+        place, last = HOURLY.index(pollutant), hour_of(at)
+        return [
+            (hour, mean, int(sums[place + 6]))
+            for hour, sums in sorted(self.hours.items())
+            if hour <= last and (mean := self._mean(hour, place)) is not None
+        ]
 
     def hourly(self, at: datetime) -> int | None:
         """Give the hourly index at ``at``; None while the window does not suffice."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -83,7 +83,10 @@ def read_absence(table: Table) -> Absence:
 
 
 class UnitState(Series, kw_only=True, omit_defaults=True):
-    """What is known of a unit: stations that speak, the last reading of those that do not, and who spoke again last."""
+    """What is known of a unit: stations that speak, the last reading of those that do not, and who spoke again last.
+
+    ``started_at`` stays when a blackout has ended: the next one begins after it.
+    """
 
     speaking: dict[str, bool] = msgspec.field(default_factory=dict)
     quiet: dict[str, Event] = msgspec.field(default_factory=dict)
@@ -114,16 +117,22 @@ class AbsenceEvaluator:
     # Where the asset's own readings are
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
-        """Note that a station speaks; tell its unit when that is news."""
-        asset_id, told = event.asset_id, memory.noted[self._index]
-        if asset_id in told and asset_id in memory.armed[self._index]:
+        """Note that a station speaks; tell its unit when that is news, and the one that was told of its silence.
+
+        What is noted of a station is None while it speaks, else the scope that heard last of it.
+        """
+        asset_id, noted = event.asset_id, memory.noted[self._index]
+        silent_in: str | None = noted.get(asset_id, "")
+        if silent_in is None and asset_id in memory.armed[self._index]:
             return
         if asset_id not in memory.armed[self._index]:
             memory.armed[self._index].add(asset_id)
             memory.wake_at(event.received_at + self._after(event), self._index, asset_id)
-        if asset_id not in told:
-            told[asset_id] = True
-            memory.signals.append(Signal(scope=_scope_of(event), event=event))
+        if silent_in is not None:
+            noted[asset_id], scope = None, _scope_of(event)
+            memory.signals.append(Signal(scope=scope, event=event))
+            if silent_in not in {"", scope}:
+                memory.signals.append(Signal(scope=silent_in, event=event))
 
     def resume(self, memory: PartitionMemory) -> None:
         """Watch the stations that spoke before a restart, and the units of which some had just fallen silent."""
@@ -136,10 +145,14 @@ class AbsenceEvaluator:
             for event in memory.readings("", kind).values():
                 memory.armed[self._index].add(event.asset_id)
                 memory.wake_at(event.received_at + self._after(event), self._index, event.asset_id)
+        for asset_id in memory.armed[self._index] - memory.noted[self._index].keys():
+            # Whether it was silent is not known any more, only who would have been told.
+            if (newest := self._newest(memory, asset_id)) is not None:
+                memory.noted[self._index][asset_id] = _scope_of(newest)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: object) -> None:
         """Look whether a station has spoken meanwhile, or judge a unit."""
-        if key.startswith(("unit:", "province")):
+        if isinstance(memory.series[self._index].get(key), UnitState):  # an asset may be called as scopes are
             self._judge(memory, key)
             return
         event = self._newest(memory, key)
@@ -154,9 +167,9 @@ class AbsenceEvaluator:
             memory.wake_at(late_at, self._index, key)
             return
         memory.armed[self._index].discard(key)
-        memory.noted[self._index].pop(key, None)
+        memory.noted[self._index][key] = scope = _scope_of(event)
         silent = msgspec.structs.replace(event, quality=Quality.STALE, received_at=memory.clock)
-        memory.signals.append(Signal(scope=_scope_of(event), event=silent))
+        memory.signals.append(Signal(scope=scope, event=silent))
 
     def _newest(self, memory: PartitionMemory, asset_id: str) -> Event | None:
         newest, own = None, memory.seen.get("", {})
@@ -172,7 +185,7 @@ class AbsenceEvaluator:
     # Where the unit's signals meet
 
     def on_signal(self, memory: PartitionMemory, scope: str, event: Event) -> None:
-        """Take note of a station that fell silent or speaks again."""
+        """Take note of a station that fell silent or speaks again, here or by now in another unit."""
         if not scope.startswith(("unit:", "province")):
             return
         state = memory.series[self._index].get(scope)
@@ -186,7 +199,10 @@ class AbsenceEvaluator:
                 state.speaking.pop(event.asset_id, None)
                 memory.wake_at(memory.clock + self._condition.settle, self._index, scope)
             return
-        state.speaking[event.asset_id] = True
+        if scope == _scope_of(event):
+            state.speaking[event.asset_id] = True
+        else:
+            state.speaking.pop(event.asset_id, None)
         if state.quiet.pop(event.asset_id, None) is not None:
             state.returned = event
             self._end_single(memory, scope, event)
@@ -227,9 +243,9 @@ class AbsenceEvaluator:
         event = max(state.quiet.values(), key=lambda item: item.received_at, default=state.returned)
         if event is None:
             return
-        code = scope.removeprefix("unit:") if scope.startswith("unit:") else None
         subject = Subject(
-            labels=(("blackout", scope),), event=event, unit_code=code, lon_deg=event.lon_deg, lat_deg=event.lat_deg,
+            labels=(("blackout", scope),), event=event, unit_code=_unit_of(scope),
+            lon_deg=event.lon_deg, lat_deg=event.lat_deg,
             facts={"silent": float(count), "total": float(total), "minutes": _minutes(memory, event)},
         )  # fmt: skip
         share = 100.0 * count / max(1, total)
@@ -238,11 +254,11 @@ class AbsenceEvaluator:
         if is_blackout:
             kind = ChangeType.FIRED if state.last is None else ChangeType.UPDATED
             if state.last is None:
-                state.started_at = min(item.observed_at for item in state.quiet.values())
+                state.started_at = _begin_after(state.started_at, memory.clock)
         decision = plain_decision(kind, self._condition.blackout_severity, share, limit)
         self._whole.announce(memory, scope, decision, subject)
         if not is_blackout:
-            state.started_at, state.condition = None, ConditionState.INACTIVE
+            state.condition = ConditionState.INACTIVE
 
     def _announce_single(self, memory: PartitionMemory, scope: str, event: Event, *, shadow: bool) -> None:
         key = f"{scope}{_IN}{event.asset_id}"
@@ -251,12 +267,13 @@ class AbsenceEvaluator:
             if shadow:
                 return  # the blackout says it; a single alert would only repeat it
             series = memory.series[self._index][key] = UnitState(shape=self.rule.condition_name)
-            series.started_at = event.observed_at
+            # Not with the last reading: the same silence is told anew when its rule was away in between.
+            series.started_at = memory.clock
         elif series.last is not None and series.last.shadow is shadow:
             return
         kind = ChangeType.FIRED if series.last is None else ChangeType.UPDATED
         decision = plain_decision(kind, self._severity, _minutes(memory, event), None)
-        self._single.announce(memory, key, decision, self._subject(memory, event), shadow=shadow)
+        self._single.announce(memory, key, decision, self._subject(memory, scope, event), shadow=shadow)
         memory.dirty.add((self._index, key))
 
     def _end_single(self, memory: PartitionMemory, scope: str, event: Event) -> None:
@@ -266,13 +283,13 @@ class AbsenceEvaluator:
             return
         if series.last is not None:
             decision = plain_decision(ChangeType.RESOLVED, self._severity, 0.0, None)
-            self._single.announce(memory, key, decision, self._subject(memory, event), shadow=series.last.shadow)
+            self._single.announce(memory, key, decision, self._subject(memory, scope, event), shadow=series.last.shadow)
         memory.series[self._index].pop(key)
         memory.dirty.add((self._index, key))
 
-    def _subject(self, memory: PartitionMemory, event: Event) -> Subject:
+    def _subject(self, memory: PartitionMemory, scope: str, event: Event) -> Subject:
         return Subject(
-            labels=(("asset", event.asset_id),), event=event, asset_id=event.asset_id, unit_code=event.unit_code,
+            labels=(("asset", event.asset_id),), event=event, asset_id=event.asset_id, unit_code=_unit_of(scope),
             lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=(bytes(event.event_id),),
             facts={"minutes": _minutes(memory, event), "silent": 1.0, "total": 1.0},
         )  # fmt: skip
@@ -286,6 +303,18 @@ def _with_texts(rule: Rule, texts: Texts) -> Rule:
 
 def _scope_of(event: Event) -> str:
     return f"unit:{event.unit_code}" if event.unit_code else "province"
+
+
+def _unit_of(scope: str) -> str | None:
+    return scope.removeprefix("unit:") if scope.startswith("unit:") else None
+
+
+def _begin_after(before: datetime | None, at: datetime) -> datetime:
+    """Say when a blackout begins that is decided at an instant; ``before`` is when the last one began.
+
+    Not with the oldest silence: a station that did not speak in between would give both one beginning, and one id.
+    """
+    return at if before is None else max(at, before + timedelta(microseconds=1))
 
 
 def _minutes(memory: PartitionMemory, event: Event) -> float:

@@ -223,7 +223,7 @@ class BaselineEvaluator(LeveledEvaluator):
         state = memory.series[self.index].get(key)
         if not isinstance(state, BaselineState) or not state.is_open:
             return
-        state.heard_at, state.silent = event.received_at, False
+        self.note_heard(memory, key, state, event)
         memory.dirty.add((self.index, key))
         if final > state.judged:
             state.judged = final

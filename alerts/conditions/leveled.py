@@ -75,9 +75,7 @@ class LeveledEvaluator:
         series = mine.get(key)
         if series is None:
             series = mine[key] = self.new_series()
-        if (quiet := mine.get(key + _SILENCE)) is not None and quiet.last is not None:
-            self._end_silence(memory, key + _SILENCE, subject)
-        series.heard_at, series.silent = subject.event.received_at, False
+        self.note_heard(memory, key, series, subject.event)
         was_open = series.is_open
         decision = evaluate(series, self._policy, verdicts, at)
         if decision is not None:
@@ -86,6 +84,15 @@ class LeveledEvaluator:
         if series.is_open and not was_open:
             memory.wake_at(subject.event.received_at + self.rule.silence, self.index, key)
         self.drop_if_idle(memory, key, series)
+
+    def note_heard(self, memory: PartitionMemory, key: str, series: Series, event: Event) -> None:
+        """Note that a thing was heard: its silence ends, and from here on the next one is waited for."""
+        quiet = memory.series[self.index].get(key + _SILENCE)
+        if quiet is not None and quiet.last is not None:
+            self._end_silence(memory, key + _SILENCE, quiet.last, event)
+        if series.silent:
+            memory.wake_at(event.received_at + self.rule.silence, self.index, key)
+        series.heard_at, series.silent = event.received_at, False
 
     @property
     def looks_up_newest(self) -> bool:
@@ -162,21 +169,19 @@ class LeveledEvaluator:
         memory.changes.append(twin.last)
         memory.dirty.add((self.index, key + _SILENCE))
 
-    def _end_silence(self, memory: PartitionMemory, key: str, subject: Subject) -> None:
+    def _end_silence(self, memory: PartitionMemory, key: str, last: AlertChange, event: Event) -> None:
         decision = plain_decision(ChangeType.RESOLVED, Severity.MINOR, None, None)
-        twin = memory.series[self.index][key]
-        if twin.last is not None:
-            memory.changes.append(
-                replace(
-                    twin.last,
-                    type=decision.type,
-                    condition=decision.condition,
-                    reason=decision.reason,
-                    observed_at=subject.event.observed_at,
-                    received_at=subject.event.received_at,
-                    decided_at=memory.clock,
-                )
+        memory.changes.append(
+            replace(
+                last,
+                type=decision.type,
+                condition=decision.condition,
+                reason=decision.reason,
+                observed_at=event.observed_at,
+                received_at=event.received_at,
+                decided_at=memory.clock,
             )
+        )
         del memory.series[self.index][key]
         memory.dirty.add((self.index, key))
 

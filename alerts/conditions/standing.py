@@ -12,11 +12,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from alerts.announcement import Subject, asset_subject
-from alerts.conditions.leveled import LeveledEvaluator, reading_key
+from alerts.conditions.leveled import reading_key
+from alerts.conditions.reported import ReportedEvaluator
 from alerts.language.files import Table
 from alerts.language.rule import PROVINCE_TIME, Level, Rule, gained
 from alerts.memory.partition import PartitionMemory
-from alerts.memory.series import Series, Verdict, rest
+from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload
@@ -120,7 +121,7 @@ class StandingState(Series, kw_only=True, omit_defaults=True):
         return None if self.event is None else self.event.received_at
 
 
-class StandingEvaluator(LeveledEvaluator):
+class StandingEvaluator(ReportedEvaluator):
     """Judges at reports, and at the instants that follow from them."""
 
     state_type = StandingState
@@ -143,10 +144,7 @@ class StandingEvaluator(LeveledEvaluator):
                 break
         if not stands:
             if state is not None:
-                mine[key] = state
-                self._judge(memory, key, event, None, [None] * len(self._condition.levels))
-                mine.pop(key, None)
-                memory.dirty.add((self.index, key))
+                self.end_and_forget(memory, key, self._subject(event, None, memory.clock))
             return
         if not isinstance(state, StandingState):
             state = mine[key] = self.new_series()
@@ -190,25 +188,19 @@ class StandingEvaluator(LeveledEvaluator):
         """Make the state of a thing."""
         return StandingState(shape=self.rule.condition_name)
 
-    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
-        """Keep it while it stands."""
-
     def _judge(
-        self, memory: PartitionMemory, key: str, event: Event, state: StandingState | None,
+        self, memory: PartitionMemory, key: str, event: Event, state: StandingState,
         instants: Sequence[datetime | None],
     ) -> None:  # fmt: skip
         now = memory.clock
-        if (series := memory.series[self.index].get(key)) is not None:
-            rest(series)  # what people report does not swing by itself, and ends when they say so
-        inside = state is not None and self._is_inside(event, now)
+        inside = self._is_inside(event, now)
         is_due = inside and any(instant is not None and now >= instant for instant in instants)
-        if state is not None and not state.is_open and not is_due:
+        if not state.is_open and not is_due:
             return  # nearly always: it stands, and not for too long
         verdicts = [
-            Verdict(inside and instant is not None and now >= instant, True, *_age(state, instant, now))
-            for instant in instants
+            Verdict(inside and instant is not None and now >= instant, True, *_age(state, now)) for instant in instants
         ]
-        self.judge(memory, key, self._subject(event, state, now), verdicts, now)
+        self.judge_report(memory, key, self._subject(event, state, now), verdicts)
 
     def instants(self, state: StandingState) -> Sequence[datetime | None]:
         """Say when each level fires; None where the report lacks the field."""
@@ -288,7 +280,7 @@ def _timer_of(key: str, instant: datetime) -> str:
     return f"{key}\x1f{instant.timestamp()}"
 
 
-def _age(state: StandingState | None, instant: datetime | None, now: datetime) -> tuple[float | None, float | None]:
+def _age(state: StandingState, now: datetime) -> tuple[float | None, float | None]:
     """Give how many minutes it has stood; there is no limit to show beside it."""
-    since = state.stands_since if state is not None else None
+    since = state.stands_since
     return (None if since is None else float((now - since) // timedelta(minutes=1)), None)

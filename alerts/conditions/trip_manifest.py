@@ -51,20 +51,16 @@ class ManifestEvaluator(TripEvaluator):
             return
         key = f"{event.asset_id}{IN}{data.trip}"
         if isinstance(data, VesselArrival):
-            state = memory.series[self.index].get(key)
-            if isinstance(state, TripState):
-                self._end(memory, key, state, event)
+            self._take_arrival(memory, key, event)
             return
-        if isinstance(data, VesselDeparture):
-            if self._take_departure(memory, key, event) is None:
-                return
-        else:
-            trip = self._trip(memory, key)
-            trip.manifest = event
-            self._wake(memory, key, trip)
-        state = self._trip(memory, key)
-        if state.departure is not None:
+        take = self._take_departure if isinstance(data, VesselDeparture) else self._take_list
+        state = take(memory, key, event)
+        if state is not None and state.departure is not None:
             self._judge(memory, key, state, event)
+
+    def on_late(self, memory: PartitionMemory, event: Event) -> None:
+        """Take in what another trip of the boat overtook, or shares its instant with: each trip knows its own order."""
+        self.on_event(memory, event, ())
 
     def _judge(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> None:
         left = state.departure.data if state.departure is not None else None

@@ -51,13 +51,10 @@ class UnseenEvaluator(TripEvaluator):
         key = event.asset_id
         if isinstance(event.data, VesselPosition):
             memory.noted[self.index][_HEARD] = event.received_at
+        if isinstance(event.data, VesselPosition | VesselArrival):
             state = memory.series[self.index].get(key)
+            # The arrival of an earlier trip may be told behind a departure.
             if isinstance(state, TripState) and self._is_seen(state, event):
-                self._end(memory, key, state, event)
-            return
-        if isinstance(event.data, VesselArrival):
-            state = memory.series[self.index].get(key)
-            if isinstance(state, TripState):
                 self._end(memory, key, state, event)
             return
         known = memory.readings("", VesselPosition).get(key)

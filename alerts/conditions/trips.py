@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from alerts.announcement import Subject, asset_subject
-from alerts.conditions.leveled import LeveledEvaluator
+from alerts.conditions.reported import ReportedEvaluator
 from alerts.language.rule import Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series, Verdict
@@ -24,18 +24,28 @@ FACTS = frozenset({"trip", "port", "minutes", "departed", "declared"})
 
 
 class TripState(Series, kw_only=True, omit_defaults=True):
-    """A trip: its departure and its list, as far as they are known."""
+    """A trip: its departure and its list, as far as they are known.
+
+    ``arrival`` is set of one that is over, until nothing of it counts any more that is told late or twice.
+    """
 
     departure: Event | None = None
     manifest: Event | None = None
+    arrival: Event | None = None
+
+    @property
+    def told(self) -> Event | None:
+        """What it is known by."""
+        return self.departure or self.manifest or self.arrival
 
     @property
     def heard_until(self) -> datetime | None:
         """The arrival of the last that it knows of."""
-        return max((event.received_at for event in (self.departure, self.manifest) if event is not None), default=None)
+        known = (self.departure, self.manifest, self.arrival)
+        return max((event.received_at for event in known if event is not None), default=None)
 
 
-class TripEvaluator(LeveledEvaluator):
+class TripEvaluator(ReportedEvaluator):
     """Keeps trips from the first that is told of them to their arrival."""
 
     state_type = TripState
@@ -48,9 +58,6 @@ class TripEvaluator(LeveledEvaluator):
         """Make the state of a trip."""
         return TripState(shape=self.rule.condition_name)
 
-    def drop_if_idle(self, memory: PartitionMemory, key: str, series: Series) -> None:
-        """Keep it until the boat arrives."""
-
     def resume(self, memory: PartitionMemory) -> None:
         """Set the timers of the trips that were under way before a restart."""
         for key, state in memory.series[self.index].items():
@@ -60,9 +67,9 @@ class TripEvaluator(LeveledEvaluator):
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Judge a trip when its time to be complete is over; forget one of which no arrival was told."""
         state = memory.series[self.index].get(key)
-        if not isinstance(state, TripState) or (told := state.departure or state.manifest) is None:
+        if not isinstance(state, TripState) or (told := state.told) is None:
             return
-        if told.observed_at + LONGEST_TRIP <= due:
+        if self._forgotten_at(state, told) <= due:
             self._end(memory, key, state, told)
         elif state.departure is not None and self._is_judged_at(state, state.departure.observed_at + self._within, due):
             self._judge(memory, key, state, state.departure)
@@ -71,17 +78,51 @@ class TripEvaluator(LeveledEvaluator):
         """Say whether a timer is the trip's own: the one of missing data, which every open alert has, says nothing."""
         return due == complete_by or (due > complete_by and not state.is_open)
 
+    def _forgotten_at(self, state: TripState, told: Event) -> datetime:
+        """Give when nothing counts any more of what may still be told: a departure that is late begins no trip."""
+        return told.observed_at + (self.rule.lateness if told is state.arrival else LONGEST_TRIP)
+
     def _take_departure(self, memory: PartitionMemory, key: str, event: Event) -> TripState | None:
-        if event.received_at - event.observed_at > self.rule.lateness:
+        """Take a departure in; None where it is too late, over, or no newer than the one that is known."""
+        held = self._held(memory, key)
+        if event.received_at - event.observed_at > self.rule.lateness or (
+            held is not None and not _is_news(event, held.departure, held.arrival)
+        ):
             return None
         state = self._trip(memory, key)
         state.departure = event
         self._wake(memory, key, state)
         return state
 
-    def _trip(self, memory: PartitionMemory, key: str) -> TripState:
+    def _take_list(self, memory: PartitionMemory, key: str, event: Event) -> TripState | None:
+        """Take a list in; None where its trip is over, or it is no newer than the one that is known."""
+        held = self._held(memory, key)
+        if held is not None and not _is_news(event, held.manifest, held.arrival):
+            return None
+        state = self._trip(memory, key)
+        state.manifest = event
+        self._wake(memory, key, state)
+        return state
+
+    def _take_arrival(self, memory: PartitionMemory, key: str, event: Event) -> None:
+        """End a trip, and remember for a while that it is over."""
+        state = self._held(memory, key)
+        if state is not None:
+            if not _is_news(event, state.departure, state.arrival):
+                return
+            self._end(memory, key, state, event)
+        if event.observed_at + self.rule.lateness > memory.clock:
+            over = self._trip(memory, key)
+            over.arrival = event
+            self._wake(memory, key, over)
+
+    def _held(self, memory: PartitionMemory, key: str) -> TripState | None:
         state = memory.series[self.index].get(key)
-        if not isinstance(state, TripState):
+        return state if isinstance(state, TripState) else None
+
+    def _trip(self, memory: PartitionMemory, key: str) -> TripState:
+        state = self._held(memory, key)
+        if state is None:
             state = memory.series[self.index][key] = self.new_series()
         memory.dirty.add((self.index, key))
         return state
@@ -89,21 +130,17 @@ class TripEvaluator(LeveledEvaluator):
     def _wake(self, memory: PartitionMemory, key: str, state: TripState) -> None:
         if state.departure is not None and (due := state.departure.observed_at + self._within) > memory.clock:
             memory.wake_at(due, self.index, key)
-        if (told := state.departure or state.manifest) is not None:
-            memory.wake_at(max(memory.clock, told.observed_at + LONGEST_TRIP), self.index, key)
+        if (told := state.told) is not None:
+            memory.wake_at(max(memory.clock, self._forgotten_at(state, told)), self.index, key)
 
     def _end(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> None:
-        if state.is_open:
-            nothing = [Verdict(False, True)] * len(self.rule.condition.levels)
-            self.judge(memory, key, self._subject(memory, key, state, event), nothing, memory.clock)
-        memory.series[self.index].pop(key, None)
-        memory.dirty.add((self.index, key))
+        self.end_and_forget(memory, key, self._subject(memory, key, state, event))
 
     def _say(
         self, memory: PartitionMemory, key: str, state: TripState, event: Event, verdicts: Sequence[Verdict]
     ) -> None:
         if state.is_open or any(verdict.holds for verdict in verdicts):
-            self.judge(memory, key, self._subject(memory, key, state, event), verdicts, memory.clock)
+            self.judge_report(memory, key, self._subject(memory, key, state, event), verdicts)
 
     def _judge(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> None:
         """Judge a trip that has departed."""
@@ -122,3 +159,8 @@ class TripEvaluator(LeveledEvaluator):
         if state.manifest is not None and isinstance(declared := state.manifest.data, VesselManifest):
             facts["declared"] = float(declared.pax_count)
         return asset_subject(self.world, event, None, **facts)
+
+
+def _is_news(event: Event, *known: Event | None) -> bool:
+    """Say whether something is newer than all that is known of its trip: otherwise it is a repetition, or overtaken."""
+    return all(one is None or event.observed_at > one.observed_at for one in known)

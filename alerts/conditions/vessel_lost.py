@@ -30,6 +30,7 @@ from alerts.conditions.squalls import MOST_CELLS, is_live, sweeps
 from alerts.language.files import Table
 from alerts.language.rule import Level, Rule
 from alerts.memory.partition import PartitionMemory
+from alerts.memory.series import Series
 from alerts.world import SEA_KINDS, World
 from ioc.domain.alerts import ChangeType, ConditionState, Severity
 from ioc.domain.events import Event, Signal
@@ -73,19 +74,33 @@ def read_vessel_lost(table: Table) -> VesselLost:
 
 
 class Watch(msgspec.Struct):
-    """A vessel at sea on its own partition: its rhythm, its last position and water, whether it is taken for lost."""
+    """A vessel at sea on its own partition: its rhythm, its last position and water."""
 
     interval_s: float
     scope: str
     event: Event
-    is_lost: bool = False
+
+
+class Missed(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="missed"):
+    """A lost vessel on its own partition, instead of its watch: the water that was told and is to hear that it is back.
+
+    It is kept: whoever goes on after a restart could not tell by the last position that it was missed.
+    """
+
+    scope: str
+    since: datetime
+
+    @property
+    def heard_until(self) -> datetime | None:
+        """When it was heard last."""
+        return self.since
 
 
 class VesselLostEvaluator:
     """Watches each vessel's rhythm; its water's partition knows the weather and decides how bad the silence is."""
 
     uses_zones = True
-    state_type = VesselState | ZoneWeather
+    state_type = VesselState | ZoneWeather | Missed
     forwards: ClassVar[dict[type[Payload], str]] = {
         WeatherWarning: SEA_FORWARDS[WeatherWarning],
         WeatherObservation: SEA_FORWARDS[WeatherObservation],
@@ -106,9 +121,9 @@ class VesselLostEvaluator:
             return
         place, key, watches = self._places.find(event, zones), event.asset_id, memory.noted[self._index]
         watch: Watch | None = watches.get(key)
-        if watch is not None and watch.is_lost:
-            memory.signals.append(Signal(scope=watch.scope, event=event))
-            watch = None
+        if watch is None and isinstance(missed := memory.series[self._index].pop(key, None), Missed):
+            memory.dirty.add((self._index, key))
+            memory.signals.append(Signal(scope=missed.scope, event=event))
         if place.is_sheltered or not place.is_under_way:
             watches.pop(key, None)
             return
@@ -131,10 +146,12 @@ class VesselLostEvaluator:
         lon_deg = np.array([event.lon_deg for event in events], dtype=np.float64)
         lat_deg = np.array([event.lat_deg for event in events], dtype=np.float64)
         for event, zones in zip(events, self._world.zones.locate(lon_deg, lat_deg), strict=True):
+            if event.asset_id in memory.series[self._index]:
+                continue  # it is missed until it speaks
             watch: Watch | None = memory.noted[self._index].get(event.asset_id)
             if watch is None:
                 self.on_event(memory, event, zones)
-            elif not watch.is_lost:  # the process goes on with other rules, and watches on
+            else:  # the process goes on with other rules, and watches on
                 memory.armed[self._index].add(event.asset_id)
                 memory.wake_at(watch.event.received_at + self._condition.least, self._index, event.asset_id)
 
@@ -142,14 +159,18 @@ class VesselLostEvaluator:
         """Look whether a vessel has spoken meanwhile; if not, tell its water."""
         memory.armed[self._index].discard(key)
         watch: Watch | None = memory.noted[self._index].get(key)
-        if watch is None or watch.is_lost:
+        if watch is None:
             return
         event, heard_at, patience = watch.event, self._heard_at(memory, watch), self._patience(watch)
         if heard_at + patience > memory.clock:
             memory.armed[self._index].add(key)
             memory.wake_at(heard_at + patience, self._index, key)
             return
-        watch.is_lost = True
+        del memory.noted[self._index][key]
+        memory.series[self._index][key] = Missed(
+            shape=self.rule.condition_name, scope=watch.scope, since=event.received_at
+        )
+        memory.dirty.add((self._index, key))
         lost = msgspec.structs.replace(event, quality=Quality.STALE, received_at=memory.clock)
         memory.signals.append(Signal(scope=watch.scope, event=lost))
 
@@ -172,7 +193,7 @@ class VesselLostEvaluator:
             parts = (Part("outside_harbour", harbour is None), Part("under_way", here.is_under_way))
             if not (parts[0].is_met and parts[1].is_met):
                 yield Approach(own.observed_at, parts, harbour or here.scope.removeprefix("zone:"), place)
-        elif not watch.is_lost:
+        else:
             silent, patience = memory.clock - self._heard_at(memory, watch), self._patience(watch)
             minutes, limit = silent / timedelta(minutes=1), patience / timedelta(minutes=1)
             met = (Part("outside_harbour", True), Part("under_way", True))
@@ -221,7 +242,8 @@ class VesselLostEvaluator:
             if not is_lost:
                 return
             state = memory.series[self._index][key] = VesselState(shape=self.rule.condition_name)
-            state.started_at = event.observed_at
+            # Not with the last position: the same loss is told anew when its rule was away in between.
+            state.started_at = memory.clock
         elif state.event is not None and event.observed_at < state.event.observed_at:
             return
         state.event, state.is_lost = event, is_lost

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from alerts.announcement import close_deleted
+from alerts.engine.rounds import RULE_ERRORS
 from alerts.language.rule import Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.readings import read_part_key, to_part_key
-from alerts.memory.series import Series, carry_over
-from ioc.domain.alerts import StateKey
+from alerts.memory.series import Series, carry_over, severities_of
+from ioc.domain.alerts import Severity, StateKey
 
 CLOCK = StateKey("", "clock")
 """Where a partition's log time is kept: with it, a restart is no different from none."""
 
+_STATE_ERRORS = (*RULE_ERRORS, msgspec.MsgspecError)
 _encode = msgspec.msgpack.Encoder().encode
+_decode_clock = msgspec.msgpack.Decoder(tuple[datetime, datetime | None]).decode
 
 
 class Handover:
@@ -31,27 +35,50 @@ class Handover:
 
     def __init__(self, rules: Sequence[Rule], evaluators: Sequence[Any], *, is_behind: bool) -> None:
         self._rules, self._evaluators, self._is_behind = rules, evaluators, is_behind
+        self._severities = [severities_of(rule.condition.levels) for rule in rules]
         self._index_of = {rule.rule_id: index for index, rule in enumerate(rules)}
 
-    def keep(self, memory: PartitionMemory) -> dict[StateKey, bytes | None]:
-        """Give what a step changed as it must be kept; None is to be deleted."""
+    def keep(self, memory: PartitionMemory, *, has_heard: bool) -> dict[StateKey, bytes | None]:
+        """Give what a step changed as it must be kept; None is to be deleted.
+
+        What cannot be kept is a fault of its rule, and harms no other. Log time is kept with whatever it has decided,
+        else what is decided after a restart would seem to be older. Where nothing was heard and nothing decided,
+        nothing is kept: that is so every second of an idle partition.
+        """
         state: dict[StateKey, bytes | None] = {StateKey(*key): kept for key, kept in memory.kept.items()}
         for index, key in memory.dirty:
             series = memory.series[index].get(key)
-            state[StateKey(self._rules[index].rule_id, key)] = None if series is None else _encode(series)
+            try:
+                kept = None if series is None else _encode(series)
+            except _STATE_ERRORS as error:
+                self._note_fault(memory, index, key, "what it remembers cannot be kept", error)
+                continue
+            state[StateKey(self._rules[index].rule_id, key)] = kept
         for index, key, part in memory.dirty_parts:
             readings = memory.windows[index].get(key)
-            kept = None if readings is None else readings.pack(part)
+            try:
+                kept = None if readings is None else readings.pack(part)
+            except _STATE_ERRORS as error:
+                self._note_fault(memory, index, key, "what it looks back on cannot be kept", error)
+                continue
             state[StateKey(self._rules[index].rule_id, to_part_key(key, part))] = kept
+        if has_heard or state or memory.changes or memory.signals:
+            state[CLOCK] = _encode((memory.clock, memory.resumed_from))
         return state
 
-    def restore(self, memory: PartitionMemory, state: Mapping[StateKey, bytes]) -> None:
-        """Give every rule what was kept of it."""
+    def restore(self, memory: PartitionMemory, state: Mapping[StateKey, bytes], before: Sequence[Rule] = ()) -> None:
+        """Give every rule what was kept of it. Log time goes on from where it was, and behind nothing it decided.
+
+        ``before`` are the rules that decided until now, where they are known.
+        """
+        known = {rule.rule_id: severities_of(rule.condition.levels) for rule in before}
+        if (clock := state.get(CLOCK)) is not None:
+            memory.clock, memory.resumed_from = _decode_clock(clock)
         for key, kept in state.items():
             if (part := read_part_key(key.key)) is not None:
                 self._restore_part(memory, key, part, kept)
             elif key != CLOCK:
-                self._restore_series(memory, key, kept)
+                self._restore_series(memory, key, kept, known.get(key.rule_id, ()))
 
     def resume(self, memory: PartitionMemory) -> None:
         """Let the rules set their timers again, now that everything is there."""
@@ -75,19 +102,20 @@ class Handover:
         for old_index, index in same.items():
             memory.noted[index] = old.noted[old_index]
 
-    def carry_levels_over(self, memory: PartitionMemory, before: Sequence[Rule]) -> None:
-        """Let what a severity has reached go on where a rule has other levels now."""
-        for rule in before:
-            index = self._index_of.get(rule.rule_id)
-            if index is None or self._rules[index].condition_name != rule.condition_name:
-                continue
-            old, new = rule.condition.levels, self._rules[index].condition.levels
-            if [level.severity for level in old] != [level.severity for level in new]:
-                for key, series in memory.series[index].items():
-                    carry_over(series, old, new)
-                    memory.dirty.add((index, key))
+    def _carry_levels_over(self, memory: PartitionMemory, index: int, key: str, before: Sequence[Severity]) -> None:
+        """Let what a severity has reached go on where a rule has other levels than those that its state is of.
 
-    def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes) -> None:
+        What an older version kept does not tell: it is of the levels ``before``, or if nobody knows them of these.
+        """
+        series, now = memory.series[index][key], self._severities[index]
+        was = series.severities or before or now
+        if was != now:
+            carry_over(series, was, self._rules[index].condition.levels)
+            memory.dirty.add((index, key))
+        elif len(series.active_at) == len(now):
+            series.severities = now
+
+    def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes, before: Sequence[Severity]) -> None:
         index = self._index_of.get(key.rule_id)
         if index is not None:
             evaluator = self._evaluators[index]
@@ -97,9 +125,11 @@ class Handover:
                 series = None
             if series is not None and series.shape == self._rules[index].condition_name:
                 memory.series[index][key.key] = series
+                self._carry_levels_over(memory, index, key.key, before)
+                memory.clock = max(memory.clock, series.heard_at or memory.clock)
                 if series.last is not None:
                     memory.identities.claim(series.last.fingerprint, index, key.key)
-                memory.clock = max(memory.clock, series.heard_at or memory.clock)
+                    memory.clock = max(memory.clock, series.last.decided_at)
                 return
         if self._is_behind:
             return
@@ -115,3 +145,6 @@ class Handover:
         is_kept = restore is not None and restore(memory, *part, kept)
         if not is_kept and not self._is_behind:
             memory.kept[key.rule_id, key.key] = None
+
+    def _note_fault(self, memory: PartitionMemory, index: int, key: str, what: str, error: Exception) -> None:
+        memory.add_fault(self._rules[index].rule_id, key, f"{what}: {type(error).__name__}: {error}")

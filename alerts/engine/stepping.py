@@ -14,10 +14,8 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
-import msgspec
-
 from alerts.conditions.leveled import reading_key
-from alerts.engine.handover import CLOCK, Handover
+from alerts.engine.handover import Handover
 from alerts.engine.health import Meter, RuleHealth
 from alerts.engine.placing import Placing
 from alerts.engine.rounds import Move, Round, Rounds
@@ -33,7 +31,6 @@ from ioc.domain.kinds import Observation, Payload
 JUMP = timedelta(minutes=2)
 """Nothing at all on a partition for longer, then something: the silence was ours, not the sensors'."""
 
-_encode = msgspec.msgpack.Encoder().encode
 _data_of = attrgetter("data")
 
 
@@ -102,10 +99,6 @@ class Engine:
                 memory.readings("", type(event.data))[reading_key(event)] = event
             memory.clock = max(memory.clock, event.received_at)
         self._handover.restore(memory, state)
-        if (kept_clock := state.get(CLOCK)) is not None:
-            memory.clock, memory.resumed_from = msgspec.msgpack.decode(
-                kept_clock, type=tuple[datetime, datetime | None]
-            )
         self._handover.resume(memory)
 
     def inherit(self, partition: object, state: Mapping[StateKey, bytes], before: Engine) -> None:
@@ -117,10 +110,9 @@ class Engine:
         old = before._memory(partition)
         memory = self._memories[partition] = PartitionMemory(len(self._rules), self._readings_limit)
         memory.seen, memory.clock = old.seen, old.clock
-        self._handover.restore(memory, state)
+        self._handover.restore(memory, state, before._rules)
         memory.clock, memory.resumed_from = old.clock, old.resumed_from
         self._handover.carry_sent_over(memory, old, before._rules)
-        self._handover.carry_levels_over(memory, before._rules)
         self._handover.resume(memory)
 
     def forget(self, partition: object) -> None:
@@ -147,16 +139,14 @@ class Engine:
         signals = [item for item in items if isinstance(item, Signal)]
         if signals:
             self._take_signals(memory, signals)
-        if items:
-            memory.kept[CLOCK] = _encode((memory.clock, memory.resumed_from))
-        return self._finish(memory)
+        return self._finish(memory, has_heard=bool(items))
 
     def advance(self, partition: object, now: datetime) -> Step:
         """Let log time reach ``now`` on a partition that is read to its end."""
         memory = self._begin(partition)
         if now > memory.clock:
             self._pass_time(memory, now)
-        return self._finish(memory)
+        return self._finish(memory, has_heard=False)
 
     def health(self) -> tuple[RuleHealth, ...]:
         """Say what each rule has cost since the engine was made, and what it holds now; in the rulebook's order."""
@@ -262,9 +252,9 @@ class Engine:
             self._rounds.run(memory, Round(memory.clock), (), now, is_pause=True)
         memory.clock = now
 
-    def _finish(self, memory: PartitionMemory) -> Step:
+    def _finish(self, memory: PartitionMemory, *, has_heard: bool) -> Step:
         thin(memory, self._rules, self._things_limit)
-        state = self._handover.keep(memory) if self._keeps_state else {}
+        state = self._handover.keep(memory, has_heard=has_heard) if self._keeps_state else {}
         self._meter.note(memory.faults)
         step = Step(changes=memory.changes, signals=memory.signals, state=state, rule_errors=memory.faults)
         memory.changes, memory.signals, memory.faults = [], [], []

@@ -77,12 +77,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked: ``asset_id`` is None for rules over a unit, a zone or the province."""
+    """What is asked: ``asset_id`` is None for rules over a unit, a zone or the province.
+
+    ``asset_kinds`` are the kinds that the asset is known to send, in the period or ever; empty where none is known.
+    """
 
     rule_id: str
     asset_id: str | None
     start: datetime
     end: datetime
+    asset_kinds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,13 +55,17 @@ def _find(inquiry: Inquiry, *, is_told: bool) -> Iterator[Finding]:
 
 def _find_outside(inquiry: Inquiry) -> Finding | None:
     """Say whether the rule does not look at this asset at all."""
-    rule, asset_id, world = inquiry.rule, inquiry.question.asset_id, inquiry.world
+    condition, asset_id, world = inquiry.rule.condition, inquiry.question.asset_id, inquiry.world
     if asset_id is None:
         return None
-    condition, own = rule.condition, asset_id.partition(".")[0]
-    classes = sorted({KINDS[kind.KIND].asset_class for kind in condition.kinds})
-    if inquiry.is_about_an_asset and not inquiry.trace.readings_count and own not in classes and all(classes):
-        return _finding(Reason.OUTSIDE, is_decisive=True, what="kind", asset_class=own, rule_classes=classes)
+    # What a thing is stands in what it sends: ids say who runs it, and one of which nothing is known may be anything.
+    own = {KINDS[kind].asset_class for kind in inquiry.question.asset_kinds}
+    classes = {KINDS[kind.KIND].asset_class for kind in condition.kinds}
+    if inquiry.is_about_an_asset and not inquiry.trace.readings_count and own and all(classes) and not own & classes:
+        return _finding(
+            Reason.OUTSIDE, is_decisive=True, what="kind", asset_class=", ".join(sorted(own)),
+            rule_classes=sorted(classes),
+        )  # fmt: skip
     if isinstance(condition, Threshold) and condition.serving:
         serves = world.station_zones.get(asset_id)
         if serves not in world.zone_ids(condition.serving):

@@ -25,6 +25,8 @@ MOST_IN_PIECE = 1_024
 _STEPS_PER_UNIT = 1_000_000
 """Sums are of whole millionths, so that they depend neither on the order of adding nor on a restart."""
 
+_MOST_PACKED = 2**63 - 1
+
 
 class HourValue(enum.StrEnum):
     """How the readings of an hour become one value."""
@@ -65,9 +67,19 @@ class _Piece(msgspec.Struct, array_like=True):
             self.total += round(value * _STEPS_PER_UNIT)
             self.top = max(self.top, value)
         else:
-            values = [item for moments in self.readings.values() for item in moments.values()]
-            self.total, self.top = sum(round(item * _STEPS_PER_UNIT) for item in values), max(values)
+            self.sum_up()
+            self.top = max(item for moments in self.readings.values() for item in moments.values())
         return True
+
+    def sum_up(self) -> None:
+        """Work the sum out from the readings."""
+        values = [item for moments in self.readings.values() for item in moments.values()]
+        self.total = sum(round(item * _STEPS_PER_UNIT) for item in values)
+
+    def pack(self) -> bytes:
+        """Give what must be kept: without a sum that is too great for MessagePack, since it follows from the rest."""
+        is_great = abs(self.total) > _MOST_PACKED
+        return msgspec.msgpack.encode(msgspec.structs.replace(self, total=0) if is_great else self)
 
 
 class _Day(msgspec.Struct, array_like=True):
@@ -180,7 +192,7 @@ class Hours:
         """Give what must be kept of a part; None when there is none any more."""
         if part >= 0:
             piece = self._pieces.get(part)
-            return None if piece is None else msgspec.msgpack.encode(piece)
+            return None if piece is None else piece.pack()
         day = self._days.get(-part)
         return None if day is None else msgspec.msgpack.encode(_Day(self._shape, day))
 
@@ -200,6 +212,7 @@ class Hours:
         piece = msgspec.msgpack.decode(kept, type=_Piece)
         if piece.shape != self._shape:
             return False
+        piece.sum_up()
         self._count += piece.count - (self._pieces[part].count if part in self._pieces else 0)
         self._pieces[part] = piece
         self.newest = max([self.newest, *(moment for held in piece.readings.values() for moment in held)])

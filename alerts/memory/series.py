@@ -27,16 +27,19 @@ _FLAP_MASK = (1 << FLAP_WINDOW) - 1
 class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
     """State of one condition of one thing; what the store keeps between batches.
 
-    ``active_at`` and ``fired`` run parallel to the rule's levels. ``flips`` is a bit per evaluation, newest lowest:
-    1 where the outcome changed; ``flip_count`` counts them since the alert began. ``top`` is the level that fired
-    last. ``heard_at`` is when the reading came that was evaluated last, ``failed_at`` when the rule first failed on one
-    after it while an alert was open. ``last`` is the newest change that was announced, None while none is open.
+    ``active_at`` and ``fired`` run parallel to the rule's levels. ``severities`` are theirs, for the rule
+    may have others when its state is taken over; none before the first evaluation. ``flips`` is a bit per evaluation,
+    newest lowest: 1 where the outcome changed; ``flip_count`` counts them since the alert began. ``top`` is the level
+    that fired last. ``heard_at`` is when the reading came that was evaluated last, ``failed_at`` when the rule first
+    failed on one after it while an alert was open. ``last`` is the newest change that was announced, None while none is
+    open.
     """
 
     shape: str
     condition: ConditionState = ConditionState.INACTIVE
     active_at: list[datetime | None] = []
     fired: list[bool] = []
+    severities: tuple[Severity, ...] = ()
     started_at: datetime | None = None
     keep_since: datetime | None = None
     top: int = -1
@@ -132,17 +135,23 @@ def _fit_to(series: Series, levels: Sequence[Level]) -> None:
     """Begin with these levels. An alert that is open when a rule gets other ones goes on with the nearest of them."""
     series.active_at = [None] * len(levels)
     series.fired = [False] * len(levels)
+    series.severities = severities_of(levels)
     if series.last is not None and levels:
         rank = series.last.severity.rank
         series.top = min(range(len(levels)), key=lambda index: abs(levels[index].severity.rank - rank))
         series.active_at[series.top], series.fired[series.top] = series.last.started_at, True
 
 
-def carry_over(series: Series, old: Sequence[Level], new: Sequence[Level]) -> None:
+def severities_of(levels: Sequence[Level]) -> tuple[Severity, ...]:
+    """Give the severities of levels, in their order."""
+    return tuple(level.severity for level in levels)
+
+
+def carry_over(series: Series, old: Sequence[Severity], new: Sequence[Level]) -> None:
     """Let a series go on under other levels: what a severity has reached, and since when, stays with that severity."""
     if len(series.active_at) != len(old):
         return
-    reached = {level.severity: place for place, level in reversed(list(enumerate(old)))}
+    reached = {severity: place for place, severity in reversed(list(enumerate(old)))}
     places = [reached.get(level.severity) for level in new]
     was_top = series.top
     series.active_at, series.fired = (
@@ -150,6 +159,7 @@ def carry_over(series: Series, old: Sequence[Level], new: Sequence[Level]) -> No
         [place is not None and series.fired[place] for place in places],
     )
     series.top = next((index for index, place in enumerate(places) if place == was_top), -1)
+    series.severities = severities_of(new)
     if series.last is not None and not any(series.fired):
         _fit_to(series, new)
 

@@ -48,7 +48,9 @@ class MaintenanceWindow:
     def until(self, at: datetime) -> datetime | None:
         """Give when the window that is open at an instant closes; None while it is closed.
 
-        Hours that a clock change leaves out or repeats are those of the zone: a window is as long as its local hours.
+        A window over hours that a clock change leaves out or repeats is as long as its local hours. One that would
+        begin within hours that are left out begins by the clock as it was (RFC 5545, 3.3.5), and is as long as on
+        other days; what is repeated counts the first time.
         """
         today = at.astimezone(self.zone).date()
         for day in (today, today - timedelta(days=1)):
@@ -57,6 +59,8 @@ class MaintenanceWindow:
             last = day if self.begins < self.ends else day + timedelta(days=1)
             start = datetime.combine(day, self.begins, self.zone).astimezone(UTC)
             end = datetime.combine(last, self.ends, self.zone).astimezone(UTC)
+            if start.astimezone(self.zone).time() != self.begins:  # no such time on this day
+                end = start + (datetime.combine(last, self.ends) - datetime.combine(day, self.begins))
             if start <= at < end:
                 return end
         return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 from ioc.domain.alerts import Alert
 
@@ -10,7 +11,10 @@ Labels = Mapping[str, str]
 """Names and values of an alert; one that is missing matches as if it were empty."""
 
 NAMES = ("severity", "rule", "feed", "kind", "asset", "unit", "zone")
-"""Labels that every policy may use; a rule's own identity labels come beside them."""
+"""Labels that every alert may have."""
+
+IDENTITY_NAMES = ("blackout", "direction", "no_data", "quantity", "scope", "trip", "warning")
+"""What tells alerts of some rules apart, beside ``NAMES``."""
 
 
 def labels_of(alert: Alert) -> dict[str, str]:
@@ -25,3 +29,16 @@ def labels_of(alert: Alert) -> dict[str, str]:
         "zone": alert.zone_id,
     }
     return {**dict(alert.labels), **{name: value for name, value in found.items() if value}}
+
+
+def explain_unknown(names: Iterable[str]) -> str | None:
+    """Say which names no alert has; None if all are known.
+
+    A matcher of a name that nothing has holds for nothing, or, turned round, for everything.
+    """
+    known = (*NAMES, *IDENTITY_NAMES)
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            return f"no label {name!r}; " + (f"did you mean {near[0]}?" if near else f"labels are {', '.join(known)}")
+    return None

@@ -14,6 +14,14 @@ _LONGEST = 200
 _MOST = 20
 _PART = re.compile(r'\s*([a-z][a-z0-9_]*)\s*(=~|!~|!=|>=|=)\s*("(?:[^"\\]|\\["\\])*"|[^\s",{}]*)\s*,?')
 _REPEATED_GROUP = re.compile(r"\)\s*[*+{?]|[*+?}][*+{]|\\[1-9]|\(\?")
+_PIECE = re.compile(
+    r"(?P<group>[(|)])|(?:\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.)(?:(?P<times>[*+?]|\{\d+\}|\{\d*,\d*\})\??)?", re.DOTALL
+)
+"""A bracket or a bar, or what stands for one character, with how often it may."""
+_LONGEST_LABEL = 80
+"""Names have at most 64 characters behind their class."""
+MOST_STEPS = 65_000
+"""What Python does within about a millisecond: two ``.*`` with texts between them are below it, three not."""
 _RANKS = {severity.value: severity.rank for severity in Severity}
 
 
@@ -33,10 +41,10 @@ class Matcher:
                 return found == self.value
             case "!=":
                 return found != self.value
-            case "=~":
-                return _compile(self.value).fullmatch(found) is not None
-            case "!~":
-                return _compile(self.value).fullmatch(found) is None
+            case "=~" | "!~":
+                pattern = _compile(self.value)
+                # One too costly, of an older version, holds nowhere: then people are told.
+                return pattern is not None and (pattern.fullmatch(found) is not None) is (self.operator == "=~")
             case _:
                 return _RANKS.get(found, -1) >= _RANKS[self.value]
 
@@ -60,6 +68,22 @@ class Matchers:
 
         Raises:
             ValueError: the text is not matchers, with the place; a pattern is not regular, too long or too costly.
+        """
+        found = Matchers.restore(text)
+        for item in found.items:
+            if item.operator in ("=~", "!~") and _compile(item.value) is None:
+                raise ValueError(
+                    f"{item.name}{item.operator}{item.value}: it can be matched in too many ways; write at most two .* "
+                    "(or + or {…}) one after the other, and few of ? and (…|…)"
+                )
+        return found
+
+    @staticmethod
+    def restore(text: str) -> Matchers:
+        """Read matchers that were saved. An older version allowed costlier patterns, which hold nowhere now.
+
+        Raises:
+            ValueError: as ``parse``, but for what a pattern costs.
         """
         found, at = [], 0
         while text[at:].strip():
@@ -112,12 +136,47 @@ def _to_matcher(name: str, operator: str, written: str) -> Matcher:
         if _REPEATED_GROUP.search(re.sub(r"\\[^1-9]|\[[^\]]*\]", "x", value)):
             raise ValueError(f"{name}{operator}{value}: repeated groups and back references are not allowed")
         try:
-            _compile(value)
+            re.compile(value)
         except re.error as error:
             raise ValueError(f"{name}{operator}{value}: {error}") from error
     return Matcher(name, operator, value)
 
 
 @functools.lru_cache(maxsize=512)
-def _compile(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def _compile(pattern: str) -> re.Pattern[str] | None:
+    return re.compile(pattern) if count_steps(pattern) <= MOST_STEPS else None
+
+
+def count_steps(pattern: str) -> int:
+    """Give how many characters are compared at most to match a pattern with a label: by all ways to lay it over one.
+
+    Args:
+        pattern: one that compiles, without repeated groups; these would have more ways than can be counted like this.
+    """
+    steps, ways, entered, closed = 0, 1, 1, 0
+    outside: list[tuple[int, int]] = []
+    for piece in _PIECE.finditer(pattern):
+        match piece["group"]:
+            case "(":
+                outside.append((entered, closed))
+                entered, closed = ways, 0
+            case "|":
+                closed, ways = closed + ways, entered
+            case ")":
+                ways += closed
+                entered, closed = outside.pop()
+            case _:
+                least, most = _read_times(piece["times"])
+                steps += ways * most
+                ways *= most - least + 1
+    return steps
+
+
+def _read_times(times: str | None) -> tuple[int, int]:
+    """Give how often at least and at most something stands in a label."""
+    if times is None:
+        return 1, 1
+    written = {"*": "0,", "+": "1,", "?": "0,1"}.get(times, times.strip("{}"))
+    first, comma, last = written.partition(",")
+    least = min(int(first or 0), _LONGEST_LABEL)
+    return least, max(least, min(int(last or _LONGEST_LABEL), _LONGEST_LABEL)) if comma else least

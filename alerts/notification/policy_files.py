@@ -14,7 +14,7 @@ from alerts.notification.flood import FloodLimits
 from alerts.notification.grouping import Timing
 from alerts.notification.holds import DAYS, MaintenanceWindow
 from alerts.notification.inhibition import Inhibition
-from alerts.notification.labels import NAMES
+from alerts.notification.labels import NAMES, explain_unknown
 from alerts.notification.matchers import Matchers
 from alerts.notification.policy import Expectation, Policy, Route, walk
 from ioc.domain.alerts import Severity
@@ -74,6 +74,8 @@ def _read_route(table: Table | None, ladders: set[str], taken: set[str], depth: 
         return Route(route_id=route_id)
     children = tuple(_read_route(item, ladders, taken, depth + 1) for item in table.tables("routes", optional=True))
     group_by = table.words("group_by", ("rule", "unit"))
+    if (unknown := explain_unknown(group_by)) is not None:
+        table.fault(f"group_by: {unknown}")
     table.finish()
     return Route(
         route_id=route_id, matchers=matchers, departments=departments, group_by=group_by, goes_on=goes_on,
@@ -122,6 +124,8 @@ def _read_inhibition(table: Table) -> Inhibition:
         target=_read_matchers(table, "target"),
         equal=table.words("equal", ()),
     )
+    if (unknown := explain_unknown(found.equal)) is not None:
+        table.fault(f"equal: {unknown}")
     table.finish()
     return found
 
@@ -165,6 +169,8 @@ def _read_expectation(table: Table, root: Route) -> Expectation:
     if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
         table.fault("given: a mapping of labels, such as {rule: crowd.density, severity: major}")
         given = {}
+    if (unknown := explain_unknown(given)) is not None:
+        table.fault(f"given: {unknown}")
     known = {route.route_id for route, _ in walk(root)}
     for route_id in routes:
         if route_id not in known:
@@ -182,6 +188,8 @@ def _read_matchers(table: Table, key: str, *, optional: bool = False) -> Matcher
         return Matchers()
     if not found.items and not optional and table.has(key):
         table.fault(f"{key}: at least one matcher; labels are {', '.join(NAMES)} and those of the rule")
+    if (unknown := explain_unknown(item.name for item in found.items)) is not None:
+        table.fault(f"{key}: {unknown}")
     return found
 
 

@@ -36,13 +36,14 @@ NUMBERS: Mapping[str, tuple[str, str, str]] = {
     "silent_count": ("trạm mất tín hiệu", "stations silent", ""),
     "silent_min": ("im lặng", "silent for", "min"),
     "silent_share_pct": ("tỷ lệ trạm mất tín hiệu", "share of silent stations", "%"),
+    "speed_kn": ("tốc độ", "speed", "kn"),
     "spans_count": ("số khoảng có số liệu", "spans with values", ""),
     "stations_near_count": ("trạm vượt ngưỡng gần nhau", "stations over the limit near each other", ""),
     "to_stop_time_min": ("còn đến giờ dừng", "to the stop time", "min"),
     "unseen_min": ("chưa thấy vị trí", "without a position for", "min"),
     "wind_m_s": ("gió", "wind", "m/s"),
 }
-_SHORT_VI = {"min": "phút", "h": "giờ"}
+_SHORT_VI = {"min": "phút", "h": "giờ", "kn": "hải lý/giờ"}
 
 STATES: Mapping[str, tuple[Both, Both]] = {
     "alone": (
@@ -103,13 +104,14 @@ def say_nearest(near: Mapping[str, Any]) -> Both:
     said = []
     for number, (head, then) in enumerate((("Gần nhất lúc", "khi đó"), ("Nearest at", "met then"))):
         place = where if not near["place"] else where.replace(near["place"], near[("place_vi", "place_en")[number]])
-        text = "; ".join(_say(part, number) for part in lacked)
-        more = ", ".join(_say(part, number) for part in met)
+        text = "; ".join(say_part(part, number) for part in lacked)
+        more = ", ".join(say_part(part, number) for part in met)
         said.append(f"{head} {when}{place}: {text}" + (f" ({then}: {more})." if more else "."))
     return said[0], said[1]
 
 
-def _say(part: Mapping[str, Any], language: int) -> str:
+def say_part(part: Mapping[str, Any], language: int) -> str:
+    """Say one thing that a condition asks for, in Vietnamese (language 0) or English, and whether it was met."""
     what = part["what"]
     if part["value"] is None:
         return STATES[what][not part["is_met"]][language] if what in STATES else str(what)

@@ -84,6 +84,8 @@ class Inquirer:
         tenures = await self._tenures(question.rule_id, question.start - MOST_BEFORE, question.end)
         if not tenures:
             return Answer(question=question, rule=None, findings=[await self._find_missing_rule(question.rule_id)])
+        if question.asset_id is not None:
+            question = replace(question, asset_kinds=await self._assets.kinds_of(question.asset_id))
         succession = Succession(tenures, question, self._world)
         if succession.is_about_an_asset and question.asset_id is None:
             raise InvalidRequestError("asset_missing", f"the rule {question.rule_id} is about one asset: name it")
@@ -175,7 +177,7 @@ class Inquirer:
             "ended_at": alert.ended_at,
             "shadow": alert.shadow,
             "version": alert.rule_version,
-            "told": [{"department": row["department"], "at": row["at"], "reason": row["reason"]} for row in told],
+            "told": [{name: row[name] for name in ("department", "at", "reason", "receivers_count")} for row in told],
             "held": [{"why": row["held_why"], "by": row["held_by"]} for row in groups if row["held_why"] is not None],
         }
 

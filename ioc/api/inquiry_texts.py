@@ -59,26 +59,26 @@ def say(found: Finding) -> Both:
 
 
 def _say_fired(alerts: Sequence[Mapping[str, Any]]) -> Both:
-    departments = sorted({told["department"] for alert in alerts for told in alert["told"]})
+    told = [one for alert in alerts for one in alert["told"]]
+    heard = sorted({one["department"] for one in told if one["receivers_count"]})
+    unheard = sorted({one["department"] for one in told}.difference(heard))
     holds = sorted({f"{held['why']} ({held['by']})" for alert in alerts for held in alert["held"]})
     count, first = len(alerts), _at(alerts[0]["started_at"])
-    if departments:
-        names = ", ".join(departments)
-        return f"Có {count} cảnh báo, đầu tiên lúc {first}; đã báo: {names}.", (
-            f"There were {count} alerts, the first at {first}; told: {names}."
-        )
+    vi = f"Có {count} cảnh báo, đầu tiên lúc {first}"
+    en = f"There {'was 1 alert' if count == 1 else f'were {count} alerts'}, the first at {first}"
+    if heard:
+        vi, en = f"{vi}; đã báo: {', '.join(heard)}", f"{en}; told: {', '.join(heard)}"
+    if unheard:
+        names = ", ".join(unheard)
+        vi, en = f"{vi}; chưa có nơi nhận của: {names}", f"{en}; nothing receives for: {names}"
+    if heard or unheard:
+        return f"{vi}.", f"{en}."
     if all(alert["shadow"] for alert in alerts):
-        return f"Có {count} cảnh báo, đầu tiên lúc {first}, đều ở chế độ thầm (shadow): không báo cho ai.", (
-            f"There were {count} alerts, the first at {first}, all in shadow: nobody is told."
-        )
+        return f"{vi}, đều ở chế độ thầm (shadow): không báo cho ai.", f"{en}, all in shadow: nobody is told."
     if holds:
         why = ", ".join(holds)
-        return f"Có {count} cảnh báo, đầu tiên lúc {first}, nhưng bị giữ lại: {why}.", (
-            f"There were {count} alerts, the first at {first}, and they were held: {why}."
-        )
-    return f"Có {count} cảnh báo, đầu tiên lúc {first}, nhưng chưa báo cho ai.", (
-        f"There were {count} alerts, the first at {first}, and nobody has been told of them."
-    )
+        return f"{vi}, nhưng bị giữ lại: {why}.", f"{en}, and they were held: {why}."
+    return f"{vi}, nhưng chưa báo cho ai.", f"{en}, and nobody has been told of them."
 
 
 def _say_pending(facts: Mapping[str, Any]) -> Both:

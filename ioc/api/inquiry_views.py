@@ -61,20 +61,21 @@ def to_finding(found: Finding) -> dict[str, Any]:
     text_vi, text_en = say(found)
     return {
         "reason": found.reason.value, "is_decisive": found.is_decisive, "stretch": found.stretch,
-        "facts": _to_wire(found.facts),
+        "facts": to_wire(found.facts),
         "text_vi": text_vi, "text_en": text_en,
     }  # fmt: skip
 
 
-def _to_wire(value: Any) -> Any:
+def to_wire(value: Any) -> Any:
+    """Give facts as the API has them: instants in ms, durations in seconds (``…_s``)."""
     match value:
         case datetime():
             return to_ms(value)
         case timedelta():
             return value.total_seconds()
         case Mapping():
-            return {f"{key}_s" if isinstance(item, timedelta) else key: _to_wire(item) for key, item in value.items()}
+            return {f"{key}_s" if isinstance(item, timedelta) else key: to_wire(item) for key, item in value.items()}
         case list() | tuple():
-            return [_to_wire(item) for item in value]
+            return [to_wire(item) for item in value]
         case _:
             return value

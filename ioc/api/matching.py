@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alerts.notification.labels import explain_unknown
 from alerts.notification.matchers import Matchers
 from ioc.errors import InvalidRequestError
 
@@ -10,7 +11,8 @@ def read_matchers(text: str) -> Matchers:
     """Read which alerts a caller means.
 
     Raises:
-        InvalidRequestError: the text is not matchers, or there are none: nobody keeps everything quiet.
+        InvalidRequestError: the text is not matchers, or names what no alert has, or there are none: nobody keeps
+            everything quiet.
     """
     try:
         found = Matchers.parse(text)
@@ -18,4 +20,6 @@ def read_matchers(text: str) -> Matchers:
         raise InvalidRequestError("bad_matchers", f"matchers: {error}") from error
     if not found.items:
         raise InvalidRequestError("bad_matchers", "matchers: at least one; a silence of everything is no silence")
+    if (unknown := explain_unknown(item.name for item in found.items)) is not None:
+        raise InvalidRequestError("bad_matchers", f"matchers: {unknown}")
     return found

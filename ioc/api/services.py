@@ -9,6 +9,7 @@ from typing import Any
 
 from alerts.notification.policy import Policy
 from alerts.rulebook.book import Rulebook
+from alerts.world import World
 from connectors.feed import Feed
 from connectors.transports.http_push import HttpPush
 from ioc.api.inquiries import Inquirer
@@ -50,6 +51,7 @@ class ApiServices:
     """What people's routes and the wall need. ``feed_statuses`` gives every feed's status as the wire has it.
 
     ``name_of`` gives an asset's, unit's or zone's names, Vietnamese and English; the id where nobody named it.
+    ``world`` is what rules know of the province.
     """
 
     accounts: AccountStore
@@ -77,6 +79,7 @@ class ApiServices:
     feeds: Mapping[str, Feed]
     feed_statuses: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
     name_of: Callable[[str], tuple[str, str]]
+    world: World
     geo_directory: Path | None = None
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from alerts.backtest.comparison import Comparison, Line
+from alerts.backtest.comparison import Change, Comparison, Line
 from alerts.backtest.trial import Occurrence
 from ioc.bootstrap.backtests import Account
 
@@ -23,8 +23,10 @@ def to_summary(account: Account) -> dict[str, Any]:
         "in_force_count": len(comparison.active),
         "added_count": len(comparison.added),
         "gone_count": len(comparison.gone),
+        "changed_count": len(comparison.changed),
         "added": to_items(comparison.added[:FIRST]),
         "gone": to_items(comparison.gone[:FIRST]),
+        "changed": to_changes(comparison.changed[:FIRST]),
     }
 
 
@@ -41,12 +43,13 @@ def describe(account: Account) -> dict[str, Any]:
 
 
 def to_occurrences(comparison: Comparison) -> dict[str, Any]:
-    """Give every occurrence of both sides, and which of them the other side does not have."""
+    """Give every occurrence of both sides, and which of them the other side does not have or has otherwise."""
     return {
         "draft": to_items(comparison.draft),
         "in_force": to_items(comparison.active),
         "added": to_items(comparison.added),
         "gone": to_items(comparison.gone),
+        "changed": to_changes(comparison.changed),
     }
 
 
@@ -62,10 +65,22 @@ def to_items(items: Sequence[Occurrence]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def to_changes(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """Give changed occurrences one by one, as they are with the rule in force and as they would be."""
+    return [
+        {"in_force": was, "draft": would_be}
+        for was, would_be in zip(
+            to_items([change.active for change in changes]),
+            to_items([change.draft for change in changes]),
+            strict=True,
+        )
+    ]
+
+
 def _to_line(line: Line) -> dict[str, Any]:
     return {
         "rule": line.rule_id, "unit": line.unit_code, "firings": line.firings_count,
         "in_alarm_s": line.in_alarm.total_seconds(), "in_force_firings": line.active_firings_count,
         "in_force_in_alarm_s": line.active_in_alarm.total_seconds(), "added": line.added_count,
-        "gone": line.gone_count,
+        "gone": line.gone_count, "changed": line.changed_count,
     }  # fmt: skip

@@ -85,7 +85,7 @@ async def _keep(runs: BacktestRunStore, run_id: UUID, account: Account, *, is_or
         run_id,
         RunState.CANCELLED if account.is_partial else RunState.DONE,
         result=to_summary(account),
-        plot=draw_timelines(comparison.draft, comparison.active, account.period.start, comparison.until),
+        plot=draw_timelines(comparison, account.period.start),
     )
 
 

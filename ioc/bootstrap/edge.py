@@ -111,6 +111,7 @@ def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiService
         rules=RuleDesk(RuleStore(database), rules, world, audit, clock),
         rule_health=RuleHealthStore(database, clock),
         name_of=world.name_of,
+        world=world,
         inquirer=make_inquirer(database, settings, clock, rules, world),
         feeds=feeds,
         feed_statuses=statuses.statuses,

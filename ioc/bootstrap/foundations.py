@@ -14,6 +14,7 @@ from ioc.messaging.embedded import EmbeddedLog
 from ioc.messaging.kafka import KafkaLog
 from ioc.ports import Clock, EventLog
 from ioc.settings import Settings
+from ioc.storage.migrate import require_schema
 from ioc.storage.pool import Database
 from ioc.storage.server import EmbeddedPostgres
 
@@ -54,6 +55,20 @@ async def open_foundations(
         yield Foundations(
             settings=settings, clock=clock, random=Random(), keys=load_keys(settings), log=log, database=database
         )
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, *, max_size: int = 8) -> AsyncIterator[Database]:
+    """Open the database for a command, also while the program runs.
+
+    Raises:
+        ConfigurationError: its schema is not up to date.
+        StoreUnavailableError: it does not answer.
+    """
+    schema = settings.store.schema_name
+    async with open_store(settings) as conninfo, Database(conninfo, schema=schema, max_size=max_size) as database:
+        await require_schema(database)
+        yield database
 
 
 @asynccontextmanager

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from connectors.registry import reparse
-from ioc.bootstrap.foundations import Foundations, open_foundations, open_store
+from ioc.bootstrap.foundations import Foundations, open_database, open_foundations
 from ioc.bootstrap.knowledge import load_feeds
 from ioc.ports import Topic
 from ioc.settings import Settings
 from ioc.storage.letters import DeadLetterStore, LetterState, StoredLetter
-from ioc.storage.pool import Database
+from ioc.storage.migrate import require_schema
 
 
 async def list_dead_letters(
@@ -32,6 +32,7 @@ async def show_dead_letter(settings: Settings, letter_id: UUID) -> tuple[StoredL
 async def retry_dead_letters(settings: Settings, *, letter_ids: Sequence[UUID], feed_id: str | None) -> tuple[int, int]:
     """Parse letters again and put what can be read now on the log; give (revived, still unreadable)."""
     async with open_foundations(settings, client_id="ioc-retry") as base:
+        await require_schema(base.database)
         if not letter_ids:
             page = await DeadLetterStore(base.database).page(feed_id=feed_id, limit=10_000)
             letter_ids = [letter.dead_letter_id for letter in page]
@@ -58,5 +59,5 @@ async def retry_letters(base: Foundations, letter_ids: Sequence[UUID]) -> tuple[
 
 @asynccontextmanager
 async def _letters(settings: Settings) -> AsyncIterator[DeadLetterStore]:
-    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+    async with open_database(settings) as database:
         yield DeadLetterStore(database)

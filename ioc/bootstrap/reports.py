@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from alerts.performance.figures import Performance
-from ioc.bootstrap.foundations import open_store
+from ioc.bootstrap.foundations import open_database
 from ioc.settings import Settings
 from ioc.storage.alerts import PostgresAlertStore
-from ioc.storage.pool import Database
 from ioc.storage.reports import Shift, read_performance, read_shift
 
 
@@ -38,5 +37,5 @@ async def report_performance(
 
 @asynccontextmanager
 async def _alerts(settings: Settings) -> AsyncIterator[PostgresAlertStore]:
-    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+    async with open_database(settings) as database:
         yield PostgresAlertStore(database)

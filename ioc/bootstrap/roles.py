@@ -14,10 +14,9 @@ from ioc.api.services import Services
 from ioc.api.serving import serve as serve_http
 from ioc.bootstrap.foundations import Foundations, open_foundations
 from ioc.bootstrap.role_work import RoleWork
-from ioc.errors import ConfigurationError
 from ioc.logs import logger
 from ioc.settings import Settings
-from ioc.storage.migrate import find_pending
+from ioc.storage.migrate import find_pending, require_schema
 
 _log = logger("roles")
 
@@ -80,8 +79,7 @@ async def _wait_for_schema(base: Foundations) -> None:
             while await find_pending(base.database):
                 await base.clock.sleep(_SCHEMA_LOOK)
     except TimeoutError:
-        pending = await find_pending(base.database)
-        raise ConfigurationError([f"the database lacks {', '.join(pending)}; run `ioc db migrate`"]) from None
+        await require_schema(base.database)
 
 
 def _start_http(work: RoleWork, roles: frozenset[str], stop: asyncio.Event, on_ready: OnReady) -> None:

@@ -12,7 +12,7 @@ from alerts.language.rule import Rule
 from alerts.memory.partition import RuleFault
 from alerts.world import World
 from ioc.api.inquiries import Inquirer
-from ioc.bootstrap.foundations import Foundations, open_store
+from ioc.bootstrap.foundations import Foundations, open_database
 from ioc.bootstrap.knowledge import load_world
 from ioc.bootstrap.rulebooks import load_rules_in_force, open_rules_in_force
 from ioc.clocks import SystemClock
@@ -51,7 +51,7 @@ async def read_rule_health(
     settings: Settings,
 ) -> tuple[Sequence[Rule], Sequence[ProcessReport], Mapping[str, Sequence[RuleFault]]]:
     """Give the rules in force, what running processes report of them, and the newest faults."""
-    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+    async with open_database(settings) as database:
         rules = (await load_rules_in_force(settings, database)).rules
         store = RuleHealthStore(database, SystemClock())
         return rules, await store.reports(), await store.faults()
@@ -75,6 +75,6 @@ def make_inquirer(database: Database, settings: Settings, clock: Clock, rules: R
 async def open_inquirer(settings: Settings) -> AsyncIterator[Inquirer]:
     """Open the store and give what answers from it, by the rules in force."""
     world = load_world(settings.data_dir / "geo")
-    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+    async with open_database(settings) as database:
         rules = await open_rules_in_force(settings, database)
         yield make_inquirer(database, settings, SystemClock(), rules, world)

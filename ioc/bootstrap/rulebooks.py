@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from alerts.rulebook.book import Rulebook
-from ioc.bootstrap.foundations import open_store
+from ioc.bootstrap.foundations import open_database
 from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.clocks import SystemClock
 from ioc.rules.desk import RuleDesk
@@ -48,7 +48,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[RuleDesk]:
         StoreUnavailableError: the database does not answer.
     """
     clock = SystemClock()
-    async with open_store(settings) as conninfo, Database(conninfo, schema=settings.store.schema_name) as database:
+    async with open_database(settings) as database:
         store = RuleStore(database)
         rules = RulesInForce(store, load_rulebook(settings).rules, clock)
         await rules.refresh()

@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
 
+from alerts.backtest.comparison import Comparison
 from alerts.backtest.trial import Occurrence
 
 _WIDTH, _LEFT, _ROW, _TOP = 1_200, 260, 34, 46
-_DRAFT, _ACTIVE = "#d9480f", "#868e96"
+_DRAFT, _ACTIVE, _CHANGED = "#d9480f", "#868e96", "#1864ab"
 _TICKS = 6
 _NARROWEST = 1.5
 
 
-def draw_timelines(
-    draft: Sequence[Occurrence], active: Sequence[Occurrence], begins_at: datetime | None, ends_at: datetime | None
-) -> str:
-    """Draw when alerts were open, a row per rule: the drafts above, the rules in force below."""
+def draw_timelines(comparison: Comparison, begins_at: datetime | None) -> str:
+    """Draw when alerts were open, a row per rule: the drafts above, the rules in force below.
+
+    Those that both sides have but not alike are framed; every bar says its severity to who points at it.
+    """
+    draft, active, ends_at = comparison.draft, comparison.active, comparison.until
+    changed = {item for change in comparison.changed for item in (change.draft, change.active)}
     rules = sorted({item.rule_id for item in (*draft, *active)})
     height = _TOP + _ROW * max(1, len(rules)) + 30
     if begins_at is None or ends_at is None or ends_at <= begins_at:
@@ -28,7 +32,7 @@ def draw_timelines(
         parts.append(f'<text x="8" y="{y + 17}">{escape(rule_id)}</text>')
         for items, colour, offset in ((draft, _DRAFT, 2), (active, _ACTIVE, 15)):
             mine = [item for item in items if item.rule_id == rule_id]
-            parts += [_bar(item, begins_at, ends_at, y + offset, colour) for item in mine]
+            parts += [_bar(item, begins_at, ends_at, y + offset, colour, is_changed=item in changed) for item in mine]
     return _frame(height, parts)
 
 
@@ -42,16 +46,19 @@ def _draw_axis(begins_at: datetime, ends_at: datetime, height: int) -> list[str]
         parts.append(f'<text x="{x:.1f}" y="{height - 8}" text-anchor="middle">{at.strftime(pattern)}</text>')
     parts.append(f'<text x="{_LEFT}" y="24" fill="{_DRAFT}">■ bản nháp · drafts</text>')
     parts.append(f'<text x="{_LEFT + 170}" y="24" fill="{_ACTIVE}">■ đang dùng · in force</text>')
+    parts.append(f'<text x="{_LEFT + 360}" y="24" fill="{_CHANGED}">□ đã đổi · changed</text>')
     return parts
 
 
-def _bar(item: Occurrence, begins_at: datetime, ends_at: datetime, y: int, colour: str) -> str:
+def _bar(item: Occurrence, begins_at: datetime, ends_at: datetime, y: int, colour: str, *, is_changed: bool) -> str:
     scale = (_WIDTH - _LEFT - 60) / (ends_at - begins_at).total_seconds()
     x = _LEFT + max(0.0, (item.started_at - begins_at).total_seconds()) * scale
     width = max(_NARROWEST, item.lasted(ends_at).total_seconds() * scale)
-    what = f"{item.started_at:%Y-%m-%d %H:%M} {item.asset_id or item.unit_code or ''} {item.title_vi}"
+    place = item.asset_id or item.unit_code or ""
+    what = f"{item.started_at:%Y-%m-%d %H:%M} {place} {item.title_vi} ({item.severity.value})"
+    frame = f' stroke="{_CHANGED}" stroke-width="2"' if is_changed else ""
     return (
-        f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="11" fill="{colour}" fill-opacity="0.75">'
+        f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="11" fill="{colour}" fill-opacity="0.75"{frame}>'
         f"<title>{escape(what)}</title></rect>"
     )
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from alerts.backtest.comparison import Change, Line
+from alerts.backtest.trial import Occurrence
 from ioc.bootstrap.backtests import Account
 from ioc.bootstrap.backtests import Progress as Reached
 
@@ -56,7 +58,7 @@ def print_account(account: Account) -> None:
         table.add_row(
             line.rule_id, line.unit_code or "", f"{line.firings_count:,}", _span(line.in_alarm),
             f"{line.active_firings_count:,}", _span(line.active_in_alarm),
-            f"[green]+{line.added_count}[/] [red]−{line.gone_count}[/]",
+            show_difference(line),
         )  # fmt: skip
     console.print(table)
     for title, items in (("Only with the drafts", comparison.added), ("Only with the rules in force", comparison.gone)):
@@ -71,9 +73,34 @@ def print_account(account: Account) -> None:
                     item.title_vi,
                 )  # fmt: skip
             console.print(first)
+    print_changes(console, comparison.changed)
     _print_first("rule ", account.faults, account.faults_count)
     _print_first("not read: ", account.unreadable, account.unreadable_count)
     _print_sum(console, account)
+
+
+def show_difference(line: Line) -> str:
+    """Give what one line of a comparison counts: only new, only in force, and in both but changed."""
+    return f"[green]+{line.added_count}[/] [red]−{line.gone_count}[/] [yellow]~{line.changed_count}[/]"
+
+
+def print_changes(console: Console, changes: Sequence[Change]) -> None:
+    """Print the first of the occurrences that changed: what was, and what would be."""
+    if not changes:
+        return
+    table = Table(
+        Column("Rule", overflow="fold"), Column("Asset", overflow="fold"), "Now in force (UTC)", "Would be", "What",
+        title=f"Changed: the first of {len(changes):,}",
+    )  # fmt: skip
+    for change in changes[:_FIRST]:
+        item = change.draft
+        table.add_row(item.rule_id, item.asset_id or "", _course(change.active), _course(item), item.title_vi)
+    console.print(table)
+
+
+def _course(item: Occurrence) -> str:
+    end = "" if item.ended_at is None else f"{item.ended_at:%m-%d %H:%M}"
+    return f"{item.severity.value}, {item.started_at:%m-%d %H:%M} – {end}"
 
 
 def _print_first(said: str, items: Sequence[str], count: int) -> None:
@@ -92,7 +119,7 @@ def _print_sum(console: Console, account: Account) -> None:
     console.print(
         f"{account.events_count:,} events, {account.elapsed_s:.1f} s, {rate:,.0f} events/s;"
         f" {len(comparison.draft):,} occurrences, {len(comparison.active):,} with the rules in force:"
-        f" +{len(comparison.added):,} −{len(comparison.gone):,}",
+        f" +{len(comparison.added):,} −{len(comparison.gone):,}, ~{len(comparison.changed):,} changed",
         soft_wrap=True,
     )
 

@@ -13,7 +13,7 @@ import typer
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.backtest_accounts import describe, to_occurrences
 from ioc.bootstrap.backtests import Account, Period, backtest_stored
-from ioc.bootstrap.foundations import open_store
+from ioc.bootstrap.foundations import open_database
 from ioc.bootstrap.timelines import draw_timelines
 from ioc.cli.backtest_report import EventBar, print_account
 from ioc.cli.instants import WRITTEN, to_instant
@@ -26,7 +26,6 @@ from ioc.errors import ConfigurationError
 from ioc.replaying.backtests import backtest_files
 from ioc.replaying.sources import Source
 from ioc.settings import Settings
-from ioc.storage.pool import Database
 
 _INTERRUPTED = 130
 
@@ -102,15 +101,14 @@ def _write(account: Account, output: Path | None, plot: Path | None) -> None:
         found = {**describe(account), **to_occurrences(comparison)}
         output.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     if plot is not None:
-        drawn = draw_timelines(comparison.draft, comparison.active, account.period.start, comparison.until)
+        drawn = draw_timelines(comparison, account.period.start)
         plot.write_text(drawn, encoding="utf-8")
 
 
 async def _play_stored(settings: Settings, drafts: Rulebook, period: Period) -> Account:
     stop = told_to_stop()
-    schema = settings.store.schema_name
     with EventBar() as bar:
-        async with open_store(settings) as conninfo, Database(conninfo, schema=schema, max_size=2) as database:
+        async with open_database(settings, max_size=2) as database:
             return await backtest_stored(
                 settings, database, drafts, period, on_progress=bar.show, is_stopped=stop.is_set
             )

@@ -24,6 +24,7 @@ from ioc.recordings.selection import Selection, read_selection
 from ioc.replaying import LiveReplay, Replay, ReplaySummary, Staging, Times, write_changes
 from ioc.replaying.sources import Source
 from ioc.settings import Settings
+from ioc.storage.migrate import require_schema
 
 
 def register(app: typer.Typer) -> None:
@@ -114,6 +115,7 @@ class _Playing:
         """Play onto the deployment's own log."""
         stop = told_to_stop()
         async with open_foundations(settings, client_id="ioc-replay") as base:
+            await require_schema(base.database)
             with Bars(self.sources) as bars:
                 playing = LiveReplay(
                     base, self.sources, speed=pace, on_progress=bars.show, selection=self.selection, seek=self.seek,

@@ -16,6 +16,7 @@ from rich.table import Column, Table
 
 from alerts.backtest.trial import Occurrence
 from ioc.bootstrap.rulebooks import open_desk
+from ioc.cli.backtest_report import print_changes, show_difference
 from ioc.cli.instants import WRITTEN, to_instant
 from ioc.cli.running import run
 from ioc.errors import ConfigurationError
@@ -216,14 +217,16 @@ def _print_report(made: ShadowReport) -> None:
     for line in found.lines:
         table.add_row(
             line.unit_code or "", f"{line.firings_count:,}", str(line.in_alarm), f"{line.active_firings_count:,}",
-            str(line.active_in_alarm), f"[green]+{line.added_count}[/] [red]−{line.gone_count}[/]",
+            str(line.active_in_alarm), show_difference(line),
         )  # fmt: skip
     console.print(table)
     _print_first(console, f"Only version {made.number}", found.added)
     _print_first(console, "Only the rule in force", found.gone)
+    print_changes(console, found.changed)
     console.print(
         f"{made.rule_id} version {made.number}, {made.start:%Y-%m-%d %H:%M} to {made.end:%Y-%m-%d %H:%M} UTC:"
-        f" {len(made.candidate):,} alerts, in force {len(made.in_force):,}: +{len(found.added):,} −{len(found.gone):,}"
+        f" {len(made.candidate):,} alerts, in force {len(made.in_force):,}: +{len(found.added):,} −{len(found.gone):,},"
+        f" ~{len(found.changed):,} changed"
     )
 
 

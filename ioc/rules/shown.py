@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from alerts.backtest.comparison import Line
+from alerts.backtest.comparison import Change, Line
 from alerts.backtest.trial import Occurrence
 from alerts.language.rule import Rule
 from alerts.lifecycle.versions import candidate_id, split_id
@@ -105,10 +105,11 @@ def to_report(report: ShadowReport) -> dict[str, Any]:
     return {
         "rule_id": report.rule_id, "number": report.number, "from": _to_ms(report.start), "to": _to_ms(report.end),
         "firings": len(report.candidate), "in_force_firings": len(report.in_force),
-        "added": len(found.added), "gone": len(found.gone),
+        "added": len(found.added), "gone": len(found.gone), "changed": len(found.changed),
         "units": [_to_line(line) for line in found.lines],
         "first_added": [_to_occurrence(item) for item in found.added[:_FIRST]],
         "first_gone": [_to_occurrence(item) for item in found.gone[:_FIRST]],
+        "first_changed": [_to_change(item) for item in found.changed[:_FIRST]],
     }  # fmt: skip
 
 
@@ -116,8 +117,12 @@ def _to_line(line: Line) -> dict[str, Any]:
     return {
         "unit_code": line.unit_code, "firings": line.firings_count, "in_force_firings": line.active_firings_count,
         "in_alarm_s": line.in_alarm.total_seconds(), "in_force_in_alarm_s": line.active_in_alarm.total_seconds(),
-        "added": line.added_count, "gone": line.gone_count,
+        "added": line.added_count, "gone": line.gone_count, "changed": line.changed_count,
     }  # fmt: skip
+
+
+def _to_change(change: Change) -> dict[str, Any]:
+    return {"in_force": _to_occurrence(change.active), "candidate": _to_occurrence(change.draft)}
 
 
 def _to_occurrence(item: Occurrence) -> dict[str, Any]:

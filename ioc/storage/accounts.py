@@ -66,6 +66,17 @@ class Session:
     csrf: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Somebody who came in by a ticket: the account as it was then, and the session that had asked for the ticket.
+
+    ``session_hash`` is None for a ticket of a program that did not note it yet.
+    """
+
+    account: Account
+    session_hash: bytes | None
+
+
 def to_digest(token: str) -> bytes:
     """Give what is stored of a random token: its SHA-256; 256 random bits need no salt."""
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
@@ -201,22 +212,38 @@ class AccountStore:
         async with self._database.connection() as connection:
             await connection.execute(_SQL["close_session"], (to_digest(token),))
 
-    async def issue_ticket(self, account: Account) -> tuple[str, datetime]:
-        """Give a token that opens one wall socket within a minute, in any api process."""
+    async def issue_ticket(self, account: Account, *, session_token: str) -> tuple[str, datetime]:
+        """Give a token that opens one wall socket within a minute, in any api process, for as long as the session."""
         token, now = secrets.token_urlsafe(32), self._clock.now()
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["forget_tickets"], (now,))
             await connection.execute(
                 _SQL["issue_ticket"],
-                {"token_hash": to_digest(token), "name": account.name, "expires_at": now + TICKET_LIFETIME},
-            )
+                {
+                    "token_hash": to_digest(token), "name": account.name, "session_hash": to_digest(session_token),
+                    "expires_at": now + TICKET_LIFETIME,
+                },
+            )  # fmt: skip
         return token, now + TICKET_LIFETIME
 
-    async def redeem_ticket(self, token: str) -> Account | None:
-        """Use a ticket up; give whose it was, None if it is used, old or was never issued."""
-        known = {"token_hash": to_digest(token), "at": self._clock.now()}
+    async def redeem_ticket(self, token: str) -> Admission | None:
+        """Use a ticket up; give who came in by it, None if it is used, old or was never issued, or they may not."""
         async with self._database.connection() as connection:
-            row = await (await connection.execute(_SQL["redeem_ticket"], known)).fetchone()
+            row = await (await connection.execute(_SQL["redeem_ticket"], {"token_hash": to_digest(token)})).fetchone()
+        if row is None or row[2] <= self._clock.now():
+            return None
+        account = await self.find_admitted(row[0], row[1])
+        return None if account is None else Admission(account=account, session_hash=row[1])
+
+    async def find_admitted(self, name: str, session_hash: bytes | None) -> Account | None:
+        """Give the account of somebody who came in by a ticket as it is now, with the roles that it has now.
+
+        None where the account is locked out or the session that had asked for the ticket has ended.
+        """
+        now = self._clock.now()
+        known = {"name": name, "session_hash": session_hash, "idle_since": now - IDLE, "oldest": now - LONGEST}
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["find_admitted"], known)).fetchone()
         return None if row is None else _to_account(row)
 
 

@@ -92,6 +92,21 @@ class DecisionInputs:
             cut=self._find_cut(after, is_archived=bool(archived and archived[0]), is_full=len(rows) > limit),
         )
 
+    async def of_all(self, kind: str, *, after: datetime, until: datetime, received_by: datetime) -> list[Event]:
+        """Give the newest reading of every asset after an instant, up to and with another, that had come by a third.
+
+        Raises:
+            NotFoundError: no such kind.
+            StoreUnavailableError: the store did not answer.
+        """
+        table = find_table(kind)
+        names = [field.name for field in table.kind.fields]
+        statement = _SQL["list_newest"].format(table=table.identifier, fields=_list_fields(names))
+        wanted = {"after": after, "until": until, "received_by": received_by}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(statement, wanted)).fetchall()
+        return [to_stored_event(table.kind, names, row) for row in rows]
+
     async def find(
         self, ids: Sequence[str], *, kinds: Sequence[str], received_at: datetime, decided_at: datetime
     ) -> list[Reading]:

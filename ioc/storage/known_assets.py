@@ -29,6 +29,13 @@ class KnownAssets:
             row = await (await connection.execute(_SQL["is_heard_of"], wanted)).fetchone()
         return row is not None and bool(row[0])
 
+    async def kinds_of(self, asset_id: str) -> frozenset[str]:
+        """Name the kinds of which a reading of an asset is stored."""
+        wanted = {"kinds": list(TABLES), "asset_id": asset_id}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["list_kinds"], wanted)).fetchall()
+        return frozenset(row[0] for row in rows)
+
     async def of_kinds(self, kinds: Sequence[str]) -> list[str]:
         """Give the assets that readings of some kinds are stored of, at most 20,000."""
         wanted = {"kinds": list(kinds), "limit": MOST_NAMES}

@@ -29,9 +29,12 @@ __all__ = [
     "list_pending",
     "migrate",
     "migrate_database",
+    "require_schema",
 ]
 
 _SQL = load_statements("migrate")
+_NAMED = 3
+"""Of a database that lacks everything, a sentence names no more than this."""
 _FILE = re.compile(
     r"^(?P<number>\d{4})_(?P<phase>pre|post)_[a-z0-9_]+(?P<needs>(?:\.timescale)?(?:\.community)?)\.sql$"
 )
@@ -191,6 +194,19 @@ async def find_pending(database: Database) -> list[str]:
     async with database.connection() as connection, _migration_lock(connection):
         # Under the lock: a program that is still at it has not made the tables of the kinds yet.
         return await list_pending(connection, await detect_edition(connection))
+
+
+async def require_schema(database: Database) -> None:
+    """Refuse a database that this program cannot work with yet.
+
+    Raises:
+        ConfigurationError: migrations wait; says what to do about it.
+        StoreUnavailableError: the database does not answer.
+    """
+    pending = await find_pending(database)
+    if pending:
+        more = f" and {len(pending) - _NAMED} more" if len(pending) > _NAMED else ""
+        raise ConfigurationError([f"the database lacks {', '.join(pending[:_NAMED])}{more}; run `ioc db migrate`"])
 
 
 async def drop_schema(conninfo: str, *, schema: str) -> None:

@@ -103,6 +103,6 @@ class NotificationStore:
 def to_silence(row: Mapping[str, Any]) -> Silence:
     """Read a row of the table ``silence``."""
     return Silence(
-        silence_id=row["silence_id"], matchers=Matchers.parse(row["matchers"]), starts_at=row["starts_at"],
+        silence_id=row["silence_id"], matchers=Matchers.restore(row["matchers"]), starts_at=row["starts_at"],
         ends_at=row["ends_at"], author=row["author"], comment=row["comment"],
     )  # fmt: skip

@@ -47,4 +47,4 @@ def to_entry(row: Mapping[str, Any]) -> RegisterEntry:
 @lru_cache(maxsize=1_024)
 def _parse(text: str) -> Matchers:
     """The same entries are read with every batch that opens an alert."""
-    return Matchers.parse(text)
+    return Matchers.restore(text)

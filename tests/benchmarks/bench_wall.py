@@ -39,7 +39,7 @@ from ioc.domain.ids import event_id
 from ioc.domain.kinds import VesselPosition
 from ioc.messaging.embedded import EmbeddedLog
 from ioc.ports import Topic
-from ioc.storage.accounts import Account
+from ioc.storage.accounts import Account, Admission
 
 WALLS = 200
 VESSELS = 5_000
@@ -119,8 +119,9 @@ class _Nothing:
         await asyncio.Event().wait()
         yield []
 
-    async def redeem_ticket(self, token: str) -> Account:
-        return Account(name=token, display_name="", roles=("viewer",), department=None, disabled=False)
+    async def redeem_ticket(self, token: str) -> Admission:
+        account = Account(name=token, display_name="", roles=("viewer",), department=None, disabled=False)
+        return Admission(account=account, session_hash=None)
 
     async def statuses(self) -> list[dict[str, Any]]:
         return []

@@ -410,7 +410,7 @@ def test_the_drawer_tells_cause_procedure_and_journal_and_takes_a_comment(
     panel.get_by_text("1. Gọi trạm đo").wait_for()
     panel.locator(".uplot canvas").wait_for()
     assert "212 > 200 µg/m³" in panel.inner_text()
-    panel.get_by_text("Trực ban IOC · báo lần đầu").wait_for()
+    panel.get_by_text("Trực ban IOC · báo lần đầu · chưa có nơi nhận").wait_for()
     assert "Đang giữ lại: cảnh báo khác đã giải thích." in panel.inner_text()
     panel.locator("[name=comment]").fill("đã gọi trạm")
     keep_screenshot(page, "drawer")

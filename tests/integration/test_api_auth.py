@@ -100,6 +100,12 @@ async def test_signing_out_makes_the_cookie_worthless(edge, truc):
     assert ("truc", "logout", "truc") in await audited(edge)
 
 
+async def test_signing_out_makes_a_ticket_worthless_that_the_session_asked_for(edge, truc):
+    ticket = (await truc.post("/api/v1/auth/ws-ticket")).json()["token"]
+    assert (await truc.post("/api/v1/auth/logout")).status_code == 204
+    assert await edge.api.accounts.redeem_ticket(ticket) is None
+
+
 async def test_a_new_password_ends_the_sessions_of_the_old_one(edge, truc):
     await edge.add_person("truc", "operator")
     assert (await truc.get("/api/v1/auth/me")).status_code == 401
@@ -131,7 +137,7 @@ async def test_a_ticket_opens_one_socket_within_a_minute_in_any_process(edge, tr
 
     accounts, used = edge.api.accounts, await ticket()
     redeemed = await asyncio.gather(*(accounts.redeem_ticket(used) for _ in range(8)))
-    assert [account.name for account in redeemed if account] == ["truc"]
+    assert [admission.account.name for admission in redeemed if admission] == ["truc"]
     late = await ticket()
     edge.clock.step(seconds=60)
     assert await accounts.redeem_ticket(late) is None

@@ -98,6 +98,7 @@ async def test_a_backtest_runs_in_the_background_and_says_what_the_drafts_would_
     result = (await supervisor.get(f"{path}/result")).json()
     assert (result["added_count"], result["gone_count"], result["is_partial"]) == (4, 0, False)
     assert {item["asset"] for item in result["added"]} == {"site.2"}
+    assert (result["changed_count"], result["changed"]) == (0, [])
     by_unit = {line["unit"]: line for line in result["lines"]}
     assert by_unit["06652"]["firings"] == by_unit["06652"]["in_force_firings"] + 4 == 8
     assert by_unit["06658"]["firings"] == by_unit["06658"]["in_force_firings"] == 4

@@ -217,20 +217,21 @@ async def _assert_each_fired_once(connection, province: Province) -> None:
     fired = await _timed_entries(connection, "fired")
     silent = sorted(name for name in province.heard if name.startswith("air") and name not in province.speaking)
     assert sorted(name for rule, name, *_ in fired if rule == "test.silent") == silent
-    assert all(at == province.heard[name] for rule, name, at, _ in fired if rule == "test.silent")
-    over = {name: at for rule, name, at, is_twin in fired if rule == "test.crowd" and not is_twin}
+    assert all(seen_at == province.heard[name] for rule, name, _, seen_at, _ in fired if rule == "test.silent")
+    over = {name: at for rule, name, at, _, is_twin in fired if rule == "test.crowd" and not is_twin}
     assert over == province.full, "a `for` began anew, or an alert is missing"
-    twins = sorted(name for _, name, _, is_twin in fired if is_twin)
+    twins = sorted(name for _, name, *_, is_twin in fired if is_twin)
     lost = sorted(name for name in province.full if name not in province.speaking)
     assert twins == lost
-    assert sorted(name for _, name, _, is_twin in await _timed_entries(connection, "no_data") if not is_twin) == lost
+    assert sorted(name for _, name, *_, is_twin in await _timed_entries(connection, "no_data") if not is_twin) == lost
     assert len(fired) == len(silent) + len(over) + len(lost)
 
 
-async def _timed_entries(connection, kind: str) -> list[tuple[str, str, datetime, bool]]:
-    """Entries of a type in the journal: rule, asset, start, and whether it is the alert about missing data."""
+async def _timed_entries(connection, kind: str) -> list[tuple[str, str, datetime, datetime, bool]]:
+    """Entries of a type in the journal: rule, asset, start, reading, whether it is the alert about missing data."""
     statement = """
-        SELECT rule_id, asset_id, started_at, labels ? 'no_data' FROM ioc.alert_event JOIN ioc.alert USING (alert_id)
+        SELECT rule_id, asset_id, started_at, observed_at, labels ? 'no_data'
+        FROM ioc.alert_event JOIN ioc.alert USING (alert_id)
         WHERE type = %s AND rule_id LIKE 'test.%%'
     """
     return await (await connection.execute(statement, [kind])).fetchall()

@@ -67,6 +67,8 @@ async def test_a_silence_holds_what_it_covers_and_says_so(edge, boss):
         {"matchers": "feed air"},
         {"matchers": "severity>=loud"},
         {"matchers": 'rule=~"(a+)+b"'},
+        {"matchers": "aset!=site.ti-top"},
+        {"matchers": 'asset=~".*a.*a.*a.*b"'},
         {"comment": "   "},
         {"hours": -1},
         {"hours": 24 * 31},

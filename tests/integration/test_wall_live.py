@@ -202,7 +202,7 @@ NO_FRAMES = [
     "", "{", "null", "[]", '{"t":"drop tables","id":1}', '{"t":"sub","id":-1,"ch":"feeds"}',
     '{"t":"sub","ch":"feeds"}', '{"t":"sub","id":1e400,"ch":"feeds"}', '{"t":"ping","id":NaN}', "[" * 8_000,
     '{"t":"sub","id":1,"ch":"' + "x" * 5_000 + '"}', '{"t":"view","id":1,"ch":"map:vessels","bbox":[0,0,999,0]}',
-    '{"t":"shelve","id":1,"cid":"c","alert":"a","ver":1,"until":"2026-11-23T09:00:00","reason":"no offset"}',
+    '{"t":"shelve","id":-1,"cid":"c","alert":"a","ver":1,"until":"2026-11-23T09:00:00","reason":"no offset"}',
     '{"t":"ack","id":1,"cid":"c","alert":"a","ver":1,"note":"a\\u0000b"}', '{"t":"sub","id":1,"ch":"\\ud800"}',
     b"\x00\x01",
 ]  # fmt: skip
@@ -216,9 +216,51 @@ async def test_what_is_no_frame_ends_the_connection_with_4400_and_no_other(wall)
                 with pytest.raises(ConnectionClosed):
                     await client.until(lambda: False)
                 assert client.socket.close_code == 4400, text
-                assert client.has("bye", code=4400)
+                [bye] = client.find("bye", code=4400)
+                assert bye["msg"].startswith(client.socket.close_reason)
+                assert client.socket.close_reason
         await bystander.send("ping")
         await bystander.until(lambda: bystander.has("ok"))
+
+
+SHELF = {"t": "shelve", "cid": "c", "ver": 1, "until": "2026-11-23T09:00:00+07:00", "reason": "bảo trì"}
+CLUMSY = [
+    ({**SHELF, "until": "2026-11-23T09:00:00"}, "timezone"),
+    ({**SHELF, "until": "tomorrow"}, "until"),
+    ({name: value for name, value in SHELF.items() if name != "until"}, "until"),
+    ({**SHELF, "reason": None}, "reason"),
+    ({"t": "ack", "cid": None, "ver": 1}, "cid"),
+    ({"t": "ack", "cid": "c", "ver": 1, "note": "x" * 3_000, "fault": 7}, "note"),
+    ({"t": "unshelve", "cid": "c", "ver": "one"}, "ver"),
+]
+
+
+async def test_an_action_with_a_clumsy_value_is_told_what_is_wrong_and_the_wall_goes_on(wall):
+    await apply(wall.store, decide(asset_id="air.0"))
+    [alert] = await wall.api.alerts.open_alerts()
+    async with wall.client() as client:
+        for frame, named in CLUMSY:
+            fields = {name: value for name, value in frame.items() if name != "t"}
+            number = await client.send(frame["t"], alert=str(alert.alert_id), **fields)
+            await client.until(lambda number=number: client.has("err", id=number))
+            [error] = client.find("err", id=number)
+            assert (error["code"], error["retry"]) == ("invalid", False)
+            assert named in error["msg"]
+        await client.send("ping")
+        await client.until(lambda: client.has("ok"))
+    assert len(await wall.api.alerts.events_after(0)) == 1
+
+
+async def test_a_cid_that_was_used_for_something_else_is_refused_as_over_rest(wall):
+    await apply(wall.store, decide(asset_id="air.0"))
+    [alert] = await wall.api.alerts.open_alerts()
+    async with wall.client() as client:
+        acted = {"cid": "c", "alert": str(alert.alert_id), "ver": alert.revision}
+        await client.send("ack", **acted)
+        await client.until(lambda: client.has("ok"))
+        number = await client.send("ack", **acted, note="another body")
+        await client.until(lambda: client.has("err", id=number))
+        assert client.find("err", id=number)[0]["code"] == "idempotency_key_reused"
 
 
 async def test_a_frame_above_the_limit_ends_the_connection(wall):
@@ -290,6 +332,53 @@ async def test_a_role_that_was_taken_away_is_gone_with_the_next_proof(tmp_path, 
             [alert] = await wall.api.alerts.open_alerts()
             await client.send("ack", cid="c", alert=str(alert.alert_id), ver=alert.revision)
             await client.until(lambda: client.has("err", code="forbidden"))
+
+
+LOCKED_OUT = {
+    "the account is disabled": (lambda wall: wall.api.accounts.set_disabled("truc", disabled=True), "signed_out", 4401),
+    "disabled and enabled again": (lambda wall: _disable_and_enable(wall), "signed_out", 4401),
+    "the roles are set anew": (lambda wall: wall.add_person("truc", "viewer"), "signed_out", 4401),
+    "the sessions have ended": (lambda wall: _change(wall, "DELETE FROM session"), "signed_out", 4401),
+    "there is no role": (lambda wall: _change(wall, "UPDATE account SET roles = '{none}'"), "forbidden", 4403),
+}
+
+
+@pytest.mark.parametrize("how", LOCKED_OUT)
+async def test_who_is_locked_out_changes_nothing_over_a_socket_that_was_open_before(wall, how):
+    lock_out, code, close_code = LOCKED_OUT[how]
+    await apply(wall.store, decide(asset_id="air.0"))
+    async with wall.client() as client:
+        [alert] = await wall.api.alerts.open_alerts()
+        await lock_out(wall)
+        number = await client.send("ack", cid="c", alert=str(alert.alert_id), ver=alert.revision)
+        with pytest.raises(ConnectionClosed):
+            await client.until(lambda: False)
+        assert [(error["id"], error["code"]) for error in client.find("err")] == [(number, code)]
+        assert client.has("bye", code=close_code)
+        assert client.socket.close_code == close_code
+    assert len(await wall.api.alerts.events_after(0)) == 1
+
+
+async def test_who_may_watch_only_from_now_on_is_refused_at_the_next_action_and_goes_on_watching(wall):
+    await apply(wall.store, decide(asset_id="air.0"))
+    async with wall.client() as client:
+        [alert] = await wall.api.alerts.open_alerts()
+        await _change(wall, "UPDATE account SET roles = '{viewer}'")
+        await client.send("ack", cid="c", alert=str(alert.alert_id), ver=alert.revision)
+        await client.until(lambda: client.has("err", code="forbidden"))
+        await client.send("ping")
+        await client.until(lambda: client.has("ok"))
+    assert len(await wall.api.alerts.events_after(0)) == 1
+
+
+async def _disable_and_enable(wall):
+    await wall.api.accounts.set_disabled("truc", disabled=True)
+    await wall.api.accounts.set_disabled("truc", disabled=False)
+
+
+async def _change(wall, statement):
+    async with wall.base.database.connection() as connection:
+        await connection.execute(statement)
 
 
 async def test_another_protocol_is_refused(wall):

@@ -128,6 +128,15 @@ async def test_an_asset_that_nobody_knows_is_told_from_one_that_is_silent(edge, 
         assert (await ask(viewer, asset=known)).json()["reason"] == "no_readings"
 
 
+async def test_a_silent_station_is_told_from_a_thing_of_another_kind_by_what_it_ever_sent(edge, viewer):
+    await record(edge, event("met.bai-chay", WeatherObservation(wind_m_s=5.0), -600), crowd(-600, 1.0))
+    silent = (await ask(viewer, "wind.suspension", asset="met.bai-chay")).json()
+    assert [item["reason"] for item in silent["findings"]] == ["no_readings"]
+    other = (await ask(viewer, "wind.suspension", asset=SITE)).json()
+    assert [item["reason"] for item in other["findings"]] == ["no_readings", "outside"]
+    assert other["findings"][1]["text_en"] == "The rule looks at sensor, not at site."
+
+
 async def test_an_asset_that_nobody_knows_is_named_also_where_others_are_looked_at(edge, viewer):
     weather = WeatherObservation(wind_m_s=5.0)
     await record(edge, *(event("weather.bai-chay", weather, minute) for minute in range(60)))
@@ -155,6 +164,8 @@ async def test_who_was_told_of_the_alert_is_told(edge):
     assert alert["told"]
     assert alert["told"][0]["reason"] == "first"
     assert alert["told"][0]["department"] in alert["text"]
+    assert alert["told"][0]["receivers_count"] == 0
+    assert "nothing receives for" in alert["text"]
 
 
 async def test_what_held_the_alert_is_told(edge):

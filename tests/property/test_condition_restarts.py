@@ -51,11 +51,11 @@ def _stations(values):
 
 
 def _trips(rows):
-    """Boats that leave with and without lists and positions, and some that arrive."""
+    """Boats that leave with and without lists and positions on two trips each, and some that arrive."""
     events = []
     for number, (boat, what, minute, count) in enumerate(rows):
         at, asset_id = START + timedelta(minutes=minute, seconds=number), f"vessel.57400000{boat}"
-        trip = {"trip": f"T{boat}", "port": "tuan-chau"}
+        trip = {"trip": f"T{boat}-{minute % 2}", "port": "tuan-chau"}
         data = {
             "left": VesselDeparture(pax_count=count, **trip),
             "list": VesselManifest(pax_count=count, **trip),

@@ -82,3 +82,15 @@ def test_a_part_of_other_values_is_not_taken_back():
     other = Hours("other", HourValue.SUM, 0.5, OPEN_S, DAYS)
     assert not other.unpack(part, hours.pack(part))
     assert other.running(EPOCH_HOUR) is None
+
+
+@pytest.mark.parametrize("how", HourValue)
+@given(values=st.lists(st.floats(-1e15, 1e15, allow_nan=False), min_size=3, max_size=40))
+def test_what_is_kept_of_values_of_any_size_gives_the_same_hour(how, values):
+    hours, again = make(how), make(how)
+    for number, value in enumerate(values):
+        hours.add(EPOCH_HOUR * HOUR_S + number * 90.0, "", value)
+    for part in hours.parts:
+        assert again.unpack(part, hours.pack(part))
+    assert again.running(EPOCH_HOUR) == hours.running(EPOCH_HOUR)
+    assert again.value(EPOCH_HOUR) == hours.value(EPOCH_HOUR)

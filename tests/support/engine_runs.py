@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
+from uuid import UUID
 
 from alerts.engine.stepping import Engine, Step
 from alerts.rulebook.book import Rulebook
 from alerts.world import World
-from ioc.domain.alerts import AlertChange, StateKey
+from ioc.domain.alert_machines import decide_condition
+from ioc.domain.alerts import Alert, AlertChange, StateKey
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import Payload
@@ -48,6 +51,13 @@ class Lives:
         self.engine.restore(EVENTS, self.state[EVENTS], list(self._seen.values()))
         self.engine.restore(SIGNALS, self.state[SIGNALS], [])
 
+    def change_rules(self, rules: Rulebook) -> None:
+        """Go on with other rules, as a worker does between two batches."""
+        made = Engine(rules, self._world)
+        for partition, kept in self.state.items():
+            made.inherit(partition, kept, self.engine)
+        self.engine, self._rules = made, rules
+
     def _settle(self, step: Step, now: datetime) -> None:
         self._keep(EVENTS, step)
         signals = sorted(step.signals, key=lambda signal: (signal.event.received_at, signal.scope))
@@ -62,6 +72,22 @@ class Lives:
                 self.state[partition].pop(key, None)
             else:
                 self.state[partition][key] = value
+
+
+def play(lives: Lives, *streams: Iterable[Event]) -> Lives:
+    """Put the events of some streams through, in the order of their arrival."""
+    for event in sorted(chain(*streams), key=lambda event: event.received_at):
+        lives.take(event)
+    return lives
+
+
+def find_open(changes: Iterable[AlertChange]) -> list[Alert]:
+    """Give the alerts that stand open once a store has taken every change in."""
+    known: dict[UUID, Alert] = {}
+    for change in changes:
+        for alert in decide_condition(known.get(change.alert_id), change):
+            known[alert.alert_id] = alert
+    return [alert for alert in known.values() if alert.ended_at is None]
 
 
 def run(rules: Rulebook, world: World, events: Sequence[Event], cuts: frozenset[int] = frozenset()) -> Lives:

@@ -42,9 +42,19 @@ class Asker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def ask(self, rule: str, events: Iterable[Event], *, asset_id: str | None, until: float = 60.0) -> Answer:
+    def ask(
+        self,
+        rule: str,
+        events: Iterable[Event],
+        *,
+        asset_id: str | None,
+        until: float = 60.0,
+        sends: Iterable[str] = (),
+    ) -> Answer:
         found = SHIPPED.get(rule) or read_rule(self._folder, rule)
-        question = Question(rule_id=found.rule_id, asset_id=asset_id, start=START, end=at(until))
+        question = Question(
+            rule_id=found.rule_id, asset_id=asset_id, start=START, end=at(until), asset_kinds=frozenset(sends)
+        )  # fmt: skip
         inquiry = Inquiry(found, question, WORLD)
         inquiry.take(sorted(events, key=lambda event: event.received_at))
         inquiry.finish()

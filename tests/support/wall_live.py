@@ -74,7 +74,8 @@ class LiveWall:
     async def ticket(self, name: str = "truc") -> str:
         account = await self.api.accounts.verify(name, PASSWORD)
         assert account is not None
-        return (await self.api.accounts.issue_ticket(account))[0]
+        session_token, _ = await self.api.accounts.open_session(account)
+        return (await self.api.accounts.issue_ticket(account, session_token=session_token))[0]
 
     @asynccontextmanager
     async def client(self, name: str = "truc", **options: Any) -> AsyncIterator[WallClient]:

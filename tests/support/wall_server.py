@@ -365,7 +365,8 @@ class WallServer:
 
         @app.get("/api/v1/alerts/{alert_id}/routing")
         async def routing(alert_id: str) -> dict[str, Any]:
-            told = {"at": self.alerts[alert_id]["started_at"], "department": "ioc-shift", "reason": "first"}
+            about = {"department": "ioc-shift", "reason": "first", "receivers_count": 0}
+            told = {"at": self.alerts[alert_id]["started_at"], **about}
             held = {"why": "inhibited", "by": "other", "until": None}
             return {"alert_id": alert_id, "held": held, "groups": [], "notifications": [told]}
 

@@ -60,9 +60,9 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         return answer
 
     @routes.post("/ws-ticket")
-    async def ws_ticket(session: Annotated[Session, Depends(anybody)]) -> dict[str, Any]:
+    async def ws_ticket(request: Request, session: Annotated[Session, Depends(anybody)]) -> dict[str, Any]:
         """Give a ticket that opens one wall socket within a minute."""
-        token, expires_at = await api.accounts.issue_ticket(session.account)
+        token, expires_at = await api.accounts.issue_ticket(session.account, session_token=request.cookies[COOKIE])
         return {"token": token, "expires_at": expires_at.isoformat()}
 
     return routes

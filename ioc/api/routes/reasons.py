@@ -1,6 +1,6 @@
 """Why an alert: each decision with the rule, its limits of that day, and the readings that it rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,10 +10,12 @@ from fastapi import APIRouter, Depends, Query
 from alerts.conditions.asset_limits import AssetLimits
 from alerts.language.rule import PROVINCE_TIME, Comparison, Rule
 from ioc.api.auth import VIEWERS, signed_in
+from ioc.api.grounds import find_grounds
 from ioc.api.reasons import find_readings, find_window_state
 from ioc.api.services import ApiServices, Services
 from ioc.api.views import to_ms
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType
+from ioc.errors import InvalidRequestError, NotFoundError
 from ioc.rules.desk import Decider
 
 _DECISIONS = frozenset(
@@ -42,12 +44,17 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 
         ``readings`` are the newest of the thing at that moment and all that the decision names (``is_tipping``).
         ``window_state`` is what the rule's windows held then, worked out from the readings that are still stored.
+        ``grounds`` are what else its condition asked for then, part by part in words, where it tells that.
+
+        Raises:
+            NotFoundError: no such alert, or no such revision of it.
+            InvalidRequestError: the revision is no decision of the engine.
         """
         journal = await api.alerts.events(alert_id)
         alert = await api.alerts.get(alert_id)
         decided = [entry for entry in journal if entry.type in _DECISIONS and entry.actor is None]
         inputs = await api.alerts.inputs(alert_id)
-        chosen = next((entry for entry in decided if decision in (None, entry.revision)), None)
+        chosen = _choose(decided, journal, decision)
         version = alert.rule_version if chosen is None else chosen.alert.rule_version
         decider = await api.rules.find_decider(alert.rule_id, version)
         rule = decider.rule or api.rulebook.find(alert.rule_id)
@@ -61,15 +68,33 @@ def router(services: Services, api: ApiServices) -> APIRouter:
     return routes
 
 
+def _choose(decided: Sequence[AlertEvent], journal: Sequence[AlertEvent], revision: int | None) -> AlertEvent | None:
+    """Give the decision of a revision, the first one where none is asked for; None where the engine decided nothing."""
+    if revision is None:
+        return next(iter(decided), None)
+    found = next((entry for entry in journal if entry.revision == revision), None)
+    if found is None:
+        raise NotFoundError("decision", str(revision))
+    if found not in decided:
+        revisions = ", ".join(str(entry.revision) for entry in decided)
+        raise InvalidRequestError(
+            "not_a_decision",
+            f"revision {revision} ({found.type.value}) is none of the engine's decisions: these are {revisions}",
+        )
+    return found
+
+
 async def _find_state(
     api: ApiServices, rule: Rule | None, entry: AlertEvent | None, inputs: Mapping[int, list[str]]
 ) -> dict[str, Any]:
-    """Give what one decision saw: readings and windows."""
+    """Give what one decision saw: readings, windows, and what else it rests on."""
     if entry is None:
-        return {"readings": [], "inputs_missing": [], "window_state": None}
+        return {"readings": [], "inputs_missing": [], "window_state": None, "grounds": None}
     ids = inputs.get(entry.revision, [])
-    found = await find_readings(api.history, api.decision_inputs, rule, entry.alert, ids)
-    return found | {"window_state": await find_window_state(api.decision_inputs, rule, entry.alert)}
+    grounds, events = await find_grounds(api.decision_inputs, api.world, rule, entry.alert)
+    found = await find_readings(api.history, api.decision_inputs, rule, entry.alert, ids, events)
+    window_state = await find_window_state(api.decision_inputs, rule, entry.alert)
+    return found | {"window_state": window_state, "grounds": grounds}
 
 
 def _to_rule(rule: Rule | None, alert: Alert, entry: AlertEvent | None) -> dict[str, Any]:

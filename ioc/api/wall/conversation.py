@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from secrets import token_hex
-from typing import Any
-from uuid import UUID
+from typing import Any, NoReturn
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ioc import cancellation
-from ioc.api.auth import OPERATORS, VIEWERS
-from ioc.api.idempotency import digest_of
+from ioc.api.auth import VIEWERS
 from ioc.api.services import ApiServices
-from ioc.api.views import to_alert, to_ms
+from ioc.api.views import to_ms
 from ioc.api.wall import protocol
+from ioc.api.wall.actions import SentAwayError, WallActions, to_refusal
 from ioc.api.wall.channels import MOST_KEYS, StateChannel
 from ioc.api.wall.hub import HEARTBEAT, WallHub
 from ioc.api.wall.protocol import Close, MalformedFrameError
 from ioc.api.wall.session import Session, SlowWallError
-from ioc.domain.alerts import Alert, ChangeType
-from ioc.errors import IocError, NotFoundError, RefusedActionError, RevisionConflictError
+from ioc.errors import IocError
 from ioc.logs import logger
 from ioc.ports import Clock
-from ioc.storage.accounts import Account
-from ioc.storage.alert_actions import Action
-from ioc.storage.kept_answers import Answer, Asked
+from ioc.storage.accounts import Account, Admission
 
 _log = logger("wall.socket")
 
 BYE_DEADLINE_S = 1.0
 CLOSE_DEADLINE_S = 5.0
 TRUST = timedelta(minutes=10)
-"""How long a ticket speaks for the person. Within this time a sign-out or a lost role takes effect on every wall."""
+"""How long a wall may watch by one ticket. Who was signed out or lost a role watches no longer than this, and acts no
+more at once: every action asks anew."""
 ASK_BEFORE = timedelta(seconds=60)
 AFTER_MS = {Close.SLOW: 1_000, Close.UNAVAILABLE: 5_000}
 """How long a wall waits before it comes again, at least."""
@@ -43,27 +40,40 @@ MOST_CHANNELS = 32
 MOST_FRAMES_A_SECOND = 20
 MOST_FRAME_BYTES = 16_384
 _BURST = 60
-_CHANGES: Mapping[type[protocol.Action], ChangeType] = {
-    protocol.Ack: ChangeType.ACKNOWLEDGED,
-    protocol.Shelve: ChangeType.SHELVED,
-    protocol.Unshelve: ChangeType.UNSHELVED,
-}
+_MOST_REASON_BYTES = 123
+"""RFC 6455: a control frame holds 125 bytes, two of them the code."""
 
 
-class _TrustEndedError(Exception):
-    """The wall did not prove in time that its person may still watch."""
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a conversation ends. ``answers`` are frames that the wall still gets before the goodbye."""
+
+    code: Close
+    reason: str = ""
+    answers: tuple[str, ...] = ()
+
+
+class _EndedError(Exception):
+    """Our side ends the conversation; how, its ``_ending`` says."""
 
 
 class Conversation:
     """One wall, from welcome to goodbye."""
 
-    def __init__(self, socket: WebSocket, account: Account, api: ApiServices, clock: Clock) -> None:
-        self._socket, self._account, self._api, self._clock = socket, account, api, clock
+    def __init__(self, socket: WebSocket, admission: Admission, api: ApiServices, clock: Clock) -> None:
+        self._socket, self._api, self._clock = socket, api, clock
+        self._admission = admission
+        self._actions = WallActions(api, clock, address=socket.client.host if socket.client else "-")
         self._hub: WallHub = api.hub
-        self._session = Session(account, socket.send_text, self._hub.now_ms)
+        self._session = Session(admission.account, socket.send_text, self._hub.now_ms)
         self._tokens, self._tokens_at = float(_BURST), clock.now()
         self._last_id = -1
         self._trusted_until = clock.now() + TRUST
+        self._ending = _Ending(Close.GOING_AWAY)
+
+    @property
+    def _account(self) -> Account:
+        return self._admission.account
 
     async def hold(self) -> None:
         """Talk until one side ends it."""
@@ -76,40 +86,44 @@ class Conversation:
             hb=HEARTBEAT.total_seconds(), tz="Asia/Ho_Chi_Minh", v=protocol.VERSION, limits=limits,
         )  # fmt: skip
         self._hub.join(self._session)
-        code = Close.GOING_AWAY
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._session.write(), name="wall:writer")
                 group.create_task(self._listen(), name="wall:reader")
                 group.create_task(self._watch_trust(), name="wall:trust")
         except* SlowWallError as errors:
-            code = Close.SLOW
+            self._ending = _Ending(Close.SLOW)
             _log.info("wall.slow", user=self._account.name, reason=str(errors.exceptions[0]))
-        except* MalformedFrameError:
-            code = Close.MALFORMED
-        except* _TrustEndedError:
-            code = Close.SIGNED_OUT
-        except* (WebSocketDisconnect, OSError):
+        except* MalformedFrameError as errors:
+            self._ending = _Ending(Close.MALFORMED, str(errors.exceptions[0]))
+        except* (_EndedError, WebSocketDisconnect, OSError):
             pass
         finally:
             self._hub.leave(self._session)
-        await self._say_goodbye(code)
+        await self._say_goodbye(self._ending)
 
-    async def _say_goodbye(self, code: Close) -> None:
+    def _end(self, ending: _Ending) -> NoReturn:
+        self._ending = ending
+        raise _EndedError
+
+    async def _say_goodbye(self, ending: _Ending) -> None:
         """Say why, as far as the wall still listens, and close."""
         if self._socket.client_state is WebSocketState.CONNECTED:
-            wait = {"after_ms": AFTER_MS[code]} if code in AFTER_MS else {}
-            bye = protocol.encode("bye", self._hub.now_ms(), code=code.value, **wait)
+            more: dict[str, object] = {"msg": ending.reason} if ending.reason else {}
+            if ending.code in AFTER_MS:
+                more["after_ms"] = AFTER_MS[ending.code]
+            bye = protocol.encode("bye", self._hub.now_ms(), code=ending.code.value, **more)
             with suppress(RuntimeError, OSError, TimeoutError, WebSocketDisconnect):
                 async with cancellation.timeout(BYE_DEADLINE_S):
-                    await self._socket.send_text(bye)
-        await close(self._socket, code)
+                    for text in (*ending.answers, bye):
+                        await self._socket.send_text(text)
+        await close(self._socket, ending.code, ending.reason)
 
     async def _watch_trust(self) -> None:
         """Ask for a fresh ticket from time to time: who was signed out or lost a role must not go on for ever.
 
         Raises:
-            _TrustEndedError: none came.
+            _EndedError: none came.
         """
         while (left := self._trusted_until - self._clock.now()) > timedelta(0):
             if left > ASK_BEFORE:
@@ -117,7 +131,7 @@ class Conversation:
                 continue
             self._post("auth", exp=to_ms(self._trusted_until))
             await self._clock.sleep(left)
-        raise _TrustEndedError
+        self._end(_Ending(Close.SIGNED_OUT, "no fresh ticket came in time"))
 
     async def _listen(self) -> None:
         while True:
@@ -142,8 +156,10 @@ class Conversation:
         self._tokens -= 1
         return True
 
-    async def _answer(self, frame: protocol.Frame) -> None:
+    async def _answer(self, frame: protocol.Frame | protocol.Faulty) -> None:
         match frame:
+            case protocol.Faulty():
+                self._refuse(frame, "invalid", frame.fault)
             case protocol.Sub():
                 self._subscribe(frame)
             case protocol.View():
@@ -199,63 +215,31 @@ class Conversation:
 
     async def _refresh(self, frame: protocol.Refresh) -> None:
         try:
-            account = await self._api.accounts.redeem_ticket(frame.token)
+            admission = await self._api.accounts.redeem_ticket(frame.token)
         except IocError as error:
             self._refuse(frame, "unavailable", str(error), retry=error.retryable)
             return
-        if account is None or account.name != self._account.name or not set(account.roles) & set(VIEWERS):
+        if (
+            admission is None
+            or admission.account.name != self._account.name
+            or set(admission.account.roles).isdisjoint(VIEWERS)
+        ):
             self._refuse(frame, "signed_out", "the ticket is not good")
             return
-        self._account = self._session.account = account
+        self._admission, self._session.account = admission, admission.account
         self._trusted_until = self._clock.now() + TRUST
         self._confirm(frame.id)
 
     async def _act(self, frame: protocol.Action) -> None:
-        if not set(self._account.roles) & set(OPERATORS):
-            self._refuse(frame, "forbidden", f"this needs one of the roles {', '.join(OPERATORS)}")
-            return
-        now = self._clock.now()
-        action = Action(
-            type=_CHANGES[type(frame)], actor=self._account.name, at=now, expected_revision=frame.ver,
-            reason=frame.reason if isinstance(frame, protocol.Shelve) else frame.note,
-            until=_aware(frame.until) if isinstance(frame, protocol.Shelve) else None,
-        )  # fmt: skip
         try:
-            revision = await self._do_once(frame, action)
-        except RevisionConflictError as conflict:
-            current = to_alert(conflict.current) if isinstance(conflict.current, Alert) else None
-            self._refuse(frame, "revision_conflict", str(conflict), current=current)
-        except RefusedActionError as refusal:
-            self._refuse(frame, refusal.code, str(refusal))
-        except NotFoundError as missing:
-            self._refuse(frame, "not_found", str(missing))
+            revision = await self._actions.act(frame, self._admission)
+        except SentAwayError as error:
+            refusal = protocol.to_error(error.code, str(error), self._hub.now_ms(), frame_id=frame.id)
+            self._end(_Ending(error.close_code, str(error), (refusal,)))
         except IocError as error:
-            self._refuse(frame, "unavailable", str(error), retry=error.retryable)
+            self._refuse(frame, **to_refusal(error))
         else:
             self._confirm(frame.id, rev=revision)
-
-    async def _do_once(self, frame: protocol.Action, action: Action) -> int:
-        """Act once per ``cid``, which is the same person's ``Idempotency-Key``; give the alert's revision after it."""
-
-        async def do() -> Answer:
-            alert = await self._do(frame.alert, action)
-            return Answer(status=200, body=str(alert.revision), media_type=None)
-
-        request_hash = digest_of("wall", str(action.type), frame.alert, str(frame.ver), action.reason, action.until)
-        asked = Asked(actor=self._account.name, key=frame.cid, request_hash=request_hash)
-        return int((await self._api.answers.once(asked, do)).body)
-
-    async def _do(self, alert_id: str, action: Action) -> Alert:
-        try:
-            known = UUID(alert_id)
-        except ValueError as error:
-            raise NotFoundError("alert", alert_id) from error
-        alert: Alert = await self._api.alert_actions.act(known, action)
-        await self._api.audit.note(
-            actor=self._account.name, address=self._socket.client.host if self._socket.client else "-",
-            action=f"alert.{action.type}", on=alert_id, detail={"revision": alert.revision},
-        )  # fmt: skip
-        return alert
 
     def _post(self, kind: str, **fields: object) -> None:
         self._session.post(protocol.encode(kind, self._hub.now_ms(), **fields))
@@ -263,7 +247,7 @@ class Conversation:
     def _confirm(self, frame_id: int, **more: object) -> None:
         self._post("ok", id=frame_id, **more)
 
-    def _refuse(self, frame: protocol.Frame, code: str, message: str, **more: Any) -> None:
+    def _refuse(self, frame: protocol.Frame | protocol.Faulty, code: str, message: str, **more: Any) -> None:
         frame_id = None if isinstance(frame, protocol.Hello) else frame.id
         self._session.post(protocol.to_error(code, message, self._hub.now_ms(), frame_id=frame_id, **more))
 
@@ -284,17 +268,10 @@ async def receive(socket: WebSocket) -> str:
     return str(text)
 
 
-async def close(socket: WebSocket, code: Close) -> None:
-    """Close a socket, whatever state it is in."""
+async def close(socket: WebSocket, code: Close, reason: str = "") -> None:
+    """Close a socket, whatever state it is in. Of the reason goes out what a close frame can hold."""
     if socket.application_state is WebSocketState.DISCONNECTED or socket.client_state is WebSocketState.DISCONNECTED:
         return
     with suppress(RuntimeError, OSError, TimeoutError):
         async with cancellation.timeout(CLOSE_DEADLINE_S):
-            await socket.close(code)
-
-
-def _aware(at: datetime) -> datetime:
-    if at.tzinfo is None:
-        raise_at = "until needs an offset from UTC"
-        raise MalformedFrameError(raise_at)
-    return at
+            await socket.close(code, reason.encode("utf-8", "replace")[:_MOST_REASON_BYTES].decode("utf-8", "ignore"))

@@ -16,7 +16,7 @@ from ioc.api.wall import protocol
 from ioc.api.wall.conversation import CLOSE_DEADLINE_S, Conversation, close, receive
 from ioc.api.wall.protocol import Close, MalformedFrameError
 from ioc.errors import IocError
-from ioc.storage.accounts import Account
+from ioc.storage.accounts import Admission
 
 HELLO_DEADLINE_S = 5.0
 MOST_SOCKETS = 2_000
@@ -43,12 +43,12 @@ def router(services: Services, api: ApiServices) -> APIRouter:
             if not is_known:
                 await close(socket, Close.WRONG_PROTOCOL)
                 return
-            account = await _greet(socket, api)
-            if account is None:
+            admission = await _greet(socket, api)
+            if admission is None:
                 return
-            with sockets.taken(account.name) as is_allowed:
+            with sockets.taken(admission.account.name) as is_allowed:
                 if is_allowed:
-                    await Conversation(socket, account, api, services.clock).hold()
+                    await Conversation(socket, admission, api, services.clock).hold()
                 else:
                     await close(socket, Close.TOO_MANY)
 
@@ -94,27 +94,27 @@ async def _turn_away(socket: WebSocket) -> None:
             await socket.send_denial_response(Response("too many walls", 503, {"Retry-After": "15"}))
 
 
-async def _greet(socket: WebSocket, api: ApiServices) -> Account | None:
+async def _greet(socket: WebSocket, api: ApiServices) -> Admission | None:
     """Wait for the hello and its ticket; close the socket and give None where they do not come."""
-    code = Close.SIGNED_OUT
+    code, reason = Close.SIGNED_OUT, "the ticket is not good"
     try:
         async with cancellation.timeout(HELLO_DEADLINE_S):
             frame = protocol.decode(await receive(socket))
             if isinstance(frame, protocol.Hello):
-                account = await api.accounts.redeem_ticket(frame.token)
-                if account is not None and set(account.roles) & set(VIEWERS):
-                    return account
+                admission = await api.accounts.redeem_ticket(frame.token)
+                if admission is not None and set(admission.account.roles) & set(VIEWERS):
+                    return admission
             else:
-                code = Close.MALFORMED
+                code, reason = Close.MALFORMED, "say hello first"
     except TimeoutError:
-        code = Close.TIMED_OUT
-    except MalformedFrameError:
-        code = Close.MALFORMED
+        code, reason = Close.TIMED_OUT, f"no hello within {HELLO_DEADLINE_S:g} s"
+    except MalformedFrameError as error:
+        code, reason = Close.MALFORMED, str(error)
     except WebSocketDisconnect:
         return None
-    except IocError:
-        code = Close.UNAVAILABLE
-    await close(socket, code)
+    except IocError as error:
+        code, reason = Close.UNAVAILABLE, str(error)
+    await close(socket, code, reason)
     return None
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -15,6 +17,7 @@ MOST_ROWS_A_PART = 1_000
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Channel = Annotated[str, msgspec.Meta(max_length=64)]
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Text = Annotated[str, msgspec.Meta(max_length=2_000)]
 
 
@@ -122,7 +125,7 @@ class Ack(_Act, tag_field="t", tag="ack"):
 class Shelve(_Act, tag_field="t", tag="shelve", kw_only=True):
     """Take an alert off the list until an instant, for a reason."""
 
-    until: datetime
+    until: _Instant
     reason: _Text
 
 
@@ -148,11 +151,27 @@ class Stop(msgspec.Struct, tag_field="t", tag="stop"):
     id: _Id
 
 
+class _Named(msgspec.Struct):
+    """What of an action must be right for it to be answered at all."""
+
+    t: Literal["ack", "shelve", "unshelve"]
+    id: _Id
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """An action whose values are wrong: it can be answered by its id, and ``fault`` says what is wrong."""
+
+    id: int
+    fault: str
+
+
 Unserved = Hist | Play | Stop
 Frame = Unserved | Hello | Sub | View | Unsub | Resync | Ping | Refresh | Ack | Shelve | Unshelve
 Action = Ack | Shelve | Unshelve
 
 _decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
+_named_decoder = msgspec.json.Decoder(_Named)
 _encoder = msgspec.json.Encoder()
 
 
@@ -160,8 +179,8 @@ class MalformedFrameError(ValueError):
     """A frame that is no frame; the text says why."""
 
 
-def decode(text: str) -> Frame:
-    """Read a frame of a wall.
+def decode(text: str) -> Frame | Faulty:
+    """Read a frame of a wall. An operator's clumsy value is no reason to lose the connection: it gives ``Faulty``.
 
     Raises:
         MalformedFrameError: it is not JSON, not a frame that there is, or holds a NUL, which no database keeps.
@@ -170,6 +189,10 @@ def decode(text: str) -> Frame:
         raise MalformedFrameError("no text may hold a NUL character")
     try:
         return _decoder.decode(text)
+    except msgspec.ValidationError as error:
+        with suppress(msgspec.ValidationError):
+            return Faulty(_named_decoder.decode(text).id, str(error))
+        raise MalformedFrameError(str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise MalformedFrameError(str(error)) from error
 

@@ -45,13 +45,19 @@ DELETE FROM session WHERE token_hash = %s;
 DELETE FROM session WHERE seen_at <= %(idle_since)s OR created_at <= %(oldest)s;
 
 -- name: issue_ticket
-INSERT INTO ws_ticket (token_hash, account_name, expires_at) VALUES (%(token_hash)s, %(name)s, %(expires_at)s);
+INSERT INTO ws_ticket (token_hash, account_name, session_hash, expires_at)
+VALUES (%(token_hash)s, %(name)s, %(session_hash)s, %(expires_at)s);
 
 -- name: redeem_ticket
-WITH used AS (DELETE FROM ws_ticket WHERE token_hash = %(token_hash)s RETURNING account_name, expires_at)
-SELECT account.name, display_name, roles, department, disabled
-FROM used JOIN account ON account.name = account_name
-WHERE expires_at > %(at)s AND NOT disabled;
+DELETE FROM ws_ticket WHERE token_hash = %(token_hash)s RETURNING account_name, session_hash, expires_at;
+
+-- name: find_admitted
+SELECT name, display_name, roles, department, disabled FROM account
+WHERE name = %(name)s AND NOT disabled AND (%(session_hash)s::bytea IS NULL OR EXISTS (
+    SELECT FROM session
+    WHERE token_hash = %(session_hash)s AND account_name = %(name)s
+        AND seen_at > %(idle_since)s AND session.created_at > %(oldest)s
+));
 
 -- name: forget_tickets
 DELETE FROM ws_ticket WHERE expires_at <= %s;

@@ -12,6 +12,14 @@ WHERE asset_id = %(asset_id)s AND observed_at > %(after)s AND observed_at <= %(u
 ORDER BY observed_at DESC, event_id DESC
 LIMIT %(limit)s;
 
+-- name: list_newest
+-- The newest of each asset before a decision that had come by then.
+SELECT DISTINCT ON (asset_id)
+       asset_id, observed_at, received_at, event_id, quality, feed_id, unit_code, lon_deg, lat_deg, {fields}
+FROM {table}
+WHERE observed_at > %(after)s AND observed_at <= %(until)s AND received_at <= %(received_by)s
+ORDER BY asset_id, observed_at DESC, event_id DESC;
+
 -- name: find_by_id
 -- No index has the id: the source's time names the partitions, the block range index of the arrival finds the pages.
 SELECT asset_id, observed_at, received_at, event_id, quality, feed_id, unit_code, lon_deg, lat_deg, {fields}

@@ -67,7 +67,8 @@ function routingNode(routing, language) {
     notifications.length === 0 && waiting.length === 0 && !held ? h("p", { class: "quiet" }, language.t("told.nobody")) : null,
     h("ol", { class: "journal" }, ...notifications.map((told) => h("li", {},
       h("time", {}, when(told.at)),
-      h("span", {}, `${department(told.department)} · ${told.reason.startsWith("level_") ? language.t("told.level", { n: told.reason.slice(6) }) : language.name("told", told.reason)}`)))));
+      h("span", {}, `${department(told.department)} · ${told.reason.startsWith("level_") ? language.t("told.level", { n: told.reason.slice(6) }) : language.name("told", told.reason)}`,
+        told.receivers_count === 0 ? h("em", { class: "quiet" }, ` · ${language.t("told.unheard")}`) : null)))));
 }
 
 /** Whom a supervisor can give the alert to; asked once, as people do not change while a wall looks. */

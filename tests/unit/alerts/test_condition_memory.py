@@ -46,13 +46,15 @@ def test_a_stuck_rule_keeps_one_value_for_each_quantity():
     assert feed_air(lives, 0, 50) == feed_air(lives, 50, 1_000)
 
 
-def test_trips_that_are_over_leave_nothing():
+def test_trips_that_are_over_leave_nothing_when_no_departure_of_theirs_can_come_any_more():
     lives = lives_of("26-manifest")
     for number in range(300):
         at, trip = START + timedelta(hours=number), {"trip": f"T{number}", "port": "tuan-chau"}
         lives.take(make_event("vessel.574000001", VesselDeparture(pax_count=9, **trip), at))
         lives.take(make_event("vessel.574000001", VesselManifest(pax_count=9, **trip), at + timedelta(minutes=1)))
         lives.take(make_event("vessel.574000001", VesselArrival(**trip), at + timedelta(minutes=50)))
+        assert len([key for key in lives.state[EVENTS] if key.rule_id]) == 1
+    lives.wait(at + timedelta(minutes=80))
     assert lives.changes == []
     assert not [key for key in lives.state[EVENTS] if key.rule_id]
 

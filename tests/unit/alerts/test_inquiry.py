@@ -8,7 +8,7 @@ import pytest
 
 from alerts.inquiry.asking import Answer, Inquiry, Question, Reason
 from alerts.inquiry.course import MOST_POINTS, thin_out
-from ioc.domain.kinds import AirReading, Crowd, LaneStatus, Rain, VesselPosition, WeatherObservation
+from ioc.domain.kinds import AirReading, Crowd, LaneStatus, Rain, StationStatus, VesselPosition, WeatherObservation
 from ioc.domain.quantities import Quality
 from tests.support.engine_runs import make_event
 from tests.support.inquiries import START, WORLD, Asker, at, facts_of, leading, read_rule
@@ -32,8 +32,8 @@ def crowd(minute: float, density: float | None, *, delay: float = 0.0, asset_id:
 
 @pytest.fixture
 def why(tmp_path):
-    def ask(rule: str, events, *, asset_id: str | None = SITE, until: float = 60.0) -> Answer:
-        return Asker(tmp_path).ask(rule, events, asset_id=asset_id, until=until)
+    def ask(rule: str, events, *, asset_id: str | None = SITE, until: float = 60.0, sends=()) -> Answer:
+        return Asker(tmp_path).ask(rule, events, asset_id=asset_id, until=until, sends=sends)
 
     return ask
 
@@ -193,9 +193,18 @@ def test_readings_were_of_bad_quality(why):
 
 
 def test_the_asset_is_of_another_kind(why):
-    found = why(CROWD, [], asset_id="air.hong-gai")
+    found = why(CROWD, [], asset_id="air.hong-gai", sends=[AirReading.KIND, StationStatus.KIND])
     assert {item.reason for item in found.findings if item.is_decisive} == {Reason.OUTSIDE, Reason.NO_READINGS}
-    assert facts_of(found, Reason.OUTSIDE)["what"] == "kind"
+    facts = facts_of(found, Reason.OUTSIDE)
+    assert (facts["what"], facts["asset_class"], facts["rule_classes"]) == ("kind", "sensor", ["site"])
+
+
+@pytest.mark.parametrize("sends", [(), (WeatherObservation.KIND,), (AirReading.KIND, WeatherObservation.KIND)])
+def test_a_station_that_is_silent_is_not_called_one_of_another_kind(why, sends):
+    before = make_event("met.bai-chay", WeatherObservation(wind_m_s=5.0), at(-90))
+    found = why("wind.suspension", [before], asset_id="met.bai-chay", sends=sends)
+    assert [item.reason for item in found.findings] == [Reason.NO_READINGS]
+    assert leading(found) == (Reason.NO_READINGS, True)
 
 
 def test_the_station_stands_for_no_zone_of_the_rule(why):

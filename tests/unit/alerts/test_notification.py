@@ -209,6 +209,33 @@ def test_a_window_is_open_when_a_clock_on_the_wall_says_so(zone, begins, ends):
         assert until is None or until > now
 
 
+@pytest.mark.parametrize(
+    ("day", "begins", "ends", "opens", "closes"),
+    [
+        # 29 March: 02:00 is followed by 03:00, an hour earlier by UTC.
+        ("2026-03-29", "02:30", "03:15", "01:30", "02:15"),
+        ("2026-03-29", "02:00", "02:45", "01:00", "01:45"),
+        ("2026-03-29", "02:30", "00:00", "01:30", "23:00"),
+        ("2026-03-29", "01:30", "02:30", "00:30", "01:30"),
+        ("2026-03-29", "01:30", "03:15", "00:30", "01:15"),
+        # 25 October: 03:00 is followed by another 02:00.
+        ("2026-10-25", "02:30", "03:15", "00:30", "02:15"),
+        ("2026-10-25", "02:15", "02:45", "00:15", "00:45"),
+        ("2026-10-25", "01:30", "02:30", "23:30", "00:30"),
+    ],
+)
+def test_a_window_on_the_day_on_which_clocks_change(day, begins, ends, opens, closes):
+    window = MaintenanceWindow(
+        window_id="w", matchers=Matchers(), zone=ZoneInfo("Europe/Berlin"), days=frozenset({6}),
+        begins=time.fromisoformat(begins), ends=time.fromisoformat(ends), text_vi="", text_en="",
+    )  # fmt: skip
+    midnight = datetime.fromisoformat(f"{day}T00:00+00:00")
+    minutes = [midnight + timedelta(minutes=minute) for minute in range(-120, 26 * 60)]
+    is_open = [now for now in minutes if window.until(now) is not None]
+    assert (f"{is_open[0]:%H:%M}", f"{is_open[-1] + timedelta(minutes=1):%H:%M}") == (opens, closes)
+    assert {window.until(now) for now in is_open} == {is_open[-1] + timedelta(minutes=1)}
+
+
 _labels = st.dictionaries(st.sampled_from(["rule", "unit", "asset"]), st.sampled_from(["p", "q", ""]), max_size=3)
 _texts = st.sampled_from(["rule=p", "rule=q", "unit=p", "asset!=q", 'rule=~"p|q"'])
 
@@ -363,6 +390,10 @@ WINDOW = "\nmaintenance:\n  - {id: m, match: rule=b, to: '02:00', vi: x, en: x, 
         (ROOT + WINDOW + "from: '22:00', zone: Mars/Base}", "no time zone"),
         (ROOT + "\ntests: [{name: t, given: {rule: b}, routes: [c]}]", "2: routes: no route 'c'"),
         (ROOT + "\ntiming: {critical: {repeat: 5s}}", "2: repeat: at least 1m"),
+        (ROOT + "\ntests: [{name: t, given: {ruel: b}, routes: [a]}]", "2: given: no label 'ruel'; did you mean rule?"),
+        (ROOT + "\ninhibitions: [{id: i, source: aset=b, target: rule=c}]", "2: source: no label 'aset'"),
+        (ROOT + "\ninhibitions: [{id: i, source: rule=b, target: rule=c, equal: [site]}]", "2: equal: no label"),
+        ("route: {id: a, departments: [x], group_by: [rules]}", "1: group_by: no label 'rules'"),
         (ROOT + "\nsilence: []", "unknown key 'silence'"),
         ("route: [", "not YAML"),
     ],

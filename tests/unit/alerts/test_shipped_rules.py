@@ -8,16 +8,29 @@ from pathlib import Path
 import pytest
 
 from alerts.lifecycle import rule_tests
+from alerts.notification.labels import IDENTITY_NAMES, NAMES
 from alerts.rulebook.book import Rulebook, read_rules
 from ioc.bootstrap.knowledge import load_world
 
 RULES = Path(str(resources.files("alerts").joinpath("rules")))
-RESULTS = rule_tests.run_tests([RULES], load_world())
+WORLD = load_world()
+RESULTS = rule_tests.run_tests([RULES], WORLD)
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: f"{result.rule_id}: {result.name}")
 def test_a_rule_does_what_the_test_beside_it_says(result):
     assert result.passed, result.difference
+
+
+def test_every_label_that_an_alert_has_can_be_matched():
+    labels = {
+        name
+        for test in rule_tests.find_tests([RULES])
+        for change in rule_tests.play(test.rule, test.events, test.end_at, WORLD)
+        for name, _ in change.labels
+    }
+    assert labels <= {*NAMES, *IDENTITY_NAMES}
+    assert set(IDENTITY_NAMES) - labels <= {"no_data", "warning"}  # of rules that none of ours is
 
 
 def test_no_rule_has_a_fault_and_every_rule_has_tests():

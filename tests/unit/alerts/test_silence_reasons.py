@@ -1,4 +1,4 @@
-"""Why an alert ended whose rule lets it end unjudged: nothing came, other things came, or the rule failed on them."""
+"""What silence does to an open alert: each one is noticed, and where it ends the alert, that says why it ended."""
 
 from __future__ import annotations
 
@@ -103,7 +103,43 @@ def test_a_rule_that_fails_ends_nothing_where_silence_does_not(tmp_path):
     assert [change.type for change in lives.changes] == [ChangeType.FIRED, ChangeType.NO_DATA]
 
 
-def live(tmp_path, rule: str, events: list[Event], *, until: int, dies_at: int | None) -> Lives:
+CROWDED = """\
+condition: baseline
+on: tourism.crowd
+of: people_count
+value: max
+same: hour_of_day
+weeks: 1
+enough: 3
+levels: [{severity: major, above: 1000}]
+"""
+BEGAN, ENDED, UNHEARD = (ChangeType.FIRED, "major"), (ChangeType.RESOLVED, "minor"), (ChangeType.NO_DATA, "major")
+
+
+def crowd(minute: float, people_count: int) -> Event:
+    return make_event(SITE + "-2", Crowd(people_count=people_count), at(minute))
+
+
+@pytest.mark.parametrize("dies_at", [None, 5, 12, 15.2, 16.5, 30])
+@pytest.mark.parametrize(
+    ("rule", "events"),
+    [
+        (WIND, [wind(0, 20), wind(15, 20), wind(16, 20)]),
+        (CROWDED, [crowd(0, 2_000), crowd(15, 10), crowd(16, 10)]),
+    ],
+)
+@pytest.mark.parametrize("policy", ["keep_last", "alert"])
+def test_every_silence_during_an_alert_is_noticed(tmp_path, rule, events, policy, dies_at):
+    told = f"no_data: {{policy: {policy}, after: 10m}}\n"
+    lives = live(tmp_path, rule + told, events, until=60, dies_at=dies_at)
+    marked = (UNHEARD, (ChangeType.FIRED, "minor")) if policy == "alert" else (UNHEARD,)
+    over = (ENDED,) if policy == "alert" else ()
+    said = [change for change in lives.changes if change.type is not ChangeType.UPDATED]
+    assert [(change.type, change.severity.value) for change in said] == [BEGAN, *marked, *over, *marked]
+    assert {change.decided_at for change in said} == {at(minute) for minute in (0, 10, 26, *([15] if over else []))}
+
+
+def live(tmp_path, rule: str, events: list[Event], *, until: int, dies_at: float | None) -> Lives:
     (tmp_path / "rule.yaml").write_text(f"rule: test.rule\n{rule}{TEXTS}", encoding="utf-8")
     lives = Lives(Rulebook.load([tmp_path]), WORLD, may_fail=True)
     everything = [*events, *(other(minute + 0.5) for minute in range(until))]

@@ -108,6 +108,16 @@ def test_the_rules_own_severity_gives_the_alert_back_to_its_rule():
     assert heard.severity is MINOR
 
 
+@pytest.mark.parametrize("is_kept_from_its_begin", [True, False])
+def test_the_highest_severity_of_an_alert_stays_known(is_kept_from_its_begin):
+    alert = _in(B) if is_kept_from_its_begin else replace(_in(B), highest_severity=None)
+    [fallen] = alert_machines.decide_condition(alert, decide(ChangeType.SEVERITY, 5, severity=MINOR))
+    assert (fallen.severity, fallen.severity_reached) == (MINOR, MAJOR)
+    raised = supervision.change_severity(fallen, "giang", severity=CRITICAL, reason="vì thế")
+    lowered = supervision.change_severity(raised, "giang", severity=INFO, reason="nhầm")
+    assert [item.severity_reached for item in (raised, lowered)] == [CRITICAL, CRITICAL]
+
+
 @pytest.mark.parametrize(("severity", "after"), [(CRITICAL, B), (MINOR, C)])
 def test_only_a_raise_takes_an_acknowledgement_back(severity, after):
     moved = supervision.change_severity(_in(C), "giang", severity=severity, reason="vì thế")

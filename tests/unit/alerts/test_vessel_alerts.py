@@ -1,0 +1,87 @@
+"""Vessels that are lost, found, warned and gone from a water, over restarts and changes of the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+
+from alerts.rulebook.book import Rulebook
+from ioc.bootstrap.knowledge import load_world
+from ioc.domain.alerts import ChangeType, ResolveReason
+from ioc.domain.events import Event
+from ioc.domain.kinds import VesselPosition
+from tests.support.engine_runs import EVENTS, Lives, find_open, make_event, play
+
+START = datetime(2026, 11, 23, 2, tzinfo=UTC)
+RULES = Path(str(resources.files("alerts").joinpath("rules")))
+WORLD = load_world()
+LOST, OTHER_RULES = (Rulebook.load([RULES / name]) for name in ("23-vessel-lost.yaml", "28-crowd.yaml"))
+BAY = (107.12, 20.86)
+BOAT, OTHER_BOAT = "vessel.574000001", "vessel.574000002"
+FIRED, RESOLVED = ChangeType.FIRED, ChangeType.RESOLVED
+
+
+def at(minute: float) -> datetime:
+    return START + timedelta(minutes=minute)
+
+
+def sails(minutes: Iterable[float], where: tuple[float, float] = BAY, *, boat: str = BOAT) -> list[Event]:
+    return [
+        make_event(boat, VesselPosition(sog_kn=8.0), at(minute), lon_deg=where[0], lat_deg=where[1])
+        for minute in minutes
+    ]
+
+
+def told(lives: Lives) -> list[tuple[ChangeType, float]]:
+    """What became of an alert, and in which minute."""
+    return [
+        (change.type, (change.decided_at - START) / timedelta(minutes=1))
+        for change in lives.changes
+        if change.type is not ChangeType.UPDATED
+    ]
+
+
+def open_for_people(lives: Lives) -> set[str | None]:
+    """What stands open once the store has taken every change in."""
+    return {alert.asset_id for alert in find_open(lives.changes)}
+
+
+def test_a_loss_that_outlasts_its_rules_absence_is_told_anew_as_another_alert():
+    lives = play(Lives(LOST, WORLD), sails(range(6)), sails(range(30), boat=OTHER_BOAT))
+    assert told(lives) == [(FIRED, 10.0)]
+    lives.change_rules(OTHER_RULES)
+    play(lives, sails(range(30, 40), boat=OTHER_BOAT))
+    assert lives.changes[-1].reason is ResolveReason.RULE_DELETED
+    lives.change_rules(LOST)
+    play(lives, sails(range(40, 50), boat=OTHER_BOAT))
+    assert open_for_people(lives) == {BOAT}
+    play(lives, sails([50]), sails([50], boat=OTHER_BOAT))
+    assert open_for_people(lives) == set()
+
+
+def test_a_vessel_that_is_heard_again_after_a_restart_is_found():
+    def live(*, is_restarted: bool) -> list[tuple[ChangeType, float]]:
+        lives = play(Lives(LOST, WORLD), sails(minute / 6 for minute in range(31)))
+        for minute in range(6, 16):
+            lives.wait(at(minute))
+        if is_restarted:
+            lives.die()
+        play(lives, sails([18, 18.5]))
+        for minute in range(19, 25):
+            lives.wait(at(minute))
+        return told(lives)
+
+    assert live(is_restarted=True) == live(is_restarted=False) == [(FIRED, 10.0), (RESOLVED, 18.0), (FIRED, 23.5)]
+
+
+def test_a_lost_vessel_is_told_of_once_however_often_the_process_restarts():
+    lives = play(Lives(LOST, WORLD), sails(range(6)), sails(range(60), boat=OTHER_BOAT))
+    for hour in (1, 2):
+        lives.die()
+        play(lives, sails(range(60 * hour, 60 * (hour + 1)), boat=OTHER_BOAT))
+    assert [change.type for change in lives.changes] == [FIRED]
+    play(lives, sails([180]), sails([180], boat=OTHER_BOAT))
+    assert open_for_people(lives) == set()
+    assert not [key for key in lives.state[EVENTS] if key.rule_id], "what was kept of the loss is let go"
