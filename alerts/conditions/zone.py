@@ -10,7 +10,6 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 
 import msgspec
 import shapely
@@ -21,6 +20,7 @@ from alerts.approaches import Approach, Part, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.sea_state import zones_of
 from alerts.conditions.window import compare_levels
+from alerts.language.documents import suggest
 from alerts.language.files import Table
 from alerts.language.rule import PROVINCE_TIME, Level, Rule
 from alerts.memory.partition import PartitionMemory
@@ -63,12 +63,7 @@ class InZone:
     def find_unknown(self, world: World) -> list[str]:
         """Say which of its zones a world does not have, each with the nearest name that it has."""
         known = world.zones.zones
-        faults = []
-        for name in self.zones:
-            if name not in known:
-                near = get_close_matches(name, known, n=1)
-                faults.append(f"zones: no zone {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
-        return faults
+        return [f"zones: no zone {name!r}{suggest(name, known)}" for name in self.zones if name not in known]
 
     def bind(self, rule: Rule, index: int, world: World) -> ZoneEvaluator:
         """Make the evaluator."""

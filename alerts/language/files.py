@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 from alerts.language.contradictions import find_clear_fault, find_hidden
 from alerts.language.days import confine, is_day, is_number, read_limit
 from alerts.language.documents import Fault as Fault
-from alerts.language.documents import clip, construct, parse_documents, read_documents
+from alerts.language.documents import clip, construct, parse_documents, read_documents, suggest
 from alerts.language.rule import OPERATORS, Comparison, Level, Limit
 from ioc.domain.alerts import Severity
 from ioc.domain.kinds import KINDS, Payload
@@ -79,7 +80,7 @@ class Table:
         """Note every key that nobody asked for."""
         for key, (node, _) in self._entries.items():
             if key not in self._read:
-                self.fault(f"unknown key {key!r}", node)
+                self.fault(f"unknown key {key!r}{suggest(key, self._read - set(self._entries))}", node)
 
     def value(self, key: str, default: Any = _REQUIRED) -> Any:
         """Give a value as YAML has it."""
@@ -185,13 +186,15 @@ class Table:
         return [Table(node, self.file, self.faults, where=key) for node in entry.value]
 
     def kind(self, key: str) -> type[Payload]:
-        """Give the kind of event that a word names."""
+        """Give the kind of event that a word names; the nearest where none has the name, as further faults go by it."""
         name = self.text(key)
         if name in KINDS:
             return KINDS[name].payload
         if self.has(key):
-            self.fault(f"{key}: no kind {name!r}; there are {', '.join(KINDS)}", self._entries[key][1])
-        return next(iter(KINDS.values())).payload
+            what = f"no kind {name!r}" + (suggest(name, KINDS) or f"; there are {', '.join(KINDS)}")
+            self.fault(f"{key}: {what}", self._entries[key][1])
+        near = get_close_matches(name, KINDS, n=1)
+        return KINDS[near[0] if near else next(iter(KINDS))].payload
 
     def levels(self, key: str, kind: type[Payload], names: Iterable[str] = ()) -> tuple[Level, ...]:
         """Give the levels of a rule, in the order of the file."""

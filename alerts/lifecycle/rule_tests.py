@@ -61,6 +61,11 @@ def check(paths: Iterable[Path], world: World | None = None) -> list[Fault]:
     What a test gives is checked against the kinds of its rule, so not while these are in doubt. With a world, its zones
     are those that a rule may name.
     """
+    return count_and_check(paths, world)[1]
+
+
+def count_and_check(paths: Iterable[Path], world: World | None = None) -> tuple[int, list[Fault]]:
+    """Give how many rules were read, and every fault as ``check`` does."""
     rules, tests, faults = read_rules(paths)
     sound = [rule for rule in rules if not _has_fault(rule, rules, faults)]
     for rule in rules:
@@ -68,7 +73,7 @@ def check(paths: Iterable[Path], world: World | None = None) -> list[Fault]:
             _read_test(rule, table, is_sound=rule in sound)
         if world is not None:
             faults += find_unknown_places(rule, world)
-    return sorted(dict.fromkeys(faults), key=lambda fault: (fault.file, fault.line))
+    return len(rules), sorted(dict.fromkeys(faults), key=lambda fault: (fault.file, fault.line))
 
 
 def find_unknown_places(rule: Rule, world: World) -> list[Fault]:

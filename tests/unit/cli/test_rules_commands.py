@@ -91,3 +91,8 @@ def test_check_knows_the_zones_of_the_province(invoke):
     result = invoke("check", zone.replace("{value}", ""))
     assert result.exit_code == 1
     assert "rule.yaml:1: zones: no zone 'ha-long-bayy'; did you mean ha-long-bay?" in result.output
+
+
+def test_check_says_how_many_rules_it_found_sound(invoke):
+    assert invoke("check", RULE).output == "1 of 1 rules are sound\n"
+    assert invoke("check", "# nothing yet\n").output == "there is no rule in it\n"
