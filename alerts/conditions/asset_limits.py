@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from alerts.announcement import asset_subject
 from alerts.conditions.leveled import LeveledEvaluator
+from alerts.language.contradictions import find_hidden
 from alerts.language.files import Table
 from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Limit, Rule
 from alerts.memory.partition import PartitionMemory
@@ -39,15 +40,11 @@ class AssetLimits:
 
     def limits_of(self, asset_id: str) -> dict[Severity, Limit]:
         """Give an asset's own limits; none where it has no such."""
-        own = self.limits.get(asset_id, {})
-        return {name: limit if isinstance(limit, Limit) else Limit(values=(limit,)) for name, limit in own.items()}
+        return {severity: when.limit for severity, (when,) in self.comparisons_of(asset_id).items()}
 
     def comparisons_of(self, asset_id: str) -> dict[Severity, tuple[Comparison, ...]]:
         """Give an asset's own limits as the comparisons that levels have."""
-        return {
-            severity: (Comparison(quantity=self.quantity, operator=">=", limit=limit),)
-            for severity, limit in self.limits_of(asset_id).items()
-        }
+        return _compare(self.quantity, self.limits.get(asset_id, {}))
 
     def bind(self, rule: Rule, index: int, world: World) -> AssetLimitsEvaluator:
         """Make the evaluator."""
@@ -67,10 +64,13 @@ def read_asset_limits(table: Table) -> AssetLimits:
             continue  # named, and not configured yet: not judged
         own = part.table(asset_id)
         if own is not None:
+            known_faults = len(own.faults)
             limits[asset_id] = {severity: own.limit(severity.value) for severity in Severity if own.has(severity.value)}
             if not limits[asset_id]:
                 own.fault(f"{asset_id}: at least one of {', '.join(Severity)}")
             own.finish()
+            if len(own.faults) == known_faults:
+                _note_hidden(own, quantity, limits[asset_id])
     used = sorted({severity for own in limits.values() for severity in own}, key=lambda severity: severity.rank)
     hold_for = table.duration("for", timedelta(0))
     return AssetLimits(
@@ -80,6 +80,17 @@ def read_asset_limits(table: Table) -> AssetLimits:
         limits=limits,
         back=table.number("back", 0.0),
     )
+
+
+def _compare(quantity: str, limits: Mapping[Severity, float | Limit]) -> dict[Severity, tuple[Comparison, ...]]:
+    found = {name: limit if isinstance(limit, Limit) else Limit(values=(limit,)) for name, limit in limits.items()}
+    return {name: (Comparison(quantity=quantity, operator=">=", limit=limit),) for name, limit in found.items()}
+
+
+def _note_hidden(own: Table, quantity: str, limits: Mapping[Severity, float | Limit]) -> None:
+    levels = [Level(severity=name, when=when) for name, when in _compare(quantity, limits).items()]
+    for index, what in find_hidden(levels):
+        own.fault(what, own.node_of(levels[index].severity.value), can_run=True)
 
 
 class AssetLimitsEvaluator(LeveledEvaluator):

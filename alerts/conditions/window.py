@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
@@ -14,8 +14,9 @@ import msgspec
 from alerts.announcement import asset_subject
 from alerts.conditions.leveled import COMPOUND_KINDS, LeveledEvaluator, reading_key
 from alerts.language.arithmetic import PlainFormula
+from alerts.language.days import confine
 from alerts.language.expressions import Expression, ExpressionError, variables_of
-from alerts.language.files import Table
+from alerts.language.files import Table, note_contradictions, parse_comparison
 from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Rule
 from alerts.language.wanted import wanted_texts
 from alerts.language.windows import Window, read_windows
@@ -76,7 +77,7 @@ def read_expression(table: Table) -> Measured:
     windows = read_windows(table, kind, optional=True)
     variables = variables_of(KINDS[kind.KIND], [window.name for window in windows])
     levels, formulas = [], []
-    parts = table.tables("levels")
+    parts, known_faults = table.tables("levels"), len(table.faults)
     if len(parts) > MOST_FORMULAS:
         table.fault(f"levels: at most {MOST_FORMULAS} with formulas", table.node_of("levels"))
     for part in parts[:MOST_FORMULAS]:
@@ -87,10 +88,23 @@ def read_expression(table: Table) -> Measured:
         levels.append(Level(severity=severity, hold_for=hold_for, from_on=from_on, until_on=until_on))
         formulas.append((when, clear))
         part.finish()
+    if len(table.faults) == known_faults:
+        plain = [_read_plainly(level, *texts) for level, texts in zip(levels, formulas, strict=True)]
+        note_contradictions(plain, parts[:MOST_FORMULAS])
     shown = table.text("shows", "")
     if shown and shown not in variables:
         table.fault(f"shows: no value {shown!r}; there are {', '.join(sorted(variables))}")
     return Measured(kinds=(kind,), windows=windows, levels=tuple(levels), formulas=tuple(formulas), shown=shown)
+
+
+def _read_plainly(level: Level, when: str, clear: str) -> Level:
+    """Give a level of formulas as one of comparisons, as far as each of its formulas is one comparison."""
+    reached, left = parse_comparison(when), parse_comparison(clear)
+    return replace(
+        level,
+        when=() if reached is None else (confine(reached, level.from_on, level.until_on),),
+        clear=() if left is None else (left,),
+    )
 
 
 def _observed_of(condition: Measured) -> frozenset[str] | None:

@@ -20,6 +20,7 @@ from alerts.approaches import Approach, Part, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.sea_state import zones_of
 from alerts.conditions.window import compare_levels
+from alerts.language.documents import suggest
 from alerts.language.files import Table
 from alerts.language.rule import PROVINCE_TIME, Level, Rule
 from alerts.memory.partition import PartitionMemory
@@ -58,6 +59,11 @@ class InZone:
     edge_m: float
     good_for: timedelta
     facts: frozenset[str] = field(default=frozenset({"count"}))
+
+    def find_unknown(self, world: World) -> list[str]:
+        """Say which of its zones a world does not have, each with the nearest name that it has."""
+        known = world.zones.zones
+        return [f"zones: no zone {name!r}{suggest(name, known)}" for name in self.zones if name not in known]
 
     def bind(self, rule: Rule, index: int, world: World) -> ZoneEvaluator:
         """Make the evaluator."""

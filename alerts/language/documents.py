@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,15 @@ MOST_DEPTH = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One mistake in a rule file; ``line`` counts from 1."""
+    """One mistake in a rule file; ``line`` counts from 1.
+
+    ``can_run``: the rule can be read and does what it says. Nothing new may say it; a version in force goes on.
+    """
 
     file: str
     line: int
     what: str
+    can_run: bool = False
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.what}"
@@ -67,6 +73,12 @@ def _find_hostile(text: str) -> tuple[int, str] | None:
         if depth > MOST_DEPTH:
             return line, f"nested deeper than {MOST_DEPTH}"
     return None
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Give ``; did you mean …?`` with the name that is nearest to an unknown one, nothing where none is near."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def clip(text: str) -> str:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from alerts.language.contradictions import find_clear_fault, find_hidden
 from alerts.language.days import confine, is_day, is_number, read_limit
 from alerts.language.documents import Fault as Fault
-from alerts.language.documents import clip, construct, parse_documents, read_documents
+from alerts.language.documents import clip, construct, parse_documents, read_documents, suggest
 from alerts.language.rule import OPERATORS, Comparison, Level, Limit
 from ioc.domain.alerts import Severity
 from ioc.domain.durations import FORMS, read_duration
@@ -59,10 +61,10 @@ class Table:
         """The keys, in the order of the file."""
         return tuple(self._entries)
 
-    def fault(self, what: str, node: yaml.Node | None = None) -> None:
-        """Note a mistake."""
+    def fault(self, what: str, node: yaml.Node | None = None, *, can_run: bool = False) -> None:
+        """Note a mistake; ``can_run`` as ``Fault`` has it."""
         mark = (node or self.node).start_mark
-        self.faults.append(Fault(file=self.file, line=int(mark.line) + 1, what=what))
+        self.faults.append(Fault(file=self.file, line=int(mark.line) + 1, what=what, can_run=can_run))
 
     def node_of(self, key: str) -> yaml.Node | None:
         """Give where a key's value stands."""
@@ -77,7 +79,7 @@ class Table:
         """Note every key that nobody asked for."""
         for key, (node, _) in self._entries.items():
             if key not in self._read:
-                self.fault(f"unknown key {key!r}", node)
+                self.fault(f"unknown key {key!r}{suggest(key, self._read - set(self._entries))}", node)
 
     def value(self, key: str, default: Any = _REQUIRED) -> Any:
         """Give a value as YAML has it."""
@@ -183,19 +185,21 @@ class Table:
         return [Table(node, self.file, self.faults, where=key) for node in entry.value]
 
     def kind(self, key: str) -> type[Payload]:
-        """Give the kind of event that a word names."""
+        """Give the kind of event that a word names; the nearest where none has the name, as further faults go by it."""
         name = self.text(key)
         if name in KINDS:
             return KINDS[name].payload
         if self.has(key):
-            self.fault(f"{key}: no kind {name!r}; there are {', '.join(KINDS)}", self._entries[key][1])
-        return next(iter(KINDS.values())).payload
+            what = f"no kind {name!r}" + (suggest(name, KINDS) or f"; there are {', '.join(KINDS)}")
+            self.fault(f"{key}: {what}", self._entries[key][1])
+        near = get_close_matches(name, KINDS, n=1)
+        return KINDS[near[0] if near else next(iter(KINDS))].payload
 
     def levels(self, key: str, kind: type[Payload], names: Iterable[str] = ()) -> tuple[Level, ...]:
         """Give the levels of a rule, in the order of the file."""
         known = {*names, *KINDS[kind.KIND].quantities}
-        found = []
-        for table in self.tables(key):
+        found, tables, known_faults = [], self.tables(key), len(self.faults)
+        for table in tables:
             when, (from_on, until_on) = table.comparisons("when", known), table.term()
             days = [day for item in when for day in item.limit.from_on]
             if from_on is not None and days:
@@ -213,6 +217,8 @@ class Table:
             table.finish()
         if self.has(key) and not found:
             self.fault(f"{key}: at least one level", self._entries[key][1])
+        if len(self.faults) == known_faults:  # what is read wrongly was replaced and contradicts nothing
+            note_contradictions(found, tables)
         return tuple(found)
 
     def term(self) -> tuple[date | None, date | None]:
@@ -251,16 +257,16 @@ class Table:
     def _comparison(self, key: str, node: yaml.Node, known: set[str]) -> Comparison | None:
         if isinstance(node, yaml.MappingNode):
             return self._dated(Table(node, self.file, self.faults, where=key), known)
-        parts = _COMPARISON.fullmatch(str(node.value)) if isinstance(node, yaml.ScalarNode) else None
-        if parts is None:
+        found = parse_comparison(str(node.value)) if isinstance(node, yaml.ScalarNode) else None
+        if found is None:
             self.fault(f"{key}: must read like `wind_m_s >= 10.8`", node)
             return None
-        if not self._knows(parts[1], known, node):
+        if not self._knows(found.quantity, known, node):
             return None
-        if not is_number(float(parts[3])):
+        if not is_number(found.limit.values[0]):
             self.fault(f"{key}: must be a number of ordinary size", node)
             return None
-        return Comparison(quantity=parts[1], operator=parts[2], limit=Limit(values=(float(parts[3]),)))
+        return found
 
     def _dated(self, table: Table, known: set[str]) -> Comparison | None:
         quantity, operator = table.text("quantity"), table.text("operator")
@@ -295,6 +301,25 @@ class Table:
                 self.fault(f"{key!r} is missing")
             return None
         return entry[1]
+
+
+def note_contradictions(levels: Sequence[Level], tables: Sequence[Table]) -> None:
+    """Note in the table of each level what contradicts itself or another level."""
+    for level, table in zip(levels, tables, strict=True):
+        if (what := find_clear_fault(level)) is not None:
+            table.fault(what, table.node_of("clear"), can_run=True)
+    for index, what in find_hidden(levels):
+        tables[index].fault(what, tables[index].node_of("when"), can_run=True)
+
+
+def parse_comparison(text: str) -> Comparison | None:
+    """Read ``wind_m_s >= 10.8``; None when it is anything else."""
+    parts = _COMPARISON.fullmatch(text)
+    return (
+        None
+        if parts is None
+        else Comparison(quantity=parts[1], operator=parts[2], limit=Limit(values=(float(parts[3]),)))
+    )
 
 
 def parse_duration(found: object) -> timedelta | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from alerts.conditions.zone import InZone
 from alerts.engine.stepping import Engine, Step
 from alerts.language.files import Fault, Table, parse_duration
 from alerts.language.rule import Rule
@@ -54,17 +55,32 @@ class TestResult:
     line: int = 0
 
 
-def check(paths: Iterable[Path]) -> list[Fault]:
+def check(paths: Iterable[Path], world: World | None = None) -> list[Fault]:
     """Give every fault of rule files, those of their tests included, file by file from the top.
 
-    What a test gives is checked against the kinds of its rule, so not while these are in doubt.
+    What a test gives is checked against the kinds of its rule, so not while these are in doubt. With a world, its zones
+    are those that a rule may name.
     """
+    return count_and_check(paths, world)[1]
+
+
+def count_and_check(paths: Iterable[Path], world: World | None = None) -> tuple[int, list[Fault]]:
+    """Give how many rules were read, and every fault as ``check`` does."""
     rules, tests, faults = read_rules(paths)
     sound = [rule for rule in rules if not _has_fault(rule, rules, faults)]
     for rule in rules:
         for table in tests.get(rule.rule_id, ()):
             _read_test(rule, table, is_sound=rule in sound)
-    return sorted(dict.fromkeys(faults), key=lambda fault: (fault.file, fault.line))
+        if world is not None:
+            faults += find_unknown_places(rule, world)
+    return len(rules), sorted(dict.fromkeys(faults), key=lambda fault: (fault.file, fault.line))
+
+
+def find_unknown_places(rule: Rule, world: World) -> list[Fault]:
+    """Give a fault for each zone that a rule names and a world does not have, at the line where the rule begins."""
+    if not isinstance(rule.condition, InZone):
+        return []
+    return [Fault(file=rule.file, line=rule.line, what=what) for what in rule.condition.find_unknown(world)]
 
 
 def _has_fault(rule: Rule, rules: Sequence[Rule], faults: Sequence[Fault]) -> bool:
@@ -206,6 +222,9 @@ def _read_events(rule: Rule, table: Table, begin: datetime) -> Iterator[Event]:
         table.fault(f"no kind {kind_name!r}; there are {', '.join(KINDS)}")
         return
     at, every = table.duration("at", timedelta(0)), table.duration("every", timedelta(0))
+    if table.has("every") and every <= timedelta(0):
+        table.fault("every: longer than nothing", table.node_of("every"))
+        return
     until, delay = table.duration("until", at), table.duration("delay", timedelta(0))
     again, times = table.duration("again", timedelta(0)), table.whole("times", 1, least=1, most=1_000)
     asset = table.text("asset")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from alerts.engine.stepping import Engine
 from alerts.language.files import Fault, Table, parse_tables
 from alerts.language.rule import Rule
-from alerts.lifecycle.rule_tests import TestResult, run_tests_of
+from alerts.lifecycle.rule_tests import TestResult, find_unknown_places, run_tests_of
 from alerts.rulebook.book import MARK, Rulebook, RulebookError, read_rule
 from alerts.world import World
 from ioc.errors import IocError
@@ -60,10 +60,13 @@ def split_id(rule_id: str) -> tuple[str, int | None]:
 def read_version(source: str, name: str) -> Draft:
     """Read a rule from its text; ``name`` stands for the file in faults. The tests are read when they run.
 
+    What it says against itself is no fault here: it was let through once, and goes on as it is.
+
     Raises:
         RulebookError: with every fault, each with its line.
     """
     rule, tests, faults = _read(source, name)
+    faults = [fault for fault in faults if not fault.can_run]
     if rule is None or faults:
         raise RulebookError(faults)
     return Draft(rule=rule, tests_count=len(tests))
@@ -80,6 +83,7 @@ def check_version(source: str, name: str, world: World, others: Rulebook) -> Dra
     if rule is None or faults:
         raise RulebookError(faults)
     results = run_tests_of(rule, tests, world)
+    faults += find_unknown_places(rule, world)
     if faults:
         raise RulebookError(faults)
     if failed := [result for result in results if not result.passed]:

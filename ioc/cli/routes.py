@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from alerts.notification.labels import explain_unknown
 from alerts.notification.policy import Policy, Route
 from alerts.notification.policy_files import read_policy
 from ioc import settings
@@ -94,6 +95,8 @@ def _to_labels(texts: list[str]) -> dict[str, str]:
         if not name or not is_pair:
             raise typer.BadParameter(f"{text!r}: write LABEL=VALUE, such as rule=crowd.density")
         found[name] = value
+    if (unknown := explain_unknown(found)) is not None:
+        raise typer.BadParameter(unknown)
     severity = found.get("severity")
     if severity is not None and severity not in list(Severity):
         raise typer.BadParameter(f"severity={severity}: one of {', '.join(Severity)}")

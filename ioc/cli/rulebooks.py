@@ -39,12 +39,12 @@ def check(paths: Paths = None) -> None:
 
     Example:  ioc rules check my-rules/
     """
-    faults = rule_tests.check(paths or _shipped())
+    count, faults = rule_tests.count_and_check(paths or _shipped(), load_world(settings.load().data_dir / "geo"))
     for fault in faults:
         typer.echo(str(fault), err=True)
     if faults:
         raise typer.Exit(1)
-    typer.echo("rules are sound")
+    typer.echo(f"{count} of {count} rules are sound" if count else "there is no rule in it", err=not count)
 
 
 @rules_app.command("test")

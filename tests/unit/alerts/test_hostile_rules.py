@@ -107,6 +107,7 @@ def test_a_rule_of_very_many_formulas_is_refused_and_they_are_not_compiled(tmp_p
         (("detail: {vi: b", "detail: {vi: ' '"), 9, "says nothing"),
         (("rule: test.rule", "rule: Test Rule"), 1, "small letters"),
         (("rule: test.rule", "rule: [a]"), 1, "must be a text"),
+        (("every: 1m, until: 4m", "every: 0s, until: 4m"), 14, "every: longer than nothing"),
         (("every: 1m, until: 4m", "every: 0.001s, until: 9h"), 14, "readings at most"),
         (("every: 1m, until: 4m", "again: 1d, times: 900000"), 14, "a whole number"),
         (("every: 1m, until: 4m", "delay: 300d"), 12, "60 days"),
@@ -116,7 +117,7 @@ def test_a_rule_of_very_many_formulas_is_refused_and_they_are_not_compiled(tmp_p
         (("name: one", "name: one\n    then_wait: 300d"), 12, "60 days"),
         (("name: one", "name: one\n    begin: yesterday"), 12, "begin"),
     ],
-    ids=range(31),
+    ids=range(32),
 )
 def test_a_hostile_value_is_refused_at_its_line(tmp_path, change, line, says):
     assert change[0] in SOUND

@@ -56,6 +56,15 @@ def test_a_fault_is_named_with_its_line(tmp_path, change, line, says):
     assert any(at == line and says in what for at, what in found), found
 
 
+def test_what_is_misspelt_is_named_with_the_nearest_word_and_alone(tmp_path):
+    assert _faults(tmp_path, SOUND.replace("tourism.crowd", "tourism.crowds")) == [
+        (3, "on: no kind 'tourism.crowds'; did you mean tourism.crowd?")
+    ]
+    ((line, what),) = _faults(tmp_path, SOUND + "latness: 5m\n")
+    assert (line, what) == (10, "unknown key 'latness'; did you mean lateness?")
+    assert _faults(tmp_path, SOUND + "qqq: 5m\n") == [(10, "unknown key 'qqq'")]
+
+
 def test_all_faults_come_at_once(tmp_path):
     broken = SOUND.replace("severity: major", "severity: huge").replace("{vi: b, en: b}", "{vi: b}")
     assert len(_faults(tmp_path, broken)) == 2

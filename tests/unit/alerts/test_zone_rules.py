@@ -8,7 +8,8 @@ import pytest
 from shapely import Point
 
 from alerts.lifecycle import rule_tests
-from alerts.rulebook.book import Rulebook
+from alerts.lifecycle.versions import check_version, read_version
+from alerts.rulebook.book import Rulebook, RulebookError
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import ChangeType
 from ioc.domain.kinds import VesselPosition
@@ -147,3 +148,22 @@ def test_its_faults_are_named(tmp_path, change, says):
     (tmp_path / "rule.yaml").write_text(text.replace(*change), encoding="utf-8")
     faults = rule_tests.check([tmp_path / "rule.yaml"])
     assert any(says in fault.what for fault in faults), faults
+
+
+def test_a_zone_that_the_world_does_not_have_is_named_with_the_nearest_that_it_has(tmp_path):
+    text = RULE.replace("WHEN", "inside").replace("LEVEL", "{severity: minor}")
+    wrong = text.replace(f"zones: {PORT}", f"zones: [{PORT}, ha-long-bayy, xxxxxxxx]")
+    (tmp_path / "rule.yaml").write_text(text + "---\n" + wrong.replace("test.zone", "test.other"), encoding="utf-8")
+    found = rule_tests.check([tmp_path / "rule.yaml"], WORLD)
+    assert [(fault.line, fault.what) for fault in found] == [
+        (16, "zones: no zone 'ha-long-bayy'; did you mean ha-long-bay?"), (16, "zones: no zone 'xxxxxxxx'"),
+    ]  # fmt: skip
+    assert rule_tests.check([tmp_path / "rule.yaml"]) == []
+
+
+def test_a_version_with_a_zone_that_the_world_does_not_have_is_refused_and_one_in_force_goes_on():
+    text = RULE.replace("WHEN", "inside").replace("LEVEL", "{severity: minor}")
+    assert check_version(text, "rule", WORLD, Rulebook([])).rule.rule_id == "test.zone"
+    with pytest.raises(RulebookError, match="did you mean"):
+        check_version(text.replace(PORT, f"{PORT}x"), "rule", WORLD, Rulebook([]))
+    assert read_version(text.replace(PORT, f"{PORT}x"), "rule").rule.rule_id == "test.zone"

@@ -35,6 +35,8 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path):
     assert f"{path}:2: departments: at least one" in result.stderr
     assert call("test", "no-pair").exit_code == 2
     assert call("test", "severity=loud").exit_code == 2
+    misspelt = call("test", "rule=vessel.squall", "sevrity=major")
+    assert (misspelt.exit_code, "did you mean severity?" in misspelt.stderr) == (2, True)
 
 
 def test_a_policy_whose_test_fails_fails(tmp_path):

@@ -83,3 +83,16 @@ def test_a_reason_that_says_nothing_is_refused_before_anything_is_opened(tmp_pat
     result = CliRunner().invoke(make_app(), ["rules", *command, "--reason", reason])
     assert result.exit_code == 2
     assert "must not be blank" in result.output
+
+
+def test_check_knows_the_zones_of_the_province(invoke):
+    zone = RULE[: RULE.index("tests:")].replace("threshold", "zone\nwhen: inside\nzones: [ha-long-bayy]")
+    zone = zone.replace("tourism.crowd", "vessel.position").replace("    when: density_p_m2 >= 2\n", "")
+    result = invoke("check", zone.replace("{value}", ""))
+    assert result.exit_code == 1
+    assert "rule.yaml:1: zones: no zone 'ha-long-bayy'; did you mean ha-long-bay?" in result.output
+
+
+def test_check_says_how_many_rules_it_found_sound(invoke):
+    assert invoke("check", RULE).output == "1 of 1 rules are sound\n"
+    assert invoke("check", "# nothing yet\n").output == "there is no rule in it\n"
