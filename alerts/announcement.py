@@ -39,8 +39,11 @@ class Subject:
     facts: Mapping[str, str | float] = field(default_factory=dict)
 
 
-def asset_subject(world: World, event: Event, zone_id: str | None, **facts: str | float) -> Subject:
-    """Make the subject of a rule about one asset: its own labels, its place, and the unit it is in or next to."""
+def asset_subject(world: World, event: Event, zone_id: str | None, /, **facts: str | float) -> Subject:
+    """Make the subject of a rule about one asset: its own labels, its place, and the unit it is in or next to.
+
+    A fact may have any name: those of a kind's fields are not ours to choose.
+    """
     unit_code = event.unit_code
     if unit_code is None and event.lon_deg is not None and event.lat_deg is not None:
         unit_code = world.zones.nearest_unit(np.array([event.lon_deg]), np.array([event.lat_deg]))[0] or None
@@ -120,10 +123,10 @@ class Announcer:
             zone_id=subject.zone_id,
             lon_deg=subject.lon_deg,
             lat_deg=subject.lat_deg,
-            title_vi=texts.title_vi.format_map(vi),
-            title_en=texts.title_en.format_map(en),
-            detail_vi=texts.detail_vi.format_map(vi),
-            detail_en=texts.detail_en.format_map(en),
+            title_vi=_fill(texts.title_vi, vi),
+            title_en=_fill(texts.title_en, en),
+            detail_vi=_fill(texts.detail_vi, vi),
+            detail_en=_fill(texts.detail_en, en),
             value=decision.value,
             limit=decision.limit,
             quantity_unit=rule.quantity_unit,
@@ -181,6 +184,11 @@ class _Facts(dict[str, str]):
 
     def __missing__(self, key: str) -> str:
         return "–"
+
+
+def _fill(template: str, facts: Mapping[str, str]) -> str:
+    """Fill a template; NUL is left out, since PostgreSQL keeps none in a text."""
+    return template.format_map(facts).replace("\0", "")
 
 
 FACT_NAMES = frozenset({"value", "limit", "asset", "unit", "zone", "quantity_unit"})

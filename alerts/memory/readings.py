@@ -22,8 +22,8 @@ PART_READINGS = 32
 
 _STEPS_PER_UNIT = 1_000_000
 """Sums are of whole millionths, so that they do not depend on the order of adding, nor on a restart."""
-_MOST = 1e12
-"""Nothing that is measured here comes near it; a larger value is no reading."""
+MOST_VALUE = 1e15
+"""The most that any kind of event allows of a value; a larger one is no reading."""
 _NOTHING = math.nan
 NOTHING_GONE: frozenset[int] = frozenset()
 
@@ -88,7 +88,7 @@ class Readings:
         if not is_known:
             self.times.insert(place, moment)
         for number, value in enumerate(values):
-            found = _NOTHING if value is None or not abs(value) < _MOST else float(value)
+            found = _NOTHING if value is None or not abs(value) <= MOST_VALUE else float(value)
             if is_known:
                 self.columns[number][place] = found
             else:
@@ -102,7 +102,7 @@ class Readings:
         """Take in a reading that is newer than all others, as nearly every one is."""
         self.times.append(moment)
         for column, value in zip(self.columns, values, strict=True):
-            column.append(_NOTHING if value is None or not abs(value) < _MOST else value)
+            column.append(_NOTHING if value is None or not abs(value) <= MOST_VALUE else value)
         self._open_count += 1
         if self._open_count > PART_READINGS and (start := int(moment * _STEPS_PER_UNIT)) > self._starts[-1]:
             self._starts.append(start)

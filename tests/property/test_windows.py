@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.language.windows import Aggregate, Window
-from alerts.memory.readings import Readings
+from alerts.memory.readings import MOST_VALUE, Readings
 from alerts.memory.windowing import Windows
-from ioc.domain.kinds import Rain
+from ioc.domain.kinds import KINDS, IndicatorValue, Rain
 
 BEGIN = datetime(2026, 11, 23, tzinfo=UTC)
 SPAN = timedelta(minutes=60)
@@ -63,6 +63,29 @@ def test_a_window_holds_what_lies_in_it_however_it_came(readings, aggregate):
         if found is not None:
             assert found == pytest.approx(expected, abs=60e-6)  # sums are of whole millionths
         assert len(held_readings.times) <= 61
+
+
+LIMITS = KINDS[IndicatorValue.KIND].quantities["value"]
+
+
+@given(
+    values=st.lists(st.floats(LIMITS.low, LIMITS.high, allow_nan=False), min_size=1, max_size=30),
+    aggregate=st.sampled_from(list(Aggregate)),
+)
+def test_a_window_holds_values_of_any_size_that_a_kind_allows(values, aggregate):
+    windows = Windows([Window(name="w", quantity="value", aggregate=aggregate, span=SPAN, covers=0.0)])
+    held = windows.begin()
+    for minute, value in enumerate(values):
+        data = IndicatorValue(period="2026", unit="VND", method_version="1", value=value)
+        windows.add(held, data, BEGIN + timedelta(minutes=minute))
+    found = windows.measure(held, BEGIN + timedelta(minutes=len(values) - 1))["w"]
+    assert found == pytest.approx(plain(aggregate, values), rel=1e-12, abs=0.2 * len(values))  # a double's own grain
+
+
+def test_no_kind_allows_values_that_windows_take_for_none():
+    for kind in KINDS.values():
+        for quantity in kind.quantities.values():
+            assert max(-quantity.low, quantity.high) <= MOST_VALUE
 
 
 def test_a_window_that_has_not_filled_has_no_value():

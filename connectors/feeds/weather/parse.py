@@ -20,7 +20,7 @@ from ioc.domain.quantities import Quality
 _FARTHEST_WARNING = timedelta(days=30)
 _Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-_Headline = Annotated[str, msgspec.Meta(max_length=500)]
+_Headline = Annotated[str, msgspec.Meta(max_length=500, pattern=r"\A[^\x00]*\Z")]
 
 
 class WireObservation(msgspec.Struct, kw_only=True, gc=False):
