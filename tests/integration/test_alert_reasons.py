@@ -341,7 +341,9 @@ async def test_the_air_quality_index_tells_concentrations_sub_indices_and_hours(
         data = AirReading(pm25_ug_m3=pm25, pm10_ug_m3=1.2 * pm25, no2_ug_m3=no2)
         return reading("air.hong-gai", data, at(minute), **others)
 
-    readings = [*(air(minute, 40) for minute in range(0, 120, 10)), air(45, 900, delay=60)]
+    # Most of it came at once, when the station was connected.
+    readings = [*(air(minute, 40, delay=105 - minute) for minute in range(0, 110, 10)), air(110, 40)]
+    readings.append(air(45, 900, delay=70))
     readings += [air(minute, 400, no2=30.0) for minute in range(120, 180, 10)]
     await live_through(store, "01-vn-aqi.yaml", readings)
     why = await ask_why(viewer, "air.vn_aqi_hour")
