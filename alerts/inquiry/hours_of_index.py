@@ -35,10 +35,11 @@ def first_hour_of(at: datetime) -> datetime:
 def look_at_hours(events: Sequence[Event], at: datetime) -> list[PollutantState]:
     """Take readings of a station in, in the order of their arrival, and tell what they came to; the worst first.
 
-    As in the engine, a reading that is older than one that came before it is left out.
+    As in the engine, a reading that is older than one that came before it is left out. What came at once, such as the
+    hours that a station sends when it is connected, came in the order in which it was observed.
     """
     window, newest_at = HourlyWindow(), datetime.min.replace(tzinfo=UTC)
-    for event in events:
+    for event in sorted(events, key=lambda event: (event.received_at, event.observed_at)):
         if isinstance(event.data, AirReading) and event.observed_at > newest_at:
             newest_at = event.observed_at
             window.add(newest_at, concentrations_of(event.data))
