@@ -40,6 +40,8 @@ MOST_CHANNELS = 32
 MOST_FRAMES_A_SECOND = 20
 MOST_FRAME_BYTES = 16_384
 _BURST = 60
+_MOST_REASON = 500
+"""What a wall is told of a text that is no frame: the fault may hold as much of it as came."""
 _MOST_REASON_BYTES = 123
 """RFC 6455: a control frame holds 125 bytes, two of them the code."""
 
@@ -95,7 +97,7 @@ class Conversation:
             self._ending = _Ending(Close.SLOW)
             _log.info("wall.slow", user=self._account.name, reason=str(errors.exceptions[0]))
         except* MalformedFrameError as errors:
-            self._ending = _Ending(Close.MALFORMED, str(errors.exceptions[0]))
+            self._ending = _Ending(Close.MALFORMED, str(errors.exceptions[0])[:_MOST_REASON])
         except* (_EndedError, WebSocketDisconnect, OSError):
             pass
         finally:
