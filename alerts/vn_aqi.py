@@ -18,7 +18,12 @@ from ioc.domain.kinds import AirReading
 
 INDEX = (0, 50, 100, 150, 200, 300, 400, 500)
 HOURS = 12
+HOURS_KEPT = HOURS + 1
+"""The hours of Nowcast, and the one that runs and does not count yet."""
+
 _NEWEST, _LEAST_OF_NEWEST = 3, 2
+_FILLED_RATIO = 0.75
+"""The share of an hour's readings that the decision asks of a mean."""
 
 
 class Pollutant(enum.StrEnum):
@@ -158,7 +163,11 @@ def concentrations_of(reading: AirReading) -> tuple[float | None, ...]:
 
 
 class HourlyWindow(msgspec.Struct):
-    """The last twelve clock hours of a station: sums and counts per pollutant, so the order within an hour is the same.
+    """The last clock hours of a station: sums and counts per pollutant, so the order within an hour is the same.
+
+    The index goes by means of hours. The hour that runs counts from when three quarters of its readings are there, by
+    the fullest of the three hours before it: 45 of a station that sends every minute, one of a station that sends every
+    hour. Until then the index is that of the hour before. An hour that is over counts with what was heard of it.
 
     ``hours`` maps an hour (hours since the epoch) to six sums followed by six counts.
     """
@@ -171,10 +180,10 @@ class HourlyWindow(msgspec.Struct):
         sums = self.hours.get(hour)
         if sums is None:
             newest = max(self.hours, default=hour)
-            if hour <= newest - HOURS:
+            if hour <= newest - HOURS_KEPT:
                 return
             sums = self.hours[hour] = [0.0] * 12
-            for old in [known for known in self.hours if known <= max(newest, hour) - HOURS]:
+            for old in [known for known in self.hours if known <= max(newest, hour) - HOURS_KEPT]:
                 del self.hours[old]
         for place, value in enumerate(concentrations):
             if value is not None:
@@ -182,7 +191,7 @@ class HourlyWindow(msgspec.Struct):
                 sums[place + 6] += 1
 
     def hourly_parts(self, at: datetime) -> dict[Pollutant, float]:
-        """Give the sub-indices of the hour that ``at`` lies in, from what was heard of it so far."""
+        """Give the sub-indices of the hour that ``at`` lies in, or of the one before while that one is not filled."""
         values = self.concentrations(at)
         return {name: part for name, value in values.items() if (part := sub_index(name, value)) is not None}
 
@@ -191,21 +200,23 @@ class HourlyWindow(msgspec.Struct):
         hour = hour_of(at)
         found: dict[Pollutant, float] = {}
         for place, pollutant in _PARTICULATES:
-            newest = [self._mean(hour - back, place) for back in range(_NEWEST)]
+            last = self._last_filled(hour, place)
+            newest = [self._mean(last - back, place) for back in range(_NEWEST)]
             if sum(value is not None for value in newest) < _LEAST_OF_NEWEST:
                 continue
-            value = nowcast([*newest, *(self._mean(hour - back, place) for back in range(_NEWEST, HOURS))])
+            value = nowcast([*newest, *(self._mean(last - back, place) for back in range(_NEWEST, HOURS))])
             if value is not None:
                 found[pollutant] = value
         for place, pollutant in _GASES:
-            mean = self._mean(hour, place)
+            mean = self._mean(self._last_filled(hour, place), place)
             if mean is not None:
                 found[pollutant] = mean
         return found
 
     def means(self, at: datetime, pollutant: Pollutant) -> list[tuple[int, float, int]]:
-        """Give the hours (since the epoch) up to that of ``at`` in which a pollutant was heard, mean and count each."""
-        place, last = HOURLY.index(pollutant), hour_of(at)
+        """Give the hours (since the epoch) that count at ``at`` for a pollutant, mean and number of readings each."""
+        place = HOURLY.index(pollutant)
+        last = self._last_filled(hour_of(at), place)
         return [
             (hour, mean, int(sums[place + 6]))
             for hour, sums in sorted(self.hours.items())
@@ -216,6 +227,11 @@ class HourlyWindow(msgspec.Struct):
         """Give the hourly index at ``at``; None while the window does not suffice."""
         found = combine(self.hourly_parts(at))
         return None if found is None else found[0]
+
+    def is_filled(self, at: datetime) -> bool:
+        """Whether the hour that ``at`` lies in is over, or has enough readings of particulates to count."""
+        hour = hour_of(at)
+        return any(self._last_filled(hour, place) == hour for place, _ in _PARTICULATES)
 
     def last_over(self, limits: Sequence[float]) -> int:
         """Give the newest hour in which the mean of any pollutant reaches its limit (µg/m³); 0 for none."""
@@ -228,6 +244,17 @@ class HourlyWindow(msgspec.Struct):
             ),
             default=0,
         )
+
+    def _last_filled(self, hour: int, place: int) -> int:
+        """Give the hour itself if it is over or filled, else the one before."""
+        if hour < max(self.hours, default=hour):
+            return hour
+        wanted = max(self._count(hour - back, place) for back in range(1, _NEWEST + 1))
+        return hour if wanted and self._count(hour, place) >= _FILLED_RATIO * wanted else hour - 1
+
+    def _count(self, hour: int, place: int) -> float:
+        sums = self.hours.get(hour)
+        return 0 if sums is None else sums[place + 6]
 
     def _mean(self, hour: int, place: int) -> float | None:
         sums = self.hours.get(hour)

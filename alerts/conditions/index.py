@@ -17,7 +17,7 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series
 from alerts.vn_aqi import (
     HOURLY,
-    HOURS,
+    HOURS_KEPT,
     HourlyWindow,
     Pollutant,
     band_of,
@@ -79,7 +79,7 @@ class IndexEvaluator(LeveledEvaluator):
         super().__init__(rule, index, world)
         items = [item for level in rule.condition.levels for item in level.when]
         # An hour's index lies between those of its readings, and Nowcast below the largest of its hours. Where none
-        # of twelve hours comes near a limit, less the rounding, the index need not be worked out.
+        # of those that are kept comes near a limit, less the rounding, the index need not be worked out.
         lowest = min(item.easiest if item.is_upper else 0.0 for item in items) - 1
         self._loud_from = tuple(concentration_at(pollutant, lowest) for pollutant in HOURLY)
 
@@ -123,7 +123,7 @@ class IndexEvaluator(LeveledEvaluator):
         for value, loud_from in zip(values, self._loud_from, strict=True):
             if value is not None and value >= loud_from and hour > loud_at:
                 loud_at = noted[key] = hour
-        return hour - loud_at < HOURS
+        return hour - loud_at < HOURS_KEPT
 
     def new_series(self) -> IndexState:
         """Make the state of a station."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from alerts.vn_aqi import HOURS, HourlyWindow, concentrations_of
+from alerts.vn_aqi import HOURS_KEPT, HourlyWindow, concentrations_of
 from ioc.domain.kinds import AirReading
 
-_WINDOW = timedelta(hours=HOURS)
+_WINDOW = timedelta(hours=HOURS_KEPT)
 
 
 class AirIndex:
@@ -36,3 +36,8 @@ class AirIndex:
         """Give a station's hourly index; None while its readings do not suffice."""
         window = self._windows.get(asset_id)
         return None if window is None else window.hourly(at)
+
+    def is_filled(self, asset_id: str, at: datetime) -> bool:
+        """Whether that index is the one of the hour of ``at``, not of the hour before."""
+        window = self._windows.get(asset_id)
+        return window is not None and window.is_filled(at)

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from datetime import datetime, timedelta
 
-from alerts.vn_aqi import HOURS
+from alerts.vn_aqi import HOURS_KEPT
 from ioc.domain.events import Event
 from ioc.domain.kinds import AirReading, CaseStep, TruckStep
 from ioc.domain.quantities import Quality
@@ -16,6 +16,7 @@ from ioc.indicators.newest import FreshSum
 
 _DAY = timedelta(hours=24)
 _WEEK = timedelta(days=7)
+_HOUR = timedelta(hours=1)
 _LONGEST_STAY = timedelta(hours=72)
 _BEGIN, _ENDS = "arrive_yard", frozenset({"cross", "exit"})
 BAD_AIR = 150
@@ -169,7 +170,7 @@ class AirMax(Indicator):
     """The worst air index of all stations now."""
 
     kinds = (AirReading,)
-    looks_back = timedelta(hours=HOURS)
+    looks_back = timedelta(hours=HOURS_KEPT)
     definition = Definition(
         indicator_id="kpi.aqi_max", place=8, name_vi="VN_AQI cao nhất", name_en="Highest VN_AQI", unit="",
         limit=BAD_AIR, method_vi="VN_AQI giờ cao nhất trong các trạm đang gửi số liệu (QĐ 1459/QĐ-TCMT).",
@@ -198,7 +199,7 @@ class BadAirHours(Indicator):
     """Hours of today in which a station's air was bad, over all stations."""
 
     kinds = (AirReading,)
-    looks_back = _DAY + timedelta(hours=HOURS)
+    looks_back = _DAY + timedelta(hours=HOURS_KEPT)
     definition = Definition(
         indicator_id="kpi.air_hours_over_150", place=15, name_vi="Giờ trạm VN_AQI > 150",
         name_en="Hours above VN_AQI 150",
@@ -212,13 +213,15 @@ class BadAirHours(Indicator):
         self._newest_at: datetime | None = None
 
     def take(self, event: Event) -> None:
-        """Take a reading in: it settles its hour anew."""
+        """Take a reading in: it settles its hour anew, and the one before."""
         if isinstance(event.data, AirReading):
             at = event.observed_at
             self._index.add(event.asset_id, at, event.data)
-            aqi = self._index.find(event.asset_id, at)
-            if aqi is not None:
-                self._bad[event.asset_id, at.replace(minute=0, second=0, microsecond=0)] = aqi > BAD_AIR
+            # With the first reading of an hour the one before it is over, and has its index at last.
+            for hour in (_hour_of(at - _HOUR), _hour_of(at)):
+                aqi = self._index.find(event.asset_id, hour)
+                if aqi is not None and self._index.is_filled(event.asset_id, hour):
+                    self._bad[event.asset_id, hour] = aqi > BAD_AIR
             self._newest_at = at if self._newest_at is None else max(self._newest_at, at)
 
     def figure(self, now: datetime) -> Figure:
@@ -229,3 +232,7 @@ class BadAirHours(Indicator):
         if self._newest_at is None:
             return Figure(None, None)
         return Figure(sum(bad for (_, at), bad in self._bad.items() if at >= midnight), self._newest_at, limit=0)
+
+
+def _hour_of(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

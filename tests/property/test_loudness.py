@@ -13,7 +13,7 @@ from alerts.language.rule import Comparison, Level, Limit
 from alerts.language.windows import Aggregate, Window
 from alerts.memory.loudness import Loudness
 from alerts.memory.windowing import Windows
-from alerts.vn_aqi import HOURS, HourlyWindow, Pollutant, combine, concentration_at, concentrations_of, sub_index
+from alerts.vn_aqi import HOURS_KEPT, HourlyWindow, Pollutant, combine, concentration_at, concentrations_of, sub_index
 from ioc.domain.alerts import Severity
 from ioc.domain.kinds import AirReading, Rain
 
@@ -97,7 +97,7 @@ def test_the_index_passes_no_limit_that_no_reading_of_twelve_hours_comes_near(ai
                 loud_at = at.timestamp() // 3_600
         found = combine(window.hourly_parts(at))
         if found is not None and found[0] > limit:
-            assert at.timestamp() // 3_600 - loud_at < HOURS
+            assert at.timestamp() // 3_600 - loud_at < HOURS_KEPT
 
 
 @given(pollutant=st.sampled_from([name for name in Pollutant if name is not Pollutant.O3_8H]), index=st.floats(0, 500))

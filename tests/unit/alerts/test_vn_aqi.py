@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,10 +124,73 @@ def test_a_window_that_has_not_filled_yet_has_no_value_and_a_zero_has_one():
     assert window.hourly(START + timedelta(hours=1)) == 0
 
 
+def fill(window: HourlyWindow, hour: int, minutes, pm25: float) -> None:
+    for minute in minutes:
+        at = datetime(2026, 11, 23, tzinfo=UTC) + timedelta(hours=hour, minutes=minute)
+        window.add(at, concentrations_of(AirReading(pm25_ug_m3=pm25)))
+
+
+def index_at(window: HourlyWindow, hour: int, minute: int = 0) -> int | None:
+    return window.hourly(datetime(2026, 11, 23, hour, minute, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(("every", "needed"), [(1, 45), (5, 9), (10, 5), (20, 3), (30, 2), (60, 1)])
+def test_the_hour_that_runs_counts_from_three_quarters_of_its_readings(every, needed):
+    window = HourlyWindow()
+    minutes = range(0, 60, every)
+    for hour in range(3):
+        fill(window, hour, minutes, 40.0)
+    seen = []
+    for minute in minutes:
+        fill(window, 3, [minute], 500.0)
+        seen.append(index_at(window, 3, minute))
+    assert seen[: needed - 1] == [80] * (needed - 1)
+    assert all(index > 200 for index in seen[needed - 1 :])
+
+
+def test_one_strange_minute_is_one_of_its_hour():
+    window = HourlyWindow()
+    for hour in range(3):
+        fill(window, hour, range(60), 40.0)
+    fill(window, 3, [0], 500.0)
+    assert index_at(window, 3) == 80
+    fill(window, 3, range(1, 60), 40.0)
+    assert 80 <= index_at(window, 3, 59) < 100
+
+
+def test_an_hour_that_is_over_counts_with_what_it_has_as_does_one_before_it_that_was_thin():
+    window = HourlyWindow()
+    for hour in range(3):
+        fill(window, hour, range(60), 40.0)
+    fill(window, 3, range(20), 160.0)
+    assert index_at(window, 3, 19) == 80
+    fill(window, 4, [0], 40.0)
+    assert index_at(window, 4) == index_at(window, 3) > 150
+    fill(window, 4, range(1, 44), 40.0)
+    assert index_at(window, 4, 43) == index_at(window, 3)
+    fill(window, 4, [44], 40.0)
+    assert index_at(window, 4, 44) < 150
+
+
+def test_without_an_hour_before_it_that_was_heard_the_hour_that_runs_has_no_index():
+    window = HourlyWindow()
+    fill(window, 0, range(60), 40.0)
+    fill(window, 6, range(60), 500.0)
+    assert index_at(window, 6, 59) is None
+
+
+def test_what_an_older_version_kept_is_read():
+    window = HourlyWindow()
+    for hour in range(14):
+        fill(window, hour, range(60), 40.0)
+    kept = msgspec.msgpack.encode({"hours": {hour: sums for hour, sums in window.hours.items() if hour % 2}})
+    assert msgspec.msgpack.decode(kept, type=HourlyWindow).hours.keys() < window.hours.keys()
+
+
 def test_old_hours_leave_the_window():
     window = HourlyWindow()
     for hour in range(30):
         window.add(START + timedelta(hours=hour), concentrations_of(AirReading(pm25_ug_m3=20.0)))
-    assert len(window.hours) == 12
+    assert len(window.hours) == 13
     window.add(START, concentrations_of(AirReading(pm25_ug_m3=500.0)))
     assert window.hourly(START + timedelta(hours=29)) == 40

@@ -140,6 +140,17 @@ def test_hours_of_bad_air_are_those_since_midnight_of_the_province(board):
     assert value(board, "air_hours_over_150", 16 * 60) == 0
 
 
+def test_an_hour_of_bad_air_is_the_one_that_was_bad_not_the_one_that_runs(board):
+    for minute in range(5 * 60 + 30):
+        bad = 180 <= minute < 240
+        reading = AirReading(pm25_ug_m3=400.0 if bad else 40.0, pm10_ug_m3=60.0)
+        board.take([event("air.1", reading, minute)])
+        if minute == 4 * 60 - 30:
+            assert value(board, "air_hours_over_150", minute) == 0
+    # The bad hour, and the one after it, whose Nowcast still carries half of it.
+    assert value(board, "air_hours_over_150", 5 * 60 + 29) == 2
+
+
 def test_alerts_count_by_level_until_they_leave_the_list_and_their_times_are_averaged(board):
     alert = Alert(
         alert_id=UUID(int=1), revision=1, fingerprint=b"f", rule_id="r", rule_version="1", labels=(),
