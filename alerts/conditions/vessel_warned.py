@@ -17,6 +17,7 @@ from alerts.conditions.sea_state import (
     VesselState,
     ZoneWeather,
     active_warning,
+    resume_scopes,
     take_weather,
     vessel_scopes,
     vessels_near,
@@ -91,10 +92,11 @@ class VesselWarnedEvaluator:
         self._announcer = Announcer(rule, index, world)
 
     def resume(self, memory: PartitionMemory) -> None:
-        """Set the timers of warnings that begin and end, and of alerts that were about to end.
+        """Note where vessels were; set the timers of warnings that begin and end, and of alerts about to end.
 
         What log time has reached has been judged already.
         """
+        resume_scopes(memory, self._places, self._world)
         for key, state in memory.series[self._index].items():
             if isinstance(state, ZoneWeather):
                 self._wake(memory, key, state)

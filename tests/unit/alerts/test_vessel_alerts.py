@@ -14,7 +14,7 @@ from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import ChangeType, ResolveReason
 from ioc.domain.events import Event
 from ioc.domain.kinds import VesselPosition, WeatherWarning
-from tests.support.engine_runs import EVENTS, Lives, find_open, make_event, play
+from tests.support.engine_runs import EVENTS, SIGNALS, Lives, find_open, make_event, play
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 RULES = Path(str(resources.files("alerts").joinpath("rules")))
@@ -121,3 +121,24 @@ def test_the_alert_of_a_vessel_that_is_not_heard_after_the_warning_ends_after_ke
 def test_a_vessel_that_comes_back_before_its_alert_has_ended_keeps_it():
     lives = play(Lives(WARNED, WORLD), warned(), sails(range(1, 31)), sails([31], NEXT_BAY), sails(range(32, 60)))
     assert told(lives) == [(FIRED, 1.0), (RECOVERING, 31.0)]
+
+
+@pytest.mark.parametrize("cut", [Lives.die, lambda lives: lives.change_rules(WARNED)])
+@pytest.mark.parametrize("cut_at", [30, 31, 32])
+def test_a_vessel_that_crosses_to_another_water_while_the_process_restarts_has_left_the_old_one(cut, cut_at):
+    events = [*sails(range(1, 31)), *sails(range(31, 60), NEXT_BAY)]
+    lives = play(Lives(WARNED, WORLD), warned(), events[: cut_at - 1])
+    cut(lives)
+    play(lives, events[cut_at - 1 :])
+    assert told(lives) == [(FIRED, 1.0), (RECOVERING, 31.0), (RESOLVED, 33.0)]
+
+
+def test_a_rule_that_comes_in_hears_of_a_vessel_that_lies_where_it_lay():
+    """It is at rest, so nothing of it would be sent otherwise."""
+    lying = [
+        make_event(BOAT, VesselPosition(sog_kn=0.1), at(minute), lon_deg=BAY[0], lat_deg=BAY[1]) for minute in range(20)
+    ]
+    lives = play(Lives(LOST, WORLD), lying[:10])
+    lives.change_rules(WARNED)
+    play(lives, lying[10:])
+    assert [key.key for key in lives.state[SIGNALS] if key.rule_id] == [f"zone:ha-long-bay\x1f{BOAT}"]
