@@ -16,6 +16,7 @@ from alerts.conditions.sea_state import (
     SquallCells,
     VesselState,
     ZoneWeather,
+    resume_scopes,
     vessel_scopes,
     vessels_near,
     vessels_of,
@@ -77,7 +78,8 @@ class AfloatEvaluator:
             self._judge_all(memory, key)
 
     def resume(self, memory: PartitionMemory) -> None:
-        """Set the timers of weather that begins or ends, and of alerts that were about to end."""
+        """Note where vessels were; set the timers of weather that begins or ends, and of alerts about to end."""
+        resume_scopes(memory, self._places, self._world)
         for key, state in list(memory.series[self._index].items()):
             if IN not in key:
                 self._wake(memory, key)

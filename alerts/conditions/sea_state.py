@@ -6,15 +6,16 @@ is sent there when something about it changes, and once a minute under way: few 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
 
 import msgspec
+import numpy as np
 
 from alerts.language.rule import Rule
-from alerts.memory.partition import PartitionMemory
+from alerts.memory.partition import BEGINNING, PartitionMemory
 from alerts.memory.series import Series
 from alerts.world import HARBOUR_KINDS, SEA_KINDS, World
 from ioc.domain.events import Event
@@ -135,10 +136,33 @@ SEA_FORWARDS: Mapping[type[Payload], str] = {
 _key_of: Callable[[tuple[str, Series]], str] = itemgetter(0)
 
 
+def newest_vessels(
+    memory: PartitionMemory, world: World, *, but: Container[str] = ()
+) -> Iterator[tuple[Event, tuple[str, ...]]]:
+    """Give the newest position of each vessel with the zones that it lies in, looked up all at once."""
+    newest = memory.readings("", VesselPosition).items()
+    events = [event for asset_id, event in newest if asset_id not in but and event.position is not None]
+    if events:
+        lon_deg = np.array([event.lon_deg for event in events], dtype=np.float64)
+        lat_deg = np.array([event.lat_deg for event in events], dtype=np.float64)
+        yield from zip(events, world.zones.locate(lon_deg, lat_deg), strict=True)
+
+
+def resume_scopes(memory: PartitionMemory, places: SeaPlaces, world: World) -> None:
+    """Note after a restart where each vessel was, so that a water that it leaves meanwhile hears of it.
+
+    What a vessel was like when it was sent last is what its newest position says: any change would have been sent.
+    """
+    sent = memory.sent_for_all
+    for event, zones in newest_vessels(memory, world, but=sent):
+        sent[event.asset_id] = places.find(event, zones), BEGINNING
+
+
 def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zones: tuple[str, ...]) -> Sequence[str]:
     """Say which waters must hear of a position now: at a change the old and the new, under way once a minute.
 
-    To be asked once for each position: it notes what it says.
+    To be asked once for each position: it notes what it says. The first one after a restart is sent in any case: it may
+    be news to a rule that was not there before.
     """
     now, sent = places.find(event, zones), memory.sent_for_all
     known: tuple[Whereabouts, datetime] | None = sent.get(event.asset_id)
@@ -151,7 +175,7 @@ def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zone
         and before.is_sheltered is now.is_sheltered
         and before.is_under_way is now.is_under_way
     )
-    if is_same and not (now.is_under_way and event.observed_at - sent_at >= AGAIN):
+    if is_same and sent_at is not BEGINNING and not (now.is_under_way and event.observed_at - sent_at >= AGAIN):
         return ()
     sent[event.asset_id] = now, event.observed_at
     return (now.scope,) if before.scope == now.scope else (before.scope, now.scope)

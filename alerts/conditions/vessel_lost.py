@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 import msgspec
-import numpy as np
 
 from alerts.announcement import Announcer, Subject, plain_decision
 from alerts.approaches import Approach, Part, compare
@@ -20,6 +19,7 @@ from alerts.conditions.sea_state import (
     VesselState,
     ZoneWeather,
     active_warning,
+    newest_vessels,
     take_weather,
     vessels_of,
     weather_of,
@@ -140,14 +140,8 @@ class VesselLostEvaluator:
 
     def resume(self, memory: PartitionMemory) -> None:
         """Watch the vessels that were at sea before a restart."""
-        events = [item for item in memory.readings("", VesselPosition).values() if item.position is not None]
-        if not events:
-            return
-        lon_deg = np.array([event.lon_deg for event in events], dtype=np.float64)
-        lat_deg = np.array([event.lat_deg for event in events], dtype=np.float64)
-        for event, zones in zip(events, self._world.zones.locate(lon_deg, lat_deg), strict=True):
-            if event.asset_id in memory.series[self._index]:
-                continue  # it is missed until it speaks
+        # Those that are missed are so until they speak.
+        for event, zones in newest_vessels(memory, self._world, but=memory.series[self._index]):
             watch: Watch | None = memory.noted[self._index].get(event.asset_id)
             if watch is None:
                 self.on_event(memory, event, zones)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from alerts.announcement import Announcer, Subject
 from alerts.approaches import Approach, Part, compare
+from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
@@ -16,6 +17,7 @@ from alerts.conditions.sea_state import (
     VesselState,
     ZoneWeather,
     active_warning,
+    resume_scopes,
     take_weather,
     vessel_scopes,
     vessels_near,
@@ -90,10 +92,16 @@ class VesselWarnedEvaluator:
         self._announcer = Announcer(rule, index, world)
 
     def resume(self, memory: PartitionMemory) -> None:
-        """Set the timers of warnings that begin and end. What log time has reached has been judged already."""
+        """Note where vessels were; set the timers of warnings that begin and end, and of alerts about to end.
+
+        What log time has reached has been judged already.
+        """
+        resume_scopes(memory, self._places, self._world)
         for key, state in memory.series[self._index].items():
             if isinstance(state, ZoneWeather):
                 self._wake(memory, key, state)
+            else:
+                wake_to_end(memory, self.rule, self._index, key, state)
 
     def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> Sequence[str]:
         """Say which waters must hear of an event."""
@@ -115,10 +123,16 @@ class VesselWarnedEvaluator:
             self._judge_all(memory, scope)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
-        """Judge a water again when a warning begins or ends, as it stands now: one that was replaced says no more."""
-        weather = memory.series[self._index].get(key)
-        if isinstance(weather, ZoneWeather) and due in self._moments(weather):
+        """Judge a water again when a warning begins or ends, as it stands now: one that was replaced says no more.
+
+        A vessel is judged when its alert has been over for long enough: of one that left the water nothing more comes.
+        """
+        state = memory.series[self._index].get(key)
+        if isinstance(state, ZoneWeather) and due in self._moments(state):
             self._judge_all(memory, key)
+        elif isinstance(state, VesselState) and state.event is not None and is_to_end(self.rule, state, due):
+            self._judge(memory, key.partition(IN)[0], key, state, max(due, state.event.observed_at))
+            wake_to_end(memory, self.rule, self._index, key, state)
 
     def _wake(self, memory: PartitionMemory, scope: str, weather: ZoneWeather) -> None:
         for moment in self._moments(weather):
@@ -187,6 +201,8 @@ class VesselWarnedEvaluator:
         if decision is not None:
             names = hazard or ("–", "–")
             self._announcer.announce(memory, key, decision, self._subject(scope, event, names))
+        if state.keep_since == at:
+            wake_to_end(memory, self.rule, self._index, key, state)
         if state.last is None and state.out_since is None:
             # A vessel that is not out is no longer watched here; it is sent again when it comes out.
             memory.series[self._index].pop(key, None)

@@ -7,20 +7,24 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
+import pytest
+
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alerts import ChangeType, ResolveReason
 from ioc.domain.events import Event
-from ioc.domain.kinds import VesselPosition
-from tests.support.engine_runs import EVENTS, Lives, find_open, make_event, play
+from ioc.domain.kinds import VesselPosition, WeatherWarning
+from tests.support.engine_runs import EVENTS, SIGNALS, Lives, find_open, make_event, play
 
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 RULES = Path(str(resources.files("alerts").joinpath("rules")))
 WORLD = load_world()
-LOST, OTHER_RULES = (Rulebook.load([RULES / name]) for name in ("23-vessel-lost.yaml", "28-crowd.yaml"))
-BAY = (107.12, 20.86)
+LOST, WARNED, OTHER_RULES = (
+    Rulebook.load([RULES / f"{name}.yaml"]) for name in ("23-vessel-lost", "21-vessel-warned", "28-crowd")
+)
+BAY, NEXT_BAY = (107.12, 20.86), (107.435, 20.99)
 BOAT, OTHER_BOAT = "vessel.574000001", "vessel.574000002"
-FIRED, RESOLVED = ChangeType.FIRED, ChangeType.RESOLVED
+FIRED, RECOVERING, RESOLVED = ChangeType.FIRED, ChangeType.RECOVERING, ChangeType.RESOLVED
 
 
 def at(minute: float) -> datetime:
@@ -32,6 +36,15 @@ def sails(minutes: Iterable[float], where: tuple[float, float] = BAY, *, boat: s
         make_event(boat, VesselPosition(sog_kn=8.0), at(minute), lon_deg=where[0], lat_deg=where[1])
         for minute in minutes
     ]
+
+
+def warned(status: str = "actual", minute: float = 0) -> list[Event]:
+    """Hạ Long Bay is warned of a squall for eight hours, or no longer."""
+    data = WeatherWarning(
+        warning_key="W-1", hazard="squall", severity="severe", zone_id="ha-long-bay", status=status,
+        onset_at=at(0), expires_at=at(480),
+    )  # fmt: skip
+    return [make_event("area.ha-long-bay", data, at(minute))]
 
 
 def told(lives: Lives) -> list[tuple[ChangeType, float]]:
@@ -85,3 +98,47 @@ def test_a_lost_vessel_is_told_of_once_however_often_the_process_restarts():
     play(lives, sails([180]), sails([180], boat=OTHER_BOAT))
     assert open_for_people(lives) == set()
     assert not [key for key in lives.state[EVENTS] if key.rule_id], "what was kept of the loss is let go"
+
+
+@pytest.mark.parametrize("restarted_at", [None, 32])
+def test_the_alert_of_a_vessel_that_left_the_warned_water_ends_after_keep(restarted_at):
+    """Nothing more comes of it there: the other boat only moves the time on."""
+    lives = play(Lives(WARNED, WORLD), warned(), sails(range(1, 31)), sails([31], NEXT_BAY))
+    others = sails(range(32, 60), NEXT_BAY, boat=OTHER_BOAT)
+    for event in others:
+        if event.observed_at == (restarted_at and at(restarted_at)):
+            lives.die()
+        lives.take(event)
+    assert told(lives) == [(FIRED, 1.0), (RECOVERING, 31.0), (RESOLVED, 33.0)]
+
+
+def test_the_alert_of_a_vessel_that_is_not_heard_after_the_warning_ends_after_keep():
+    lives = play(Lives(WARNED, WORLD), warned(), sails(range(1, 59)), warned("cancel", 60))
+    play(lives, sails(range(61, 90), NEXT_BAY, boat=OTHER_BOAT))
+    assert told(lives) == [(FIRED, 1.0), (RECOVERING, 60.0), (RESOLVED, 62.0)]
+
+
+def test_a_vessel_that_comes_back_before_its_alert_has_ended_keeps_it():
+    lives = play(Lives(WARNED, WORLD), warned(), sails(range(1, 31)), sails([31], NEXT_BAY), sails(range(32, 60)))
+    assert told(lives) == [(FIRED, 1.0), (RECOVERING, 31.0)]
+
+
+@pytest.mark.parametrize("cut", [Lives.die, lambda lives: lives.change_rules(WARNED)])
+@pytest.mark.parametrize("cut_at", [30, 31, 32])
+def test_a_vessel_that_crosses_to_another_water_while_the_process_restarts_has_left_the_old_one(cut, cut_at):
+    events = [*sails(range(1, 31)), *sails(range(31, 60), NEXT_BAY)]
+    lives = play(Lives(WARNED, WORLD), warned(), events[: cut_at - 1])
+    cut(lives)
+    play(lives, events[cut_at - 1 :])
+    assert told(lives) == [(FIRED, 1.0), (RECOVERING, 31.0), (RESOLVED, 33.0)]
+
+
+def test_a_rule_that_comes_in_hears_of_a_vessel_that_lies_where_it_lay():
+    """It is at rest, so nothing of it would be sent otherwise."""
+    lying = [
+        make_event(BOAT, VesselPosition(sog_kn=0.1), at(minute), lon_deg=BAY[0], lat_deg=BAY[1]) for minute in range(20)
+    ]
+    lives = play(Lives(LOST, WORLD), lying[:10])
+    lives.change_rules(WARNED)
+    play(lives, lying[10:])
+    assert [key.key for key in lives.state[SIGNALS] if key.rule_id] == [f"zone:ha-long-bay\x1f{BOAT}"]
