@@ -21,6 +21,7 @@ CLOCK = StateKey("", "clock")
 
 _STATE_ERRORS = (*RULE_ERRORS, msgspec.MsgspecError)
 _encode = msgspec.msgpack.Encoder().encode
+_decode_series = msgspec.msgpack.Decoder(Series).decode
 _decode_clock = msgspec.msgpack.Decoder(tuple[datetime, datetime | None]).decode
 
 
@@ -82,9 +83,12 @@ class Handover:
 
     def resume(self, memory: PartitionMemory) -> None:
         """Let the rules set their timers again, now that everything is there."""
-        for evaluator, held in zip(self._evaluators, memory.windows, strict=True):
+        for index, (evaluator, held) in enumerate(zip(self._evaluators, memory.windows, strict=True)):
             held.recount()
-            evaluator.resume(memory)
+            try:
+                evaluator.resume(memory)
+            except _STATE_ERRORS as error:
+                self._note_fault(memory, index, "", "it cannot go on from what was kept", error)
 
     def carry_sent_over(self, memory: PartitionMemory, old: PartitionMemory, before: Sequence[Rule]) -> None:
         """Let what a rule has sent stay sent where the rule means the same; another one sends what it must anew.
@@ -116,35 +120,64 @@ class Handover:
             series.severities = now
 
     def _restore_series(self, memory: PartitionMemory, key: StateKey, kept: bytes, before: Sequence[Severity]) -> None:
+        """Give a rule what it remembers of a thing; an alert of a rule that is gone or asks something else ends."""
         index = self._index_of.get(key.rule_id)
-        if index is not None:
-            evaluator = self._evaluators[index]
-            try:
-                series = msgspec.msgpack.decode(kept, type=evaluator.state_type)
-            except msgspec.ValidationError:
-                series = None
-            if series is not None and series.shape == self._rules[index].condition_name:
-                memory.series[index][key.key] = series
-                self._carry_levels_over(memory, index, key.key, before)
-                memory.clock = max(memory.clock, series.heard_at or memory.clock)
-                if series.last is not None:
-                    memory.identities.claim(series.last.fingerprint, index, key.key)
-                    memory.clock = max(memory.clock, series.last.decided_at)
-                return
-        if self._is_behind:
-            return
-        memory.kept[key.rule_id, key.key] = None
-        old = msgspec.msgpack.decode(kept, type=Series)
-        if old.last is not None:
-            memory.changes.append(close_deleted(old.last, max(memory.clock, old.last.decided_at)))
+        try:
+            if index is not None and (series := self._read(index, kept)) is not None:
+                self._take_back(memory, index, key.key, series, before)
+            elif not self._is_behind:
+                old = _decode_series(kept)
+                memory.kept[key.rule_id, key.key] = None
+                if old.last is not None:
+                    memory.changes.append(close_deleted(old.last, max(memory.clock, old.last.decided_at)))
+        except _STATE_ERRORS as error:
+            self._set_aside(memory, index, key.key, error)
+            if index is not None and (series := self._read_without_alert(index, kept)) is not None:
+                self._take_back(memory, index, key.key, series, before)
+
+    def _read(self, index: int, kept: bytes) -> Series | None:
+        """Give what was kept as the rule's own state; None if it is another condition's."""
+        try:
+            series: Series = msgspec.msgpack.decode(kept, type=self._evaluators[index].state_type)
+        except msgspec.ValidationError:
+            return None
+        return series if series.shape == self._rules[index].condition_name else None
+
+    def _read_without_alert(self, index: int, kept: bytes) -> Series | None:
+        """Give a state without its alert, if only that cannot be read: it is the same again if the condition holds."""
+        try:
+            told = msgspec.msgpack.decode(kept)
+            del told["last"]
+            return self._read(index, _encode(told))
+        except _STATE_ERRORS:
+            return None
+
+    def _take_back(
+        self, memory: PartitionMemory, index: int, key: str, series: Series, before: Sequence[Severity]
+    ) -> None:
+        memory.series[index][key] = series
+        self._carry_levels_over(memory, index, key, before)
+        memory.clock = max(memory.clock, series.heard_at or memory.clock)
+        if series.last is not None:
+            memory.identities.claim(series.last.fingerprint, index, key)
+            memory.clock = max(memory.clock, series.last.decided_at)
 
     def _restore_part(self, memory: PartitionMemory, key: StateKey, part: tuple[str, int], kept: bytes) -> None:
         """Give a rule its part of what it looked back on; a rule that does not look back any more has it deleted."""
         index = self._index_of.get(key.rule_id)
         restore = None if index is None else getattr(self._evaluators[index], "restore_part", None)
-        is_kept = restore is not None and restore(memory, *part, kept)
+        try:
+            is_kept = restore is not None and restore(memory, *part, kept)
+        except _STATE_ERRORS as error:
+            self._set_aside(memory, index, part[0], error)
+            return
         if not is_kept and not self._is_behind:
             memory.kept[key.rule_id, key.key] = None
+
+    def _set_aside(self, memory: PartitionMemory, index: int | None, key: str, error: Exception) -> None:
+        """Go on without what nobody can read. It stays where it is kept, and the rule's fault tells of it."""
+        if index is not None:
+            self._note_fault(memory, index, key, "what was kept of it cannot be read", error)
 
     def _note_fault(self, memory: PartitionMemory, index: int, key: str, what: str, error: Exception) -> None:
         memory.add_fault(self._rules[index].rule_id, key, f"{what}: {type(error).__name__}: {error}")

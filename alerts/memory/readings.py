@@ -187,18 +187,18 @@ class Readings:
         """Take back a part that was kept, in any order of parts; False if it is of other quantities.
 
         Raises:
-            msgspec.ValidationError: it is no part.
+            msgspec.DecodeError, ValueError, IndexError: it is no part.
         """
         found = msgspec.msgpack.decode(kept, type=_Part)
         if found.quantities != self._quantities:
             return False
         times, columns = array("d"), [array("d") for _ in found.columns]
-        times.frombytes(found.times)
+        for numbers, packed in zip((times, *columns), (found.times, *found.columns), strict=True):
+            numbers.frombytes(packed)
         place = bisect_left(self.times, times[0])
         self.times[place:place] = times
-        for number, (column, packed) in enumerate(zip(columns, found.columns, strict=True)):
-            column.frombytes(packed)
-            self.columns[number][place:place] = column
+        for mine, column in zip(self.columns, columns, strict=True):
+            mine[place:place] = column
         self._sum_anew_from(place)
         self.loud_until = math.inf
         self._starts.insert(bisect_left(self._starts, part), part)

@@ -13,6 +13,7 @@ from alerts.memory.hours import Hours
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.alert_machines import decide_condition
+from ioc.domain.alerts import StateKey
 from ioc.domain.kinds import IndicatorValue, WeatherObservation
 from tests.support.engine_runs import EVENTS, Lives, make_event
 
@@ -184,3 +185,54 @@ def test_state_that_cannot_be_kept_is_a_fault_of_its_rule_and_stops_no_other(mon
     assert "cannot be kept: OverflowError: too great" in step.rule_errors[0].reason
     assert {key.rule_id for key in step.state} == {"", "test.rule"}
     assert lives.engine.step(EVENTS, [wind(1, 20.0)]).rule_errors == []
+
+
+OTHER = WIND.replace("test.rule", "test.other")
+MOST = WIND.replace("threshold", "window\nwindows: {m: {of: gust_m_s, max: 5m}}").replace("when: gust_m_s", "when: m")
+
+
+def take_over_with_broken(lives, key, kept):
+    """Let a process begin with a piece of state that nobody can read; give what it says of that."""
+    lives.state[EVENTS][key] = kept
+    lives.die()
+    step = lives.engine.advance(EVENTS, at(1))
+    lives._keep(EVENTS, step)
+    (fault,) = step.rule_errors
+    assert "cannot be read" in fault.reason
+    return fault
+
+
+@pytest.mark.parametrize("kept", [b"\xc1", b"", msgspec.msgpack.encode({"shape": 3}), msgspec.msgpack.encode([1])])
+def test_state_that_cannot_be_read_is_left_aside_as_a_fault_and_the_partition_is_taken_over(kept):
+    lives = Lives(Rulebook([*Rulebook.read(WIND, "a").rules, *Rulebook.read(OTHER, "b").rules]), WORLD, may_fail=True)
+    lives.take(wind(0, 20.0))
+    broken = StateKey("test.rule", "met.x")
+    fault = take_over_with_broken(lives, broken, kept)
+    assert (fault.rule_id, fault.asset_id) == ("test.rule", "met.x")
+    assert lives.state[EVENTS][broken] == kept
+    lives.take(wind(2, 1.0))
+    assert [(change.rule_id, change.type.value) for change in lives.changes[2:]] == [("test.other", "resolved")]
+
+
+@pytest.mark.parametrize("kept", [b"\xc1", msgspec.msgpack.encode((("gust_m_s",), b"123", [b"123"]))])
+def test_readings_that_cannot_be_read_are_left_aside_as_a_fault(kept):
+    lives = Lives(Rulebook.read(MOST, "test"), WORLD, may_fail=True)
+    lives.take(wind(0, 1.0))
+    (broken,) = [key for key in lives.state[EVENTS] if key != CLOCK]
+    fault = take_over_with_broken(lives, broken, kept)
+    assert (fault.rule_id, fault.asset_id) == ("test.rule", "met.x")
+    lives.take(wind(2, 20.0))
+    assert [change.type.value for change in lives.changes] == ["fired"]
+
+
+def test_an_alert_that_cannot_be_read_goes_on_as_the_same_while_its_condition_holds():
+    lives = Lives(Rulebook.read(WIND, "test"), WORLD, may_fail=True)
+    lives.take(wind(0, 20.0))
+    key = StateKey("test.rule", "met.x")
+    told = msgspec.msgpack.decode(lives.state[EVENTS][key])
+    del told["last"]["title_vi"]
+    assert "title_vi" in take_over_with_broken(lives, key, msgspec.msgpack.encode(told)).reason
+    for minute, gust_m_s in ((2, 20.0), (3, 1.0)):
+        lives.take(wind(minute, gust_m_s))
+    assert len({change.alert_id for change in lives.changes}) == 1
+    assert ended(lives.changes) == [True]
