@@ -220,7 +220,7 @@ class HourlyWindow(msgspec.Struct):
         return [
             (hour, mean, int(sums[place + 6]))
             for hour, sums in sorted(self.hours.items())
-            if hour <= last and (mean := self._mean(hour, place)) is not None
+            if last - HOURS < hour <= last and (mean := self._mean(hour, place)) is not None
         ]
 
     def hourly(self, at: datetime) -> int | None:

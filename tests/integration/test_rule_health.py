@@ -30,7 +30,7 @@ rule: vessel.broken
 condition: expression
 on: vessel.position
 levels:
-  - {severity: major, when: "double(name) > 5"}
+  - {severity: major, when: "double(timestamp(name).getHours()) > 5.0"}
 title: {vi: "a {asset}", en: "a {asset}"}
 detail: {vi: b, en: b}
 runbook: {vi: c, en: c}

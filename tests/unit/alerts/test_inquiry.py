@@ -242,14 +242,14 @@ rule: test.broken
 condition: expression
 on: vessel.position
 levels:
-  - {severity: minor, when: "double(name) > 5"}
+  - {severity: minor, when: "double(timestamp(name).getHours()) > 5.0"}
 """
     events = [make_event("vessel.1", VesselPosition(sog_kn=1.0, name="HẠ LONG"), at(minute)) for minute in range(5)]
     found = why(rule, events, asset_id="vessel.1")
     assert leading(found) == (Reason.RULE_FAILED, True)
     facts = facts_of(found, Reason.RULE_FAILED)
     assert facts["count"] == 5
-    assert "cannot convert" in facts["reason"]
+    assert "conversion failed" in facts["reason"]
 
 
 def test_a_formula_that_never_held_is_told_as_it_stands(why):
