@@ -105,7 +105,7 @@ async def test_a_rule_that_fails_makes_no_alert_and_is_seen(edge):
     broken, sound = await health_of(edge, "vessel.broken"), await health_of(edge, "vessel.fast")
     assert (broken["is_failing"], broken["faults_count"]) == (True, 8)
     assert broken["last_fault"]["asset_id"] == "vessel.574000123"
-    assert "cannot convert string to double" in broken["last_fault"]["reason"]
+    assert "conversion failed" in broken["last_fault"]["reason"]
     assert len(broken["faults"]) == 8
     assert broken["evaluations_count"] >= 8
     assert (sound["is_failing"], sound["faults_count"], sound["faults"]) == (False, 0, [])
