@@ -152,6 +152,7 @@ class VesselWarnedEvaluator:
         if not isinstance(state, VesselState):
             state = memory.series[self._index][key] = VesselState(shape=self.rule.condition_name)
         state.event = event
+        memory.dirty.add((self._index, key))  # also where it comes too late to be judged
         state.is_under_way = place.is_under_way and place.scope == scope
         state.is_sheltered = place.is_sheltered
         is_moored = (

@@ -142,3 +142,15 @@ def test_a_rule_that_comes_in_hears_of_a_vessel_that_lies_where_it_lay():
     lives.change_rules(WARNED)
     play(lives, lying[10:])
     assert [key.key for key in lives.state[SIGNALS] if key.rule_id] == [f"zone:ha-long-bay\x1f{BOAT}"]
+
+
+def test_a_position_that_comes_too_late_to_be_judged_is_kept_all_the_same():
+    """What a process goes on with after a restart is what it had in mind before."""
+    lives = play(Lives(WARNED, WORLD), sails([0]))
+    late = make_event(BOAT, VesselPosition(sog_kn=0.0), at(1), lon_deg=BAY[0], lat_deg=BAY[1])
+    lives.take(sails([30], boat=OTHER_BOAT)[0])
+    lives.take(late)
+    in_mind = lives.engine._memories[SIGNALS].series[0][f"zone:ha-long-bay\x1f{BOAT}"]
+    assert in_mind.event == late
+    lives.die()
+    assert lives.engine._memories[SIGNALS].series[0][f"zone:ha-long-bay\x1f{BOAT}"] == in_mind
