@@ -14,8 +14,6 @@ from ioc.domain.alerts import Alert, ResolveReason
 from ioc.domain.events import Event
 
 _MINUTE = timedelta(minutes=1)
-
-
 _MARGIN = timedelta(hours=1)
 """By so much longer than its rule waits may the last reading of a station have been under way."""
 

@@ -46,8 +46,6 @@ _ROOTED = re.compile(r"(?<![\w)\]\s])\s*\.\s*[A-Za-z_]")
 """A name behind a dot that has nothing before it: CEL looks it up elsewhere than we do."""
 _NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])")
 _DIVISION = re.compile(r"[/%]\s*\.?\d")
-
-
 _HINTS = (
     (re.compile(r"(?<![\w.])(?:and|AND)\b"), "write && for `and`: "),
     (re.compile(r"(?<![\w.])(?:or|OR)\b"), "write || for `or`: "),

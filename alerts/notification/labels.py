@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
+from alerts.language.documents import suggest
 from ioc.domain.alerts import Alert
 
 Labels = Mapping[str, str]
@@ -39,6 +39,5 @@ def explain_unknown(names: Iterable[str]) -> str | None:
     known = (*NAMES, *IDENTITY_NAMES)
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            return f"no label {name!r}; " + (f"did you mean {near[0]}?" if near else f"labels are {', '.join(known)}")
+            return f"no label {name!r}" + (suggest(name, known) or f"; labels are {', '.join(known)}")
     return None

@@ -56,7 +56,7 @@ def _make_events(seed: int) -> list[Event]:
                 minute = (at - START).total_seconds() / 60
                 is_ours = 100 <= minute < 106 or 300 <= minute < 340
                 only_cameras = (200 <= minute < 215 or minute >= 468) and name != "camera."
-                if random.random() < 0.004:
+                if random.random() < 0.006:
                     quiet_until = at + timedelta(minutes=random.choice((2, 4, 9, 40)))
                 if at < quiet_until or is_ours or only_cameras:
                     continue
@@ -149,7 +149,7 @@ async def test_what_is_left_out_changes_no_alert(write: Write, slice_events, tmp
     account = await _backtest(folder, tmp_path)
     expected = _look_at_all(events)
     assert {"air.vn_aqi_hour", "crowd.density", "station.silent"} <= {item.rule_id for item in expected}
-    assert len(expected) > 80
+    assert len(expected) > 100
     assert list(account.comparison.draft) == expected
     assert account.comparison.added == account.comparison.gone == []
     assert account.events_count == len(events)

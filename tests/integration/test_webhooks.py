@@ -93,6 +93,14 @@ class Post:
 
         return (await self.until(subscription_id, attempted))[0]
 
+    async def until_given_up(self, subscription_id) -> dict:
+        """Let time go by from one attempt to the next, to the end of the schedule."""
+        for attempt in range(1, len(SCHEDULE)):
+            await self.until_attempted(subscription_id, attempt)
+            self.clock.jump(SCHEDULE[attempt] * 1.21)
+        [delivery] = await self.until_settled(subscription_id)
+        return delivery
+
 
 def _finished(row) -> list[dict]:
     return [entry for entry in row["log"] if entry["outcome"] not in ("under_way", "lost")]
@@ -170,10 +178,7 @@ async def test_a_delivery_that_never_succeeds_ends_as_failed_with_all_its_attemp
     async with Receiver(then=status(503)) as receiver, post.dispatching():
         subscription_id, _ = await post.subscribe(receiver.url)
         await apply(post.store, decide())
-        for attempt in range(1, len(SCHEDULE)):
-            await post.until_attempted(subscription_id, attempt)
-            post.clock.jump(SCHEDULE[attempt] * 1.21)
-        [delivery] = await post.until_settled(subscription_id)
+        delivery = await post.until_given_up(subscription_id)
     assert (delivery["state"], delivery["attempts"]) == ("failed", len(SCHEDULE))
     assert _outcomes(delivery) == ["throttled"] * len(SCHEDULE)
     assert len({received.webhook_id for received in receiver.received}) == 1
@@ -540,10 +545,7 @@ async def test_what_is_asked_for_again_is_tried_as_often_as_at_first(post):
     async with Receiver(answers=[status(503)] * (len(SCHEDULE) + 1)) as receiver, post.dispatching():
         subscription_id, _ = await post.subscribe(receiver.url)
         await apply(post.store, decide())
-        for attempt in range(1, len(SCHEDULE)):
-            await post.until_attempted(subscription_id, attempt)
-            post.clock.jump(SCHEDULE[attempt] * 1.21)
-        [failed] = await post.until_settled(subscription_id)
+        failed = await post.until_given_up(subscription_id)
         assert failed["state"] == "failed"
         await post.subscriptions.redeliver(subscription_id, delivery_id=failed["delivery_id"])
         await post.until_attempted(subscription_id, len(SCHEDULE) + 1)
