@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from alerts.memory.series import Decision, Series, end, rest
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, ChangeType, ConditionState, ResolveReason, Severity
 from ioc.domain.events import Event
+from ioc.domain.grounds import Grounds, Part
 from ioc.domain.ids import alert_id
 
 _UPDATE_EVERY = timedelta(seconds=60)
@@ -26,7 +27,10 @@ _MERE = frozenset({ChangeType.UPDATED, ChangeType.RECOVERING})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What an alert is about: identity labels besides the rule's name, place, and the reading that it rests on."""
+    """What an alert is about: identity labels besides the rule's name, place, and the reading that it rests on.
+
+    ``asked`` tells what the condition asks for, part by part; it is called where a decision is kept, and at once.
+    """
 
     labels: Labels
     event: Event
@@ -37,6 +41,7 @@ class Subject:
     lat_deg: float | None = None
     input_ids: tuple[bytes, ...] = ()
     facts: Mapping[str, str | float] = field(default_factory=dict)
+    asked: Callable[[], Iterable[Part]] | None = None
 
 
 def asset_subject(world: World, event: Event, zone_id: str | None, /, **facts: str | float) -> Subject:
@@ -83,7 +88,7 @@ class Announcer:
             return
         made = _tell_flapping(change, was_flapping=series.last is not None and series.last.flapping)
         memory.changes.extend(made)
-        series.last = None if decision.type is ChangeType.RESOLVED else made[-1]
+        series.last = None if decision.type is ChangeType.RESOLVED else _without_grounds(made[-1])
 
     def _is_news(self, memory: PartitionMemory, series: Series, decision: Decision, *, shadow: bool) -> bool:
         last = series.last
@@ -140,6 +145,7 @@ class Announcer:
             flapping=series.flapping,
             flip_count=series.flip_count,
             kind=event.kind if type(event.data) in rule.condition.kinds else rule.condition.kinds[0].KIND,
+            grounds=None if decision.type is ChangeType.UPDATED else _find_grounds(subject),
         )
 
     def _facts(self, subject: Subject, decision: Decision, language: int) -> dict[str, str]:
@@ -156,6 +162,29 @@ class Announcer:
         for key, fact in subject.facts.items():
             facts[key] = fact if isinstance(fact, str) else format_number(fact, language)
         return _Facts(facts)
+
+
+def _find_grounds(subject: Subject) -> Grounds | None:
+    """Work out what the condition asked for; only what a store can keep of it."""
+    if subject.asked is None:
+        return None
+    facts: dict[str, str | float] = {}
+    for name, fact in subject.facts.items():
+        if isinstance(fact, str):
+            facts[name] = fact.replace("\0", "")
+        elif math.isfinite(fact):
+            facts[name] = fact
+    return Grounds(parts=tuple(_to_finite(part) for part in subject.asked()), facts=facts)
+
+
+def _to_finite(part: Part) -> Part:
+    is_finite = part.value is None or math.isfinite(part.value)
+    return part if is_finite else part._replace(value=None)
+
+
+def _without_grounds(change: AlertChange) -> AlertChange:
+    """Give a change as it is remembered: what follows from it later rests on something else."""
+    return change if change.grounds is None else replace(change, grounds=None)
 
 
 def _tell_flapping(change: AlertChange, *, was_flapping: bool) -> list[AlertChange]:

@@ -19,30 +19,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from alerts.language.rule import OPERATORS, PROVINCE_TIME, Level
-
-
-class Part(NamedTuple):
-    """One thing that a condition asks for: a value against a limit, or something that is so or is not.
-
-    Of parts with the same ``one_of`` one is enough.
-    """
-
-    what: str
-    is_met: bool
-    value: float | None = None
-    limit: float | None = None
-    operator: str = ""
-    one_of: str = ""
-
-    @property
-    def shortfall(self) -> float:
-        """What it lacks as a share of the limit, from 0 (met) to 1, so that values of different units are compared."""
-        if self.is_met:
-            return 0.0
-        if self.value is None or self.limit is None or not math.isfinite(self.value) or self.operator == "!=":
-            return 1.0  # what is equal is not nearly unequal
-        away = abs(self.value - self.limit)
-        return min(1.0, away / abs(self.limit)) if self.limit else away / (away + 1.0)
+from ioc.domain.grounds import Part
 
 
 class Weight(NamedTuple):

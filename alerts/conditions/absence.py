@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -21,10 +22,13 @@ from alerts.memory.series import Series
 from alerts.world import World
 from ioc.domain.alerts import ChangeType, ConditionState, Severity
 from ioc.domain.events import Event, Signal
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import KINDS, Payload
 from ioc.domain.quantities import Quality
 
 _IN = "\x1f"
+_MINUTE = timedelta(minutes=1)
+_MOST_INPUTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +89,13 @@ def read_absence(table: Table) -> Absence:
 class UnitState(Series, kw_only=True, omit_defaults=True):
     """What is known of a unit: stations that speak, the last reading of those that do not, and who spoke again last.
 
-    ``started_at`` stays when a blackout has ended: the next one begins after it.
+    ``started_at`` stays when a blackout has ended: the next one begins after it. ``over_at`` is that end.
     """
 
     speaking: dict[str, bool] = msgspec.field(default_factory=dict)
     quiet: dict[str, Event] = msgspec.field(default_factory=dict)
     returned: Event | None = None
+    over_at: datetime | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -138,9 +143,7 @@ class AbsenceEvaluator:
         """Watch the stations that spoke before a restart, and the units of which some had just fallen silent."""
         for scope, state in memory.series[self._index].items():
             if isinstance(state, UnitState):
-                for event in state.quiet.values():
-                    if (settled_at := event.received_at + self._condition.settle) > memory.clock:
-                        memory.wake_at(settled_at, self._index, scope)
+                self._wake(memory, scope, state)
         for kind in self._condition.kinds:
             for event in memory.readings("", kind).values():
                 memory.armed[self._index].add(event.asset_id)
@@ -218,10 +221,22 @@ class AbsenceEvaluator:
         memory.dirty.add((self._index, scope))
         if is_blackout or state.last is not None:
             self._announce_unit(memory, scope, state, count, total, is_blackout=is_blackout)
-        settled_at = memory.clock - condition.settle
         for event in list(state.quiet.values()):
-            if is_blackout or event.received_at <= settled_at:
+            if is_blackout or self._settled_at(state, event) <= memory.clock:
                 self._announce_single(memory, scope, event, shadow=is_blackout)
+
+    def _settled_at(self, state: UnitState, event: Event) -> datetime:
+        """Give when the silence of a station is a matter of its own.
+
+        Stations come back one after the other: who is behind the others has as long as it may be silent anyway.
+        """
+        settled_at = event.received_at + self._condition.settle
+        return settled_at if state.over_at is None else max(settled_at, state.over_at + self._after(event))
+
+    def _wake(self, memory: PartitionMemory, scope: str, state: UnitState) -> None:
+        for settled_at in {self._settled_at(state, event) for event in state.quiet.values()}:
+            if settled_at > memory.clock:
+                memory.wake_at(settled_at, self._index, scope)
 
     def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
         """Say how much of a unit is silent."""
@@ -230,12 +245,15 @@ class AbsenceEvaluator:
             return
         if asset_id is None or asset_id in state.quiet or asset_id in state.speaking:
             count, total = len(state.quiet), len(state.quiet) + len(state.speaking)
-            share_pct, limit_pct = 100.0 * count / max(1, total), 100.0 * self._condition.blackout_share
-            parts = (
-                compare("silent_count", float(count), ">=", float(self._condition.blackout_least)),
-                compare("silent_share_pct", share_pct, ">=", limit_pct),
-            )
+            parts = self._compare_unit(count, total)
             yield Approach(memory.clock, parts, place.removeprefix("unit:"), facts={"stations_count": float(total)})
+
+    def _compare_unit(self, count: int, total: int) -> tuple[Part, ...]:
+        share_pct, limit_pct = 100.0 * count / max(1, total), 100.0 * self._condition.blackout_share
+        return (
+            compare("silent_count", float(count), ">=", float(self._condition.blackout_least)),
+            compare("silent_share_pct", share_pct, ">=", limit_pct),
+        )
 
     def _announce_unit(
         self, memory: PartitionMemory, scope: str, state: UnitState, count: int, total: int, *, is_blackout: bool
@@ -245,8 +263,9 @@ class AbsenceEvaluator:
             return
         subject = Subject(
             labels=(("blackout", scope),), event=event, unit_code=_unit_of(scope),
-            lon_deg=event.lon_deg, lat_deg=event.lat_deg,
+            lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=_inputs_of(state, event),
             facts={"silent": float(count), "total": float(total), "minutes": _minutes(memory, event)},
+            asked=partial(self._compare_unit, count, total),
         )  # fmt: skip
         share = 100.0 * count / max(1, total)
         limit = 100.0 * self._condition.blackout_share
@@ -258,7 +277,8 @@ class AbsenceEvaluator:
         decision = plain_decision(kind, self._condition.blackout_severity, share, limit)
         self._whole.announce(memory, scope, decision, subject)
         if not is_blackout:
-            state.condition = ConditionState.INACTIVE
+            state.condition, state.over_at = ConditionState.INACTIVE, memory.clock
+            self._wake(memory, scope, state)
 
     def _announce_single(self, memory: PartitionMemory, scope: str, event: Event, *, shadow: bool) -> None:
         key = f"{scope}{_IN}{event.asset_id}"
@@ -272,7 +292,7 @@ class AbsenceEvaluator:
         elif series.last is not None and series.last.shadow is shadow:
             return
         kind = ChangeType.FIRED if series.last is None else ChangeType.UPDATED
-        decision = plain_decision(kind, self._severity, _minutes(memory, event), None)
+        decision = plain_decision(kind, self._severity, _minutes(memory, event), self._after(event) / _MINUTE)
         self._single.announce(memory, key, decision, self._subject(memory, scope, event), shadow=shadow)
         memory.dirty.add((self._index, key))
 
@@ -282,7 +302,7 @@ class AbsenceEvaluator:
         if series is None:
             return
         if series.last is not None:
-            decision = plain_decision(ChangeType.RESOLVED, self._severity, 0.0, None)
+            decision = plain_decision(ChangeType.RESOLVED, self._severity, 0.0, self._after(event) / _MINUTE)
             self._single.announce(memory, key, decision, self._subject(memory, scope, event), shadow=series.last.shadow)
         memory.series[self._index].pop(key)
         memory.dirty.add((self._index, key))
@@ -292,7 +312,12 @@ class AbsenceEvaluator:
             labels=(("asset", event.asset_id),), event=event, asset_id=event.asset_id, unit_code=_unit_of(scope),
             lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=(bytes(event.event_id),),
             facts={"minutes": _minutes(memory, event), "silent": 1.0, "total": 1.0},
+            asked=partial(self._compare_silence, event, memory.clock),
         )  # fmt: skip
+
+    def _compare_silence(self, event: Event, at: datetime) -> tuple[Part]:
+        silent_min = 0.0 if event.quality != Quality.STALE else (at - event.observed_at) / _MINUTE
+        return (compare("silent_min", silent_min, ">=", self._after(event) / _MINUTE),)
 
 
 def _with_texts(rule: Rule, texts: Texts) -> Rule:
@@ -309,6 +334,12 @@ def _unit_of(scope: str) -> str | None:
     return scope.removeprefix("unit:") if scope.startswith("unit:") else None
 
 
+def _inputs_of(state: UnitState, event: Event) -> tuple[bytes, ...]:
+    """Give the last readings of the stations that fell silent last; of a blackout that is over, what ended it."""
+    quiet = sorted(state.quiet.values(), key=lambda item: (item.received_at, item.asset_id))[-_MOST_INPUTS:]
+    return tuple(bytes(item.event_id) for item in quiet or [event])
+
+
 def _begin_after(before: datetime | None, at: datetime) -> datetime:
     """Say when a blackout begins that is decided at an instant; ``before`` is when the last one began.
 
@@ -318,4 +349,4 @@ def _begin_after(before: datetime | None, at: datetime) -> datetime:
 
 
 def _minutes(memory: PartitionMemory, event: Event) -> float:
-    return max(0.0, float(round((memory.clock - event.observed_at) / timedelta(minutes=1))))
+    return max(0.0, float(round((memory.clock - event.observed_at) / _MINUTE)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from alerts.announcement import Announcer, Subject
-from alerts.approaches import Approach, Part
+from alerts.approaches import Approach
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
@@ -27,6 +29,7 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Policy, Verdict, evaluate
 from alerts.world import World
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import Payload, VesselPosition
 
 _FRESH = timedelta(minutes=15)
@@ -131,7 +134,10 @@ class AfloatEvaluator:
             value, limit = (danger.value, danger.limit) if danger is not None else (None, None)
             decision = evaluate(state, self._policy, [Verdict(danger is not None, danger is None, value, limit)], at)
             if decision is not None:
-                self._announcer.announce(memory, key, decision, self._subject(scope, event, danger))
+                asked = partial(self._ask, memory, scope, state, at)
+                self._announcer.announce(
+                    memory, key, decision, replace(self._subject(scope, event, danger), asked=asked)
+                )
         if state.last is None and (state.is_sheltered or is_old):
             # It is sent again when it comes out or is heard again.
             memory.series[self._index].pop(key, None)
@@ -148,12 +154,15 @@ class AfloatEvaluator:
             if event is None or vessel.is_sheltered:
                 continue
             age, longest = memory.clock - event.observed_at, _FRESH if vessel.is_under_way else _FRESH_AT_REST
-            parts = [Part("outside_harbour", True)]
             if age > longest:
-                parts.append(Part("heard_lately", False))
+                parts = [Part("outside_harbour", True), Part("heard_lately", False)]
             else:
-                parts += self._parts(memory, scope, vessel, memory.clock)
+                parts = [*self._ask(memory, scope, vessel, memory.clock)]
             yield Approach(memory.clock, tuple(parts), scope.removeprefix("zone:"), event.asset_id)
+
+    def _ask(self, memory: PartitionMemory, scope: str, vessel: VesselState, at: datetime) -> Iterator[Part]:
+        yield Part("outside_harbour", not vessel.is_sheltered)
+        yield from self._parts(memory, scope, vessel, at)
 
     def _parts(self, memory: PartitionMemory, scope: str, vessel: VesselState, at: datetime) -> Iterator[Part]:
         """Say what the rule asks for besides a vessel outside harbours, and what of it is met."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from alerts.announcement import asset_subject
-from alerts.approaches import Approach, Part, compare
+from alerts.approaches import Approach, compare
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
 from alerts.language.files import Table
 from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Limit, Rule
@@ -25,6 +26,7 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import KINDS, Payload
 from ioc.domain.quantities import Quality
 
@@ -294,8 +296,7 @@ class BaselineEvaluator(LeveledEvaluator):
         found = self._measure(hours, hour, is_over=False)
         if value is None:
             return
-        limits = {verdict.limit for verdict in found.verdicts if verdict.limit is not None} if found else set()
-        parts = [compare("hour_value", value, ">", limit, one_of="level") for limit in sorted(limits)]
+        parts = list(_ask(value, found.verdicts if found else ()))
         if len(usual) < known and any(reach.way != "above" for reach in self._condition.reaches):
             parts.append(Part("usual_known", False, one_of="level"))
         facts: dict[str, str | float] = {"hour": _name_of(hour), "usual_hours_count": float(len(usual))}
@@ -305,7 +306,9 @@ class BaselineEvaluator(LeveledEvaluator):
 
     def _say(self, memory: PartitionMemory, key: str, event: Event, hours: Hours, found: Measured) -> None:
         zone_id = self.world.station_zones.get(event.asset_id)
-        subject = asset_subject(self.world, event, zone_id, **found.facts())
+        subject = replace(
+            asset_subject(self.world, event, zone_id, **found.facts()), asked=partial(_ask, found.value, found.verdicts)
+        )
         self.judge(memory, key, subject, found.verdicts, datetime.fromtimestamp(hours.newest, UTC))
         state = memory.series[self.index].get(key)
         if isinstance(state, BaselineState):
@@ -340,3 +343,9 @@ class BaselineEvaluator(LeveledEvaluator):
 def _name_of(hour: int) -> str:
     begin = datetime.fromtimestamp(hour * HOUR_S, PROVINCE_TIME)
     return f"{begin:%H}:00–{begin + timedelta(hours=1):%H}:00"
+
+
+def _ask(value: float, verdicts: Sequence[Verdict]) -> Iterator[Part]:
+    """Say what an hour came to beside the limit of each level that has one."""
+    for limit in sorted({verdict.limit for verdict in verdicts if verdict.limit is not None}):
+        yield compare("hour_value", value, ">", limit, one_of="level")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from alerts.announcement import asset_subject
-from alerts.approaches import Approach, Part, compare
+from alerts.approaches import Approach, compare
 from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.winds import Sent, is_news, nearest_wind, send_wind, wind_of
@@ -21,6 +22,7 @@ from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from geo.distance import distance_m
 from ioc.domain.events import Event, Signal
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import KINDS, Payload, WeatherObservation
 from ioc.domain.quantities import Quality
 
@@ -165,6 +167,7 @@ class ClusterEvaluator(LeveledEvaluator):
             labels=(("scope", "province"),),
             asset_id=None,
             input_ids=tuple(bytes(item.event_id) for item in together) or (bytes(event.event_id),),
+            asked=partial(self._ask, state, worst, len(together or over), at),
         )
         self.judge(memory, self._scope, subject, [verdict], at)
         if state.keep_since == at:
@@ -223,12 +226,17 @@ class ClusterEvaluator(LeveledEvaluator):
         at = max(item.observed_at for item in (*state.over.values(), *state.winds.values()))
         over = [item for item in state.over.values() if self._is_over(item) and at - item.observed_at <= _GOOD_FOR]
         for station in over:
-            value = self._compare(station)
-            if value is not None and asset_id in {None, station.asset_id}:
+            if asset_id in {None, station.asset_id}:
                 near = [other for other in over if self._are_near(station, other)]
-                together = compare("stations_near_count", float(len(near)), ">=", float(self._condition.stations))
-                parts = (value, together, self._compare_wind(state, station, at))
+                parts = tuple(self._ask(state, station, len(near), at))
                 yield Approach(at, parts, station.asset_id, station.asset_id)
+
+    def _ask(self, state: ClusterState, station: Event, near_count: int, at: datetime) -> Iterator[Part]:
+        """Say of a station what its value is, how many are over the limit near it, and in what wind."""
+        if (value := self._compare(station)) is not None:
+            yield value
+        yield compare("stations_near_count", float(near_count), ">=", float(self._condition.stations))
+        yield self._compare_wind(state, station, at)
 
     def _compare(self, event: Event) -> Part | None:
         when = self._condition.when

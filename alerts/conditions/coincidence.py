@@ -6,9 +6,10 @@ changes, and every half an hour while it lasts. There hazards near each other ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from alerts.world import World
 from geo.distance import distance_m
 from ioc.domain.alerts import Severity
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import Observation, Payload
 
 _GOOD_FOR = timedelta(hours=2)
@@ -165,6 +167,7 @@ class CoincidenceEvaluator(LeveledEvaluator):
             labels=(("scope", "province"),),
             asset_id=None,
             input_ids=tuple(bytes(item.event_id) for item in together) or (bytes(event.event_id),),
+            asked=partial(self._ask, worst, together or self._held(state, at)),
         )  # fmt: skip
         self.judge(memory, self._scope, subject, verdicts, at)
         if state.keep_since == at:
@@ -194,18 +197,26 @@ class CoincidenceEvaluator(LeveledEvaluator):
         if not isinstance(state, Coinciding) or not state.now:
             return
         at = max(item.observed_at for item in state.now.values())
-        held = [item for item in state.now.values() if _rank(item) and at - item.observed_at <= _GOOD_FOR]
-        count = compare("hazards_count", float(len({_name(item) for item in held})), ">=", 2.0)
+        held = self._held(state, at)
         for item in held:
-            here = item.position
-            if here is None or asset_id not in {None, item.asset_id}:
+            if item.position is None or asset_id not in {None, item.asset_id}:
                 continue
-            others = [other.position for other in held if _name(other) != _name(item)]
-            far_km = min((distance_m(here, there) / 1_000 for there in others if there is not None), default=None)
-            apart = () if far_km is None else (compare("apart_km", far_km, "<=", self._condition.near_km),)
             hazard = self._condition.hazards[_name(item)]
             facts = {"hazard_vi": hazard.name_vi, "hazard_en": hazard.name_en}
-            yield Approach(at, (count, *apart), item.asset_id, item.asset_id, facts)
+            yield Approach(at, tuple(self._ask(item, held)), item.asset_id, item.asset_id, facts)
+
+    def _held(self, state: Coinciding, at: datetime) -> list[Event]:
+        """Give the hazards that there are, as far as they were told of lately."""
+        return [item for item in state.now.values() if _rank(item) and at - item.observed_at <= _GOOD_FOR]
+
+    def _ask(self, item: Event, held: Sequence[Event]) -> Iterator[Part]:
+        """Say how many kinds there are, and how far from a hazard the nearest of another kind is."""
+        yield compare("hazards_count", float(len({_name(other) for other in held})), ">=", 2.0)
+        here, others = item.position, [other.position for other in held if _name(other) != _name(item)]
+        if here is not None and _rank(item):
+            away_m = [distance_m(here, there) for there in others if there is not None]
+            if away_m:
+                yield compare("apart_km", min(away_m) / 1_000, "<=", self._condition.near_km)
 
     def new_series(self) -> Coinciding:
         """Make the state of the province."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 
 import msgspec
@@ -19,6 +20,7 @@ from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from ioc.domain.alerts import Severity
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import KINDS, Payload
 
 
@@ -99,7 +101,8 @@ class GrowthEvaluator(LeveledEvaluator):
         holds = self._rises(means)
         first, last = means[0], means[-1]
         verdict = Verdict(holds, not holds, last, None if first is None else first)
-        subject = asset_subject(self.world, event, None, before=first or 0.0, times=float(self._condition.times))
+        facts = {"before": first or 0.0, "times": float(self._condition.times)}
+        subject = replace(asset_subject(self.world, event, None, **facts), asked=partial(self._ask, means))
         self.judge(memory, event.asset_id, subject, [verdict], event.observed_at)
 
     def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
@@ -109,14 +112,16 @@ class GrowthEvaluator(LeveledEvaluator):
             return
         span = int(event.observed_at.timestamp() // self._condition.per.total_seconds())
         means = [self._mean(series, span - back) for back in range(self._condition.times + 1, 0, -1)]
+        yield Approach(event.observed_at, tuple(self._ask(means)), place, place)
+
+    def _ask(self, means: Sequence[float | None]) -> Iterator[Part]:
         known = [mean for mean in means if mean is not None]
-        parts = [compare("spans_count", float(len(known)), ">=", float(len(means)))]
-        if parts[0].is_met and min(known[:-1]) > 0:
+        yield compare("spans_count", float(len(known)), ">=", float(len(means)))
+        if len(known) == len(means) and min(known[:-1]) > 0:
             rises_pct = [100.0 * (after / before - 1) for before, after in pairwise(known)]
-            parts.append(compare("least_rise_pct", min(rises_pct), ">=", self._condition.by_pct))
+            yield compare("least_rise_pct", min(rises_pct), ">=", self._condition.by_pct)
         if means[-1] is not None:
-            parts.append(compare(self._condition.quantity, means[-1], ">=", self._condition.least))
-        yield Approach(event.observed_at, tuple(parts), place, place)
+            yield compare(self._condition.quantity, means[-1], ">=", self._condition.least)
 
     def new_series(self) -> GrowthState:
         """Make the state of an asset."""

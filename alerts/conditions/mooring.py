@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
 from alerts.announcement import Announcer, Subject
-from alerts.approaches import Approach, Part, compare
+from alerts.approaches import Approach, compare
 from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.sea_state import IN
 from alerts.conditions.winds import Sent, nearest_wind, send_wind, wind_of
@@ -27,6 +28,7 @@ from geo.distance import distance_m
 from geo.plane import EARTH_RADIUS_M
 from geo.position import Position
 from ioc.domain.events import Event, Signal
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import Observation, Payload, VesselPosition, WeatherObservation
 
 MOVED = "moved_m"
@@ -211,7 +213,8 @@ class MooringEvaluator:
             decision = evaluate(boat, self._policy, [verdict], at)
             memory.dirty.add((self._index, key))
             if decision is not None:
-                self._announcer.announce(memory, key, decision, self._subject(event, station, wind))
+                subject = replace(self._subject(event, station, wind), asked=partial(self._ask, moved_m, wind))
+                self._announcer.announce(memory, key, decision, subject)
             if boat.keep_since == at:
                 wake_to_end(memory, self.rule, self._index, key, boat)
         if moved_m == 0 and boat.last is None:
@@ -235,10 +238,13 @@ class MooringEvaluator:
             if event is not None and isinstance(event.data, Observation) and asset_id in {None, event.asset_id}:
                 station = self._nearest_wind(memory, event, memory.clock)
                 wind = wind_of(station, gusts=True) if station is not None else None
-                limit = self._condition.wind_m_s
-                blows = Part("wind_known", False) if wind is None else compare("wind_m_s", wind, ">=", limit)
-                moved = compare(MOVED, event.data.value, ">", self._condition.moved_m)
-                yield Approach(memory.clock, (Part("at_berth", True), moved, blows), event.asset_id, event.asset_id)
+                asked = tuple(self._ask(event.data.value, wind))
+                yield Approach(memory.clock, asked, event.asset_id, event.asset_id)
+
+    def _ask(self, moved_m: float, wind: float | None) -> Iterator[Part]:
+        yield Part("at_berth", True)
+        yield compare(MOVED, moved_m, ">", self._condition.moved_m)
+        yield (Part("wind_known", False) if wind is None else compare("wind_m_s", wind, ">=", self._condition.wind_m_s))
 
     def _nearest_wind(self, memory: PartitionMemory, event: Event, at: datetime) -> Event | None:
         told = (state.event for state in memory.series[self._index].values() if isinstance(state, Adrift))

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -20,6 +21,7 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.readings import MOST_READINGS, Readings
 from alerts.world import World
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import KINDS, Payload
 from ioc.domain.quantities import Quality
 
@@ -122,10 +124,13 @@ class OnTimeEvaluator(LeveledEvaluator):
             return
         newest, count, in_time = self._counted(readings)
         at = datetime.fromtimestamp(newest, UTC)
+        yield Approach(at, tuple(self._compare(count, in_time, at)), place.removeprefix(self._scope))
+
+    def _compare(self, count: int, in_time: float, at: datetime) -> list[Part]:
         parts = [compare("finished_count", float(count), ">=", float(self._condition.least))]
         if parts[0].is_met:
             parts += compare_to_levels(self._condition.levels, {ON_TIME: 100.0 * in_time / count}, at)
-        yield Approach(at, tuple(parts), place.removeprefix(self._scope))
+        return parts
 
     def _judge_unit(
         self, memory: PartitionMemory, scope: str, event: Event, at: datetime, counted: tuple[int, float]
@@ -139,7 +144,7 @@ class OnTimeEvaluator(LeveledEvaluator):
         subject = asset_subject(self.world, event, None, count=float(count), late=count - in_time)
         unit = replace(
             subject, labels=(("unit", event.unit_code or ""),), asset_id=None, unit_code=event.unit_code,
-            lon_deg=None, lat_deg=None,
+            lon_deg=None, lat_deg=None, asked=partial(self._compare, count, in_time, at),
         )  # fmt: skip
         self.judge(memory, scope, unit, verdicts, at)
 

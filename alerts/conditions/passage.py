@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -23,6 +24,7 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series
 from alerts.world import World
 from ioc.domain.events import Event, Signal
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import KINDS, Observation, Payload
 
 HOURS = "passage_h"
@@ -140,13 +142,14 @@ class PassageEvaluator(LeveledEvaluator):
             self._condition.levels, {HOURS: value}, event.observed_at.astimezone(PROVINCE_TIME).date()
         )
         if verdicts is not None:
-            place_id = scope.removeprefix(self._scope)
+            place_id, at = scope.removeprefix(self._scope), datetime.fromtimestamp(newest_s, UTC)
             subject = replace(
                 asset_subject(self.world, event, None, count=float(len(hours))),
                 labels=(("asset", place_id),),
                 asset_id=place_id,
+                asked=partial(self._compare, state, at),
             )
-            self.judge(memory, scope, subject, verdicts, datetime.fromtimestamp(newest_s, UTC))
+            self.judge(memory, scope, subject, verdicts, at)
 
     def _quantile(self, state: PassageState) -> float:
         hours = sorted(value for _, value in state.left.values())
@@ -158,10 +161,14 @@ class PassageEvaluator(LeveledEvaluator):
         if not isinstance(state, PassageState) or not state.left or asset_id not in {None, place_id, *state.left}:
             return
         at = datetime.fromtimestamp(max(left_s for left_s, _ in state.left.values()), UTC)
+        parts = tuple(self._compare(state, at))
+        yield Approach(at, parts, place_id, None if asset_id in state.left else place_id)
+
+    def _compare(self, state: PassageState, at: datetime) -> list[Part]:
         parts = [compare("left_count", float(len(state.left)), ">=", float(self._condition.least))]
         if parts[0].is_met:
             parts += compare_to_levels(self._condition.levels, {HOURS: self._quantile(state)}, at)
-        yield Approach(at, tuple(parts), place_id, None if asset_id in state.left else place_id)
+        return parts
 
     def _forget(self, state: PassageState, newest_s: float) -> None:
         over_s = self._condition.over.total_seconds()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -18,6 +19,7 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series
 from alerts.world import World
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import KINDS, Payload
 from ioc.domain.quantities import Quality
 
@@ -121,8 +123,9 @@ class ShareEvaluator(LeveledEvaluator):
         count = len(state.told) if isinstance(state, ShareState) else 0
         subject = asset_subject(self.world, event, None, part=part, whole=whole, count=float(count))
         whole_province = replace(
-            subject, labels=(("scope", "province"),), asset_id=None, unit_code=None, lon_deg=None, lat_deg=None
-        )
+            subject, labels=(("scope", "province"),), asset_id=None, unit_code=None, lon_deg=None, lat_deg=None,
+            asked=partial(self._compare, count, part, whole, at),
+        )  # fmt: skip
         self.judge(memory, self._scope, whole_province, verdicts, at)
 
     def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
@@ -132,10 +135,14 @@ class ShareEvaluator(LeveledEvaluator):
             return
         at = datetime.fromtimestamp(max(told[0] for told in state.told.values()), UTC)
         part, whole = (sum(told[number] for told in state.told.values()) for number in (1, 2))
-        parts = [compare("reporting_count", float(len(state.told)), ">=", float(self._condition.least))]
+        parts = self._compare(len(state.told), part, whole, at)
+        yield Approach(at, tuple(parts), facts={"part": part, "whole": whole})
+
+    def _compare(self, count: int, part: float, whole: float, at: datetime) -> list[Part]:
+        parts = [compare("reporting_count", float(count), ">=", float(self._condition.least))]
         if parts[0].is_met and whole > 0:
             parts += compare_to_levels(self._condition.levels, {SHARE: 100.0 * part / whole}, at)
-        yield Approach(at, tuple(parts), facts={"part": part, "whole": whole})
+        return parts
 
     def new_series(self) -> ShareState:
         """Make the state of the province."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from alerts.announcement import Announcer, asset_subject, plain_decision
-from alerts.approaches import Approach, Part
+from alerts.approaches import Approach
 from alerts.conditions.leaps import IN, LeapFinder, Leaping, read_scope
 from alerts.conditions.watched import Watched, kinds_of, names_of, read_watched
 from alerts.language.files import Table
@@ -23,6 +24,7 @@ from alerts.world import World
 from geo.distance import distance_m
 from ioc.domain.alerts import ChangeType, ConditionState
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import Payload
 from ioc.domain.quantities import Quality
 
@@ -164,9 +166,13 @@ class SpikeEvaluator:
             others = [
                 other.event.asset_id for _, other in self._shown_by(memory, place, leap) if other.event is not None
             ]
-            parts = (Part("leapt", True), Part("alone", not others))
             facts: dict[str, str | float] = {"neighbours": ", ".join(others)}
+            parts = self._ask(memory, place, leap, ChangeType.FIRED)
             yield Approach(leap.event.observed_at, parts, leap.event.asset_id, leap.event.asset_id, facts)
+
+    def _ask(self, memory: PartitionMemory, key: str, leap: Leap, change: ChangeType) -> tuple[Part, ...]:
+        is_back = change is ChangeType.RESOLVED and leap.back is not None
+        return Part("leapt", not is_back), Part("alone", not self._shown_by(memory, key, leap))
 
     def _shown_by(self, memory: PartitionMemory, key: str, leap: Leap) -> list[tuple[str, Leap]]:
         """Give the neighbours that leapt in the same direction at about the same time."""
@@ -212,5 +218,8 @@ class SpikeEvaluator:
         subject = asset_subject(self._world, event, self._world.station_zones.get(event.asset_id))
         labels = (*subject.labels, ("direction", direction), ("quantity", f"{kind}.{quantity}"))
         facts: dict[str, str | float] = {"what_vi": what_vi, "what_en": what_en}
-        self._announcer.announce(memory, key, decision, replace(subject, labels=tuple(sorted(labels)), facts=facts))
+        told = replace(
+            subject, labels=tuple(sorted(labels)), facts=facts, asked=partial(self._ask, memory, key, leap, change)
+        )
+        self._announcer.announce(memory, key, decision, told)
         memory.dirty.add((self._index, key))

@@ -6,12 +6,13 @@ instant, worked out when the state is reported, and log time reaching it fires.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from alerts.announcement import Subject, asset_subject
+from alerts.approaches import compare
 from alerts.conditions.leveled import reading_key
 from alerts.conditions.reported import ReportedEvaluator
 from alerts.language.files import Table
@@ -20,6 +21,7 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import KINDS, Payload
 
 
@@ -104,6 +106,7 @@ def _read_levels(
     return tuple(levels), tuple(afters), tuple(shares)
 
 
+_MINUTE = timedelta(minutes=1)
 SETTLING = timedelta(minutes=1)
 """What comes late comes with what followed it: a truck's arrival of yesterday, and its crossing behind that."""
 
@@ -144,7 +147,8 @@ class StandingEvaluator(ReportedEvaluator):
                 break
         if not stands:
             if state is not None:
-                self.end_and_forget(memory, key, self._subject(event, None, memory.clock))
+                over = replace(self._subject(event, None, memory.clock), asked=lambda: (Part("stands", False),))
+                self.end_and_forget(memory, key, over)
             return
         if not isinstance(state, StandingState):
             state = mine[key] = self.new_series()
@@ -200,7 +204,8 @@ class StandingEvaluator(ReportedEvaluator):
         verdicts = [
             Verdict(inside and instant is not None and now >= instant, True, *_age(state, now)) for instant in instants
         ]
-        self.judge_report(memory, key, self._subject(event, state, now), verdicts)
+        subject = replace(self._subject(event, state, now), asked=partial(self._ask, state, now))
+        self.judge_report(memory, key, subject, verdicts)
 
     def instants(self, state: StandingState) -> Sequence[datetime | None]:
         """Say when each level fires; None where the report lacks the field."""
@@ -219,6 +224,23 @@ class StandingEvaluator(ReportedEvaluator):
             else:
                 found.append(due + after)
         return tuple(found)
+
+    def _ask(self, state: StandingState, now: datetime) -> Iterator[Part]:
+        """Say how long the report has stood, or is past its due time, beside what each level asks for."""
+        condition, event = self._condition, state.event
+        yield Part("stands", True)
+        if condition.within and event is not None:
+            yield Part("in_hours", self._is_inside(event, now))
+        due = _instant(event, condition.due) if condition.due else state.stands_since
+        since = _instant(event, condition.since) if condition.since else None
+        for after, share in zip(condition.afters, condition.shares, strict=True):
+            if due is None or (share is not None and (since is None or since >= due)) or (share is None and now < due):
+                continue
+            if share is not None and since is not None:
+                yield compare("way_pct", 100.0 * ((now - since) / (due - since)), ">=", 100.0 * share, one_of="level")
+            else:
+                what = "past_due_min" if condition.due else "stands_min"
+                yield compare(what, (now - due) / _MINUTE, ">=", after / _MINUTE, one_of="level")
 
     def fires_at(self, state: StandingState) -> datetime | None:
         """Tell when the first level fires if nothing changes; None where the report lacks what that hangs on."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
 from alerts.announcement import asset_subject
+from alerts.approaches import compare
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.watched import Watched, kinds_of, names_of, read_watched, values_of
 from alerts.language.files import Table
@@ -17,6 +19,7 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import Payload
 from ioc.domain.quantities import Quality
 
@@ -140,8 +143,16 @@ class StuckEvaluator(LeveledEvaluator):
         facts: dict[str, str | float] = {"what_vi": what_vi, "what_en": what_en}
         if held is not None:
             facts["stands_at"] = held.value
-        subject = asset_subject(self.world, event, self.world.station_zones.get(event.asset_id), **facts)
+        zone_id = self.world.station_zones.get(event.asset_id)
+        subject = replace(asset_subject(self.world, event, zone_id, **facts), asked=partial(self._ask, state, event))
         self.judge(memory, event.asset_id, subject, [verdict], event.observed_at)
+
+    def _ask(self, state: StuckState, event: Event) -> Iterator[Part]:
+        """Say of each value of a reading for how long it has stood."""
+        for _, place, after_s in self._ways[event.kind].values():
+            if (held := state.still.get(place)) is not None:
+                stood_h = (held.until - held.since) / _HOUR_S
+                yield compare("stood_h", stood_h, ">=", after_s / _HOUR_S, one_of="quantity")
 
     def new_series(self) -> StuckState:
         """Make the state of a station."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from alerts.announcement import Subject
-from alerts.approaches import Approach, Part, compare
+from alerts.approaches import Approach, compare
 from alerts.conditions.trips import FACTS, IN, TripEvaluator, TripState
 from alerts.language.files import Table
 from alerts.language.rule import Level, Rule
@@ -15,6 +15,7 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Verdict
 from alerts.world import World
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import Payload, VesselArrival, VesselDeparture, VesselManifest
 
 
@@ -97,6 +98,9 @@ class ManifestEvaluator(TripEvaluator):
             yield Approach(memory.clock, (Part("departed", False),), name, name)
         for trip in trips:
             yield Approach(memory.clock, (Part("departed", True), *self._compare(memory, trip)), name, name)
+
+    def _parts(self, memory: PartitionMemory, state: TripState, event: Event) -> Iterator[Part]:
+        return self._compare(memory, state)
 
     def _compare(self, memory: PartitionMemory, trip: TripState) -> Iterator[Part]:
         left = trip.departure.data if trip.departure is not None else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from alerts.approaches import Approach, Part, compare
+from alerts.approaches import Approach, compare
 from alerts.conditions.trips import FACTS, LONGEST_TRIP, TripEvaluator, TripState
 from alerts.language.files import Table
 from alerts.language.rule import Level, Rule
@@ -14,6 +14,7 @@ from alerts.memory.partition import BEGINNING, PartitionMemory
 from alerts.memory.series import Verdict
 from alerts.world import World
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import Payload, VesselArrival, VesselDeparture, VesselPosition
 
 
@@ -101,6 +102,14 @@ class UnseenEvaluator(TripEvaluator):
         if departure is None:
             yield Approach(memory.clock, (Part("departed", False),), place, place)
         elif asset_id in {None, place}:
-            unseen, minute = memory.clock - departure.observed_at, timedelta(minutes=1)
-            parts = (Part("departed", True), compare("unseen_min", unseen / minute, ">=", self._within / minute))
+            parts = (Part("departed", True), self._compare(departure, memory.clock))
             yield Approach(memory.clock, parts, place, place)
+
+    def _parts(self, memory: PartitionMemory, state: TripState, event: Event) -> Iterator[Part]:
+        yield Part("unseen", not isinstance(event.data, VesselPosition))
+        if state.departure is not None:
+            yield self._compare(state.departure, memory.clock)
+
+    def _compare(self, departure: Event, at: datetime) -> Part:
+        minute = timedelta(minutes=1)
+        return compare("unseen_min", (at - departure.observed_at) / minute, ">=", self._within / minute)

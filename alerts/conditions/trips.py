@@ -5,8 +5,10 @@ Departure, list, positions and arrival are events of one boat, so they meet wher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from alerts.announcement import Subject, asset_subject
 from alerts.conditions.reported import ReportedEvaluator
@@ -15,7 +17,8 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from ioc.domain.events import Event
-from ioc.domain.kinds import VesselDeparture, VesselManifest
+from ioc.domain.grounds import Part
+from ioc.domain.kinds import VesselArrival, VesselDeparture, VesselManifest
 
 LONGEST_TRIP = timedelta(days=4)
 """Cruises last three days; a trip of which no arrival is told is forgotten after four."""
@@ -158,7 +161,18 @@ class TripEvaluator(ReportedEvaluator):
                 facts["departed"] = float(left.pax_count)
         if state.manifest is not None and isinstance(declared := state.manifest.data, VesselManifest):
             facts["declared"] = float(declared.pax_count)
-        return asset_subject(self.world, event, None, **facts)
+        return replace(asset_subject(self.world, event, None, **facts), asked=partial(self._ask, memory, state, event))
+
+    def _ask(self, memory: PartitionMemory, state: TripState, event: Event) -> Iterator[Part]:
+        """Say what the rule asks for of a trip that is under way, and what of it is met."""
+        yield Part("departed", state.departure is not None)
+        yield Part("arrived_not", not isinstance(event.data, VesselArrival))
+        if state.departure is not None:
+            yield from self._parts(memory, state, event)
+
+    def _parts(self, memory: PartitionMemory, state: TripState, event: Event) -> Iterator[Part]:
+        """Say what of the rule's own is met of a trip that has departed."""
+        raise NotImplementedError
 
 
 def _is_news(event: Event, *known: Event | None) -> bool:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from alerts.announcement import Announcer, Subject, plain_decision
-from alerts.approaches import Approach, Part, compare
+from alerts.approaches import Approach, compare
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
@@ -34,6 +34,7 @@ from alerts.memory.series import Series
 from alerts.world import SEA_KINDS, World
 from ioc.domain.alerts import ChangeType, ConditionState, Severity
 from ioc.domain.events import Event, Signal
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import NowcastCell, Payload, VesselPosition, WeatherObservation, WeatherWarning
 from ioc.domain.quantities import Quality
 
@@ -191,7 +192,7 @@ class VesselLostEvaluator:
             silent, patience = memory.clock - self._heard_at(memory, watch), self._patience(watch)
             minutes, limit = silent / timedelta(minutes=1), patience / timedelta(minutes=1)
             met = (Part("outside_harbour", True), Part("under_way", True))
-            asked = (*met, compare("silent_min", minutes, ">=", limit))
+            asked = (*met, _compare_silence(minutes, limit))
             yield Approach(memory.clock, asked, watch.scope.removeprefix("zone:"), place)
 
     # Where the water's signals meet
@@ -267,7 +268,7 @@ class VesselLostEvaluator:
         subject = Subject(
             labels=(("asset", event.asset_id),), event=event, asset_id=event.asset_id, zone_id=zone_id,
             lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=(bytes(event.event_id),),
-            facts={"minutes": float(minutes)},
+            facts={"minutes": float(minutes)}, asked=lambda: (_compare_silence(float(minutes), limit),),
         )  # fmt: skip
         self._announcer.announce(memory, key, decision, subject, shadow=self._is_in_hole(memory, event))
 
@@ -290,3 +291,7 @@ class VesselLostEvaluator:
 
     def _is_in_hole(self, memory: PartitionMemory, event: Event) -> bool:
         return self._places.find(event, zones_of(memory, self._world, event)).is_in_hole
+
+
+def _compare_silence(minutes: float, limit: float) -> Part:
+    return compare("silent_min", minutes, ">=", limit)

@@ -11,7 +11,7 @@ import shapely
 from shapely.geometry import LineString, Point
 from shapely.geometry.base import BaseGeometry
 
-from alerts.approaches import Part, compare
+from alerts.approaches import compare
 from alerts.conditions.afloat import AfloatEvaluator, Danger
 from alerts.conditions.sea_state import OPEN_SEA, SEA_FORWARDS, SquallCells, VesselState
 from alerts.language.files import Table
@@ -21,6 +21,7 @@ from alerts.world import SEA_KINDS, World
 from geo.plane import PROVINCE_PLANE
 from geo.tracks import METRES_PER_NAUTICAL_MILE
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import NowcastCell, Payload, VesselPosition
 
 _KNOT_M_S = METRES_PER_NAUTICAL_MILE / 3_600

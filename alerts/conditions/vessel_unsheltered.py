@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from alerts.approaches import Part, compare
+from alerts.approaches import compare
 from alerts.conditions.afloat import AfloatEvaluator, Danger
 from alerts.conditions.sea_state import (
     SEA_FORWARDS,
@@ -21,6 +21,7 @@ from alerts.language.rule import PROVINCE_TIME, Level, Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.world import HARBOUR_KINDS, World
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import Payload, VesselPosition, WeatherWarning
 
 

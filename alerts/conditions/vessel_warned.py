@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from alerts.announcement import Announcer, Subject
-from alerts.approaches import Approach, Part, compare
+from alerts.approaches import Approach, compare
 from alerts.conditions.endings import is_to_end, wake_to_end
 from alerts.conditions.sea_state import (
     IN,
@@ -32,6 +33,7 @@ from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Policy, Verdict, evaluate
 from alerts.world import World
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import Payload, VesselPosition, WeatherObservation, WeatherWarning
 
 _MOORED = 5
@@ -201,7 +203,8 @@ class VesselWarnedEvaluator:
         memory.dirty.add((self._index, key))
         if decision is not None:
             names = hazard or ("–", "–")
-            self._announcer.announce(memory, key, decision, self._subject(scope, event, names))
+            asked = partial(self._ask, memory, scope, state, at)
+            self._announcer.announce(memory, key, decision, replace(self._subject(scope, event, names), asked=asked))
         if state.keep_since == at:
             wake_to_end(memory, self.rule, self._index, key, state)
         if state.last is None and state.out_since is None:
@@ -235,15 +238,18 @@ class VesselWarnedEvaluator:
                 yield Approach(own.observed_at, parts, water if harbour is None else harbour, place)
         for scope, vessel in vessels_near(memory, self._index, place, asset_id):
             if vessel.event is not None:
-                fit = [Part("under_way", vessel.is_under_way), Part("outside_harbour", not vessel.is_sheltered)]
-                fit += (
-                    self._compare(memory, scope, vessel) if vessel.is_under_way and vessel.out_since is not None else []
-                )
-                yield Approach(memory.clock, tuple(fit), scope.removeprefix("zone:"), vessel.event.asset_id)
+                fit = tuple(self._ask(memory, scope, vessel, memory.clock))
+                yield Approach(memory.clock, fit, scope.removeprefix("zone:"), vessel.event.asset_id)
 
-    def _compare(self, memory: PartitionMemory, scope: str, vessel: VesselState) -> Iterator[Part]:
+    def _ask(self, memory: PartitionMemory, scope: str, vessel: VesselState, at: datetime) -> Iterator[Part]:
+        yield Part("under_way", vessel.is_under_way)
+        yield Part("outside_harbour", not vessel.is_sheltered)
+        if vessel.is_under_way and vessel.out_since is not None:
+            yield from self._compare(memory, scope, vessel, at)
+
+    def _compare(self, memory: PartitionMemory, scope: str, vessel: VesselState, at: datetime) -> Iterator[Part]:
         """Say what the weather over a vessel that is out lacks, and where it is bad, since when that must be so."""
-        weather, at = memory.series[self._index].get(scope), memory.clock
+        weather = memory.series[self._index].get(scope)
         if not isinstance(weather, ZoneWeather):
             weather = ZoneWeather(shape=self.rule.condition_name)
         is_bad = self._find_hazard(weather, at)[0] is not None

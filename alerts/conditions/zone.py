@@ -10,13 +10,14 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from alerts.announcement import asset_subject
-from alerts.approaches import Approach, Part, compare_to_levels
+from alerts.approaches import Approach, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.sea_state import zones_of
 from alerts.conditions.window import compare_levels
@@ -29,6 +30,7 @@ from alerts.world import World
 from geo.plane import PROVINCE_PLANE
 from geo.zones import ZoneKind
 from ioc.domain.events import Event, Signal
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import Payload
 from ioc.domain.quantities import Quality
 
@@ -153,7 +155,7 @@ class ZoneEvaluator(LeveledEvaluator):
 
     def _judge_thing(self, memory: PartitionMemory, event: Event, state: ZoneState) -> None:
         holds = state.is_inside is (self._condition.happening is Happening.INSIDE)
-        subject = asset_subject(self.world, event, state.zone)
+        subject = replace(asset_subject(self.world, event, state.zone), asked=partial(self._ask, state.is_inside))
         verdicts = [Verdict(holds, not holds)] * len(self._condition.levels)
         self.judge(memory, event.asset_id, subject, verdicts, event.observed_at)
 
@@ -193,8 +195,17 @@ class ZoneEvaluator(LeveledEvaluator):
         if verdicts is None or not (state.is_open or any(item.holds for item in verdicts) or self._is_active(state)):
             return
         subject = asset_subject(self.world, event, zone, count=count)
-        whole = replace(subject, labels=(("zone", zone),), asset_id=None)
+        asked = partial(compare_to_levels, self._condition.levels, {INSIDE: count}, event.observed_at)
+        whole = replace(subject, labels=(("zone", zone),), asset_id=None, asked=asked)
         self.judge(memory, scope, whole, verdicts, datetime.fromtimestamp(newest, UTC))
+
+    def _ask(self, is_inside: bool) -> Iterator[Part]:
+        """Say of a thing that is followed, since it was inside, whether it is where the rule asks for."""
+        if self._condition.happening is Happening.INSIDE:
+            yield Part("inside_zone", is_inside)
+        else:
+            yield Part("was_inside_zone", True)
+            yield Part("left_zone", not is_inside)
 
     def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
         """Say how many are in a zone; where the rule is about things, whether one is where it asks for."""

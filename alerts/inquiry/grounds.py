@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from alerts.approaches import Part
 from alerts.inquiry.asking import Fact
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 
 
 class Look(NamedTuple):
@@ -26,8 +26,8 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grounds:
-    """What a condition asked for at a decision, part by part, and what is worth knowing beside.
+class FoundGrounds:
+    """What a condition asked for at a decision, part by part, and what is worth knowing beside, as it is found again.
 
     ``events`` are the readings that it rests on; ``missing`` names what was looked for and is not stored any more.
     """
@@ -45,6 +45,6 @@ class Basis(Protocol):
         """Say what to read."""
         ...
 
-    def find(self, events: Sequence[Event]) -> Grounds:
+    def find(self, events: Sequence[Event]) -> FoundGrounds:
         """Give the grounds from what was read of all that had come by the decision, in the order of arrival."""
         ...

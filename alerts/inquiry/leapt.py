@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from alerts.approaches import Part, compare
+from alerts.approaches import compare
 from alerts.conditions.leaps import room_of
 from alerts.conditions.spike import Spike
 from alerts.conditions.watched import values_of
 from alerts.inquiry.asking import Fact
-from alerts.inquiry.grounds import Grounds, Look
+from alerts.inquiry.grounds import FoundGrounds, Look
 from alerts.language.rule import Rule
 from alerts.memory.readings import MOST_READINGS
 from geo.distance import distance_m
 from ioc.domain.alerts import Alert, ResolveReason
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.quantities import Quality
 
 _NEARBY_FOR = timedelta(hours=2)
@@ -45,13 +46,13 @@ class LeapBasis:
             Look(self._kind, None, decided_at - _NEARBY_FOR, decided_at, MOST_READINGS),
         ]
 
-    def find(self, events: Sequence[Event]) -> Grounds:
+    def find(self, events: Sequence[Event]) -> FoundGrounds:
         """Compare the leap with the median of the readings before it, as the engine did when it came."""
         # The newest of all stations are the station's own as well.
         own = list({bytes(item.event_id): item for item in events if item.asset_id == self._alert.asset_id}.values())
         leap = next((event for event in own if event.observed_at == self._alert.started_at), None)
         if leap is None:
-            return Grounds(parts=(), facts={"quantity": self._quantity}, missing=("leap",))
+            return FoundGrounds(parts=(), facts={"quantity": self._quantity}, missing=("leap",))
         before = self._list_before(own, leap)
         held = [value for event in before for value in values_of(event, (self._quantity,)).values()]
         enough = compare("readings_count", float(len(held)), ">=", float(self._condition.enough))
@@ -63,12 +64,12 @@ class LeapBasis:
         value = values_of(leap, (self._quantity,)).get(self._quantity)
         grounds_events = [leap, *before, *(event for event, _ in near)]
         if value is None or not enough.is_met:
-            return Grounds(parts=(enough,), facts=facts, events=grounds_events, missing=("readings_before",))
+            return FoundGrounds(parts=(enough,), facts=facts, events=grounds_events, missing=("readings_before",))
         middle, room = room_of(held, self._condition.watched[self._kind][self._quantity], self._condition.mads)
         parts = [enough, compare("deviation", abs(value - middle), ">", room)]
         if self._alert.resolve_reason is not ResolveReason.CONDITION:
             parts.append(Part("alone", True))
-        return Grounds(parts=parts, facts={**facts, "value": value, "median": middle}, events=grounds_events)
+        return FoundGrounds(parts=parts, facts={**facts, "value": value, "median": middle}, events=grounds_events)
 
     def _list_before(self, own: Sequence[Event], leap: Event) -> list[Event]:
         """Give the last readings that the leap was compared with: of its station, and there when it came."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from alerts.approaches import Approach, Part, compare
+from alerts.approaches import Approach, compare
 from alerts.conditions.asset_limits import AssetLimits
 from alerts.conditions.window import Measured
 from alerts.language.arithmetic import PlainComparison, read_ways
@@ -20,6 +20,7 @@ from alerts.memory.readings import Readings
 from alerts.memory.windowing import Windows
 from ioc.domain.alerts import Severity
 from ioc.domain.events import Event
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import KINDS, Kind
 
 _TENTHS = 10

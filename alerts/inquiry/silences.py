@@ -8,7 +8,7 @@ from datetime import timedelta
 from alerts.approaches import compare
 from alerts.conditions.absence import Absence
 from alerts.inquiry.asking import Fact
-from alerts.inquiry.grounds import Grounds, Look
+from alerts.inquiry.grounds import FoundGrounds, Look
 from alerts.memory.readings import MOST_READINGS
 from ioc.domain.alerts import Alert, ResolveReason
 from ioc.domain.events import Event
@@ -39,7 +39,7 @@ class SilenceBasis:
             Look(kind.KIND, alert.asset_id, after, alert.observed_at, MOST_READINGS) for kind in self._condition.kinds
         ]
 
-    def find(self, events: Sequence[Event]) -> Grounds:
+    def find(self, events: Sequence[Event]) -> FoundGrounds:
         """Compare the time from the arrival of the last reading with the one that the rule allows its kind."""
         alert, condition = self._alert, self._condition
         heard = [event for event in events if event.received_at <= alert.started_at]
@@ -56,7 +56,7 @@ class SilenceBasis:
             "heard_again_at" if self._is_back else "noticed_at": alert.received_at,
         }  # fmt: skip
         if last is None or silent_after is None:
-            return Grounds(parts=(), facts=facts, missing=("last_reading",))
+            return FoundGrounds(parts=(), facts=facts, missing=("last_reading",))
         silent_min = (alert.received_at - last.received_at) / _MINUTE
         part = compare("silent_min", silent_min, ">=", silent_after / _MINUTE)
-        return Grounds(parts=(part,), facts=facts, events=[last])
+        return FoundGrounds(parts=(part,), facts=facts, events=[last])

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from alerts.approaches import Part, compare
+from alerts.approaches import compare
 from alerts.conditions.sea_state import UNDER_WAY_KN, ZoneWeather, active_warning, take_weather
 from alerts.conditions.vessel_warned import VesselWarned
 from alerts.inquiry.asking import Fact
-from alerts.inquiry.grounds import Grounds, Look
+from alerts.inquiry.grounds import FoundGrounds, Look
 from alerts.memory.readings import MOST_READINGS
 from alerts.world import World
 from ioc.domain.alerts import Alert, ConditionState
 from ioc.domain.events import Event
+from ioc.domain.grounds import Grounds, Part
 from ioc.domain.kinds import VesselPosition, WeatherObservation, WeatherWarning
 
 _WARNED_FOR = timedelta(days=7)
@@ -28,10 +29,12 @@ class WarnedBasis:
         condition: the rule's condition.
         alert: the alert of a vessel after the decision.
         world: which stations stand for the water, and its names.
+        kept: what the journal has of what the condition asked for; None of alerts from before that was kept.
     """
 
-    def __init__(self, condition: VesselWarned, alert: Alert, world: World) -> None:
+    def __init__(self, condition: VesselWarned, alert: Alert, world: World, kept: Grounds | None) -> None:
         self._condition, self._alert, self._world = condition, alert, world
+        self._kept = () if kept is None else kept.parts
 
     def looks(self) -> Sequence[Look]:
         """Ask for the position, and for the warnings of its water or the winds of the stations that stand for it."""
@@ -51,7 +54,7 @@ class WarnedBasis:
             ),
         ]
 
-    def find(self, events: Sequence[Event]) -> Grounds:
+    def find(self, events: Sequence[Event]) -> FoundGrounds:
         """Take the weather in as the engine did: a decision has a value where it was the wind, none at a warning."""
         alert, condition = self._alert, self._condition
         zone_vi, zone_en = self._world.name_of(alert.zone_id)
@@ -59,17 +62,21 @@ class WarnedBasis:
             "zone_id": alert.zone_id, "zone_vi": zone_vi, "zone_en": zone_en, "exposure": self._find_exposure(),
             "grace_s": condition.grace.total_seconds(),
         }  # fmt: skip
-        parts = []
+        parts = [*self._kept]
         positions = [event.data for event in events if isinstance(event.data, VesselPosition)]
         if positions and (speed_kn := positions[-1].sog_kn) is not None:
-            parts.append(compare("speed_kn", speed_kn, ">=", UNDER_WAY_KN))
+            parts.insert(0, compare("speed_kn", speed_kn, ">=", UNDER_WAY_KN))
+        if self._kept and not any(part.is_met and part.one_of == "weather" for part in self._kept):
+            return FoundGrounds(parts=parts, facts=facts)
         weather = [event for event in events if not isinstance(event.data, VesselPosition)]
         part, told = self._find_wind(weather) if alert.value is not None else self._find_warning(weather)
         if part is None or told is None:
             missing = ("weather",) if alert.condition is ConditionState.FIRING else ()
-            return Grounds(parts=parts, facts=facts, missing=missing)
+            return FoundGrounds(parts=parts, facts=facts, missing=missing)
         more = _describe(told.data, told) if isinstance(told.data, WeatherWarning) else {}
-        return Grounds(parts=[*parts, part], facts={**facts, "weather_asset_id": told.asset_id, **more}, events=[told])
+        facts |= {"weather_asset_id": told.asset_id, **more}
+        parts += () if self._kept else (part,)
+        return FoundGrounds(parts=parts, facts=facts, events=[told])
 
     def _find_exposure(self) -> str | None:
         """Say by the severity whether it set out against the weather or was caught out in it."""

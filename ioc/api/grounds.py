@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alerts.approaches import Part
+from alerts.inquiry.asking import Fact
 from alerts.inquiry.bases import basis_of
 from alerts.inquiry.grounds import Look
 from alerts.language.rule import Rule
@@ -14,23 +14,27 @@ from ioc.api.approach_texts import say_part
 from ioc.api.inquiry_views import to_wire
 from ioc.domain.alerts import Alert
 from ioc.domain.events import Event
+from ioc.domain.grounds import Grounds, Part
 from ioc.storage.decision_inputs import Cut, DecisionInputs
 
 
 async def find_grounds(
-    inputs: DecisionInputs, world: World, rule: Rule | None, alert: Alert
+    inputs: DecisionInputs, world: World, rule: Rule | None, alert: Alert, kept: Grounds | None
 ) -> tuple[dict[str, Any] | None, Sequence[Event]]:
     """Give the grounds of a decision and the readings that they rest on; None where its condition tells none.
+
+    What can be found again of stored readings says more; what was kept with the decision stands where that is gone.
 
     Args:
         inputs: what is stored.
         world: what rules know of the province.
         rule: the rule that decided, if it is still known.
         alert: the alert after the decision.
+        kept: what the journal has of what the condition asked for.
     """
-    basis = None if rule is None else basis_of(rule, alert, world)
+    basis = None if rule is None else basis_of(rule, alert, world, kept)
     if basis is None:
-        return None, []
+        return (None, []) if kept is None else (_show(kept.parts, kept.facts), [])
     events: list[Event] = []
     cuts: list[Cut | None] = []
     for look in basis.looks():
@@ -38,13 +42,17 @@ async def find_grounds(
         events += found
         cuts.append(cut)
     grounds = basis.find(sorted(events, key=lambda event: (event.received_at, event.event_id)))
-    shown = {
-        "parts": [_to_part(part) for part in grounds.parts],
-        "facts": to_wire(grounds.facts),
-        "missing": list(grounds.missing),
-        "cut": next((cut for cut in cuts if cut is not None), None) if grounds.missing else None,
-    }
-    return shown, grounds.events
+    parts = grounds.parts or (kept.parts if kept is not None else ())
+    cut = next((cut for cut in cuts if cut is not None), None) if grounds.missing else None
+    return _show(parts, grounds.facts, missing=grounds.missing, cut=cut), grounds.events
+
+
+def _show(
+    parts: Sequence[Part], facts: Mapping[str, Fact], *, missing: Sequence[str] = (), cut: Cut | None = None
+) -> dict[str, Any]:
+    return {
+        "parts": [_to_part(part) for part in parts], "facts": to_wire(facts), "missing": list(missing), "cut": cut
+    }  # fmt: skip
 
 
 async def _read(inputs: DecisionInputs, look: Look, alert: Alert) -> tuple[Sequence[Event], Cut | None]:

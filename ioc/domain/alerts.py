@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from ioc.domain.grounds import Grounds
+
 
 class StateKey(NamedTuple):
     """Address of one piece of engine state inside a partition."""
@@ -101,7 +103,8 @@ class AlertChange:
     ``started_at``, same id). ``observed_at`` and ``received_at`` are those of the reading that tipped it,
     ``decided_at`` the log time of the decision. ``input_ids`` are the events it rests on, newest last.
     Texts are ready to show, in both languages. ``flip_count`` is how often the condition came or went since it began,
-    ``kind`` the kind of event that the rule looks at.
+    ``kind`` the kind of event that the rule looks at. ``grounds`` is what its condition asked for then, where the
+    readings, the windows and the limits of the rule do not say that by themselves.
     """
 
     type: ChangeType
@@ -135,6 +138,7 @@ class AlertChange:
     flapping: bool = False
     flip_count: int = 0
     kind: str = ""
+    grounds: Grounds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

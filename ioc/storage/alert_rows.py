@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from alerts.performance.annunciations import is_annunciation, stand_of
 from ioc.domain.alerts import Alert, AlertEvent, ChangeType, ConditionState, OperatorState, ResolveReason, Severity
+from ioc.domain.grounds import Grounds
 from ioc.storage.statements import fetch_rows, load_statements
 from ioc.telemetry import alert_annunciations
 
@@ -40,6 +41,7 @@ class JournalEntry:
     actor: str | None = None
     reason: str | None = None
     input_ids: tuple[bytes, ...] = ()
+    grounds: Grounds | None = None
 
 
 Enqueue = Callable[[AsyncConnection, Sequence[JournalEntry], Sequence[AlertEvent]], Awaitable[None]]
@@ -137,4 +139,5 @@ def _to_entry_row(entry: JournalEntry) -> dict[str, object]:
         "reason": entry.reason,
         "alert": Jsonb(msgspec.to_builtins(entry.alert)),
         "input_ids": [UUID(bytes=bytes(value)) for value in entry.input_ids],
+        "grounds": None if entry.grounds is None else Jsonb(msgspec.to_builtins(entry.grounds)),
     }

@@ -89,5 +89,5 @@ def _expire(alert: Alert, change: AlertChange) -> JournalEntry:
 def _to_entry(change: AlertChange, alert: Alert, *, previous: Alert | None) -> JournalEntry:
     return JournalEntry(
         type=change.type, at=change.decided_at, alert=alert, previous=previous,
-        reason=str(change.reason) if change.reason else None, input_ids=change.input_ids,
+        reason=str(change.reason) if change.reason else None, input_ids=change.input_ids, grounds=change.grounds,
     )  # fmt: skip

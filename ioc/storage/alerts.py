@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
 import psycopg
 
 from ioc.domain.alerts import Alert, AlertEvent
+from ioc.domain.grounds import Grounds
 from ioc.errors import InvalidRequestError, NotFoundError
 from ioc.storage.alert_rows import fetch_alerts, fetch_events
 from ioc.storage.pool import Database, cut_after, translated_errors
@@ -105,6 +107,13 @@ class PostgresAlertStore:
         async with self._database.connection() as connection:
             cursor = await connection.execute(_SQL["inputs_of"], {"alert_id": alert_id, "limit": limit})
             return {revision: [item.hex for item in ids] for revision, ids in await cursor.fetchall()}
+
+    async def grounds(self, alert_id: UUID, revision: int) -> Grounds | None:
+        """Give what a condition asked for when it decided; None where that decision kept nothing of it."""
+        async with self._database.connection() as connection:
+            wanted = {"alert_id": alert_id, "revision": revision}
+            row = await (await connection.execute(_SQL["grounds_of"], wanted)).fetchone()
+        return None if row is None or row[0] is None else msgspec.convert(row[0], Grounds)
 
     async def last_event_id(self) -> int:
         """Give the id of the newest journal entry of all alerts; 0 when there is none."""

@@ -8,7 +8,7 @@ import pytest
 
 from ioc.bootstrap.knowledge import load_world
 from ioc.domain.events import Event
-from ioc.domain.kinds import AirReading, VesselPosition, WeatherObservation, WeatherWarning
+from ioc.domain.kinds import AirReading, LaneStatus, VesselPosition, WeatherObservation, WeatherWarning
 from ioc.domain.quantities import Quality
 from tests.support.alerts import at
 from tests.support.reasons import ask_why, live_through, reading, to_ms
@@ -41,13 +41,53 @@ async def test_silence_tells_its_time_and_when_the_station_was_heard_last(store,
     ]  # fmt: skip
 
 
-async def test_silence_of_which_the_last_reading_is_gone_says_so(store, viewer):
+async def test_silence_of_which_the_last_reading_is_gone_says_so_and_tells_what_the_journal_kept(store, viewer):
     heard = [reading("air.hong-gai", AirReading(pm25_ug_m3=20), at(minute), unit_code="06652") for minute in range(4)]
     others = [reading("air.bai-chay", AirReading(pm25_ug_m3=20), at(minute), unit_code="06667") for minute in range(15)]
     await live_through(store, "09-station-silent.yaml", [*heard, *others], is_stored=False)
     why = await ask_why(viewer, "station.silent")
-    assert (why["grounds"]["parts"], why["grounds"]["missing"]) == ([], ["last_reading"])
+    [silent] = why["grounds"]["parts"]
+    assert (silent["what"], silent["is_met"], silent["limit"]) == ("silent_min", True, 3.0)
+    assert why["grounds"]["missing"] == ["last_reading"]
     assert why["grounds"]["facts"]["silent_after_s"] == 180.0
+
+
+def met_of(grounds: dict[str, Any]) -> list[str]:
+    return [part["what"] for part in grounds["parts"] if part["is_met"]]
+
+
+async def test_a_blackout_tells_how_much_of_the_unit_is_silent_and_the_last_that_its_stations_said(store, viewer):
+    stations = [f"air.{name}" for name in "abcd"]
+    heard = [
+        reading(name, AirReading(pm25_ug_m3=20), at(minute), unit_code="06652")
+        for name in stations for minute in range(4)
+    ]  # fmt: skip
+    others = [reading("air.e", AirReading(pm25_ug_m3=20), at(minute), unit_code="06667") for minute in range(15)]
+    back = [reading(name, AirReading(pm25_ug_m3=20), at(14), unit_code="06652") for name in stations]
+    await live_through(store, "09-station-silent.yaml", [*heard, *others, *back])
+    why = await ask_why(viewer, "station.silent")
+    fired, resolved = why["decisions"][0], why["decisions"][-1]
+    silent, share = why["grounds"]["parts"]
+    assert (silent["value"], silent["limit"], share["value"], share["limit"]) == (4.0, 3.0, 100.0, 30.0)
+    assert (fired["value"], fired["limit"], fired["unit"]) == (100.0, 30.0, "%")
+    assert {(item["asset_id"], item["observed_at"]) for item in why["readings"]} == {
+        (name, to_ms(at(3))) for name in stations
+    }  # fmt: skip
+    assert (len(fired["inputs"]), why["inputs_missing"]) == (4, [])
+    over = (await ask_why(viewer, "station.silent", resolved["revision"]))["grounds"]
+    assert (resolved["type"], met_of(over)) == ("resolved", ["silent_share_pct"])
+
+
+async def test_what_a_report_outlives_is_told_though_nothing_of_it_is_stored_any_more(store, viewer):
+    """Of a lane that is closed for longer than its rule allows."""
+    closed = LaneStatus(gate="bac-luan-2", status="closed", opens_at=at(0), closes_at=at(600))
+    lane = [reading("lane.bac-luan-2.1", closed, at(minute)) for minute in (0, 12)]
+    await live_through(store, "32-lane-closed.yaml", lane, is_stored=False)
+    grounds = (await ask_why(viewer, "border.lane_closed"))["grounds"]
+    assert met_of(grounds) == ["stands", "in_hours", "stands_min"]
+    texts = [part["text_en"] for part in grounds["parts"]]
+    assert texts[2:] == ["it has stood for 10 min (>= 10 min)", "it has stood for 10 min, >= 60 min would do"]
+    assert grounds["facts"]["gate"] == "bac-luan-2"
 
 
 BOAT, OUT = "vessel.574000001", {"lon_deg": 107.12, "lat_deg": 20.86}
@@ -73,10 +113,9 @@ async def test_a_vessel_under_a_warning_tells_the_warning_and_the_water(store, v
     why = await ask_why(viewer, "vessel.under_warning")
     grounds = why["grounds"]
     assert (why["decisions"][0]["severity"], grounds["facts"]["exposure"]) == ("critical", "set_out")
-    assert [(part["what"], part["value"], part["limit"], part["is_met"]) for part in grounds["parts"]] == [
-        ("speed_kn", 8.0, 1.0, True), ("warning", None, None, True),
-    ]  # fmt: skip
-    assert [part["text_en"] for part in grounds["parts"]] == ["speed 8 kn (>= 1 kn)", "a warning was in force"]
+    assert met_of(grounds) == ["speed_kn", "under_way", "outside_harbour", "warning", "set_out_against_it"]
+    texts = [part["text_en"] for part in grounds["parts"]]
+    assert {"speed 8 kn (>= 1 kn)", "a warning was in force", "it set out against the weather"} <= {*texts}
     facts = grounds["facts"]
     assert (facts["zone_id"], facts["zone_vi"], facts["weather_asset_id"]) == (
         "ha-long-bay", load_world().name_of("ha-long-bay")[0], "area.ha-long-bay",
@@ -95,9 +134,9 @@ async def test_a_vessel_in_the_wind_tells_the_wind_and_its_limit(store, viewer):
     winds = [reading(stations[0], WeatherObservation(wind_m_s=wind), at(minute)) for minute, wind in blows]
     await live_through(store, "21-vessel-warned.yaml", [*winds, *boats(0.1, 0.1, 0.1, 8.0, 8.0)])
     grounds = (await ask_why(viewer, "vessel.under_warning"))["grounds"]
-    assert [(part["what"], part["value"], part["limit"]) for part in grounds["parts"]] == [
-        ("speed_kn", 8.0, 1.0), ("wind_m_s", 12.5, 10.8),
-    ]  # fmt: skip
+    assert met_of(grounds) == ["speed_kn", "under_way", "outside_harbour", "wind_m_s", "set_out_against_it"]
+    [wind] = [part for part in grounds["parts"] if part["what"] == "wind_m_s"]
+    assert (wind["value"], wind["limit"]) == (12.5, 10.8)
     assert grounds["facts"]["weather_asset_id"] == stations[0]
 
 
@@ -105,7 +144,8 @@ async def test_a_vessel_whose_warning_is_not_stored_any_more_says_so(store, view
     events = [warning("W-1", 0.1, 0, 30), *boats(0.1, 0.1, 0.1, *[8.0] * 6)]
     await live_through(store, "21-vessel-warned.yaml", events, is_stored=False)
     grounds = (await ask_why(viewer, "vessel.under_warning"))["grounds"]
-    assert (grounds["parts"], grounds["missing"]) == ([], ["weather"])
+    assert met_of(grounds) == ["under_way", "outside_harbour", "warning", "set_out_against_it"]
+    assert grounds["missing"] == ["weather"]
 
 
 async def test_the_air_quality_index_tells_concentrations_sub_indices_and_hours(store, viewer):

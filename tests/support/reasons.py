@@ -24,6 +24,7 @@ FEEDS = {
     "env.rain": "rain",
     "energy.outage": "energy",
     "env.water.level": "water",
+    "border.lane": "border",
 }
 
 

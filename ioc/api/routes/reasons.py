@@ -95,7 +95,8 @@ async def _find_state(
     if entry is None:
         return {"readings": [], "inputs_missing": [], "window_state": None, "grounds": None}
     ids = inputs.get(entry.revision, [])
-    grounds, events = await find_grounds(api.decision_inputs, api.world, rule, entry.alert)
+    kept = await api.alerts.grounds(entry.alert_id, entry.revision)
+    grounds, events = await find_grounds(api.decision_inputs, api.world, rule, entry.alert, kept)
     found = await find_readings(api.history, api.decision_inputs, rule, entry.alert, ids, events)
     window_state = await find_window_state(api.decision_inputs, rule, entry.alert)
     return found | {"window_state": window_state, "grounds": grounds}
@@ -176,7 +177,8 @@ def _to_decision(entry: AlertEvent, ids: list[str]) -> dict[str, Any]:
     alert = entry.alert
     return {
         "revision": entry.revision, "type": entry.type.value, "at": to_ms(entry.at), "reason": entry.reason,
-        "severity": alert.severity.value, "value": alert.value, "limit": alert.limit, "unit": alert.quantity_unit,
+        "severity": alert.severity.value, "value": alert.value, "limit": alert.limit,
+        "unit": alert.quantity_unit if alert.value is not None else "",
         "observed_at": to_ms(alert.observed_at), "inputs": ids,
         "detail_vi": alert.detail_vi, "detail_en": alert.detail_en,
     }  # fmt: skip

@@ -29,8 +29,9 @@ ON CONFLICT (alert_id) DO UPDATE SET {assignments}
 SELECT pg_advisory_xact_lock(hashtext('ioc.alert_event'), hashtext(current_schema()))
 
 -- name: add_event
-INSERT INTO alert_event (event_id, alert_id, revision, type, at, actor, reason, alert, input_ids)
-VALUES (nextval('alert_event_id'), %(alert_id)s, %(revision)s, %(type)s, %(at)s, %(actor)s, %(reason)s, %(alert)s, %(input_ids)s)
+INSERT INTO alert_event (event_id, alert_id, revision, type, at, actor, reason, alert, input_ids, grounds)
+VALUES (nextval('alert_event_id'), %(alert_id)s, %(revision)s, %(type)s, %(at)s, %(actor)s, %(reason)s, %(alert)s, %(input_ids)s,
+        %(grounds)s)
 RETURNING event_id
 
 -- name: notify
@@ -64,6 +65,9 @@ WHERE alert_id = %(alert_id)s ORDER BY revision DESC LIMIT %(limit)s
 -- name: inputs_of
 SELECT revision, input_ids FROM alert_event
 WHERE alert_id = %(alert_id)s AND cardinality(input_ids) > 0 ORDER BY revision DESC LIMIT %(limit)s
+
+-- name: grounds_of
+SELECT grounds FROM alert_event WHERE alert_id = %(alert_id)s AND revision = %(revision)s
 
 -- name: events_after
 SELECT event_id, alert_id, revision, type, at, actor, reason, alert FROM alert_event

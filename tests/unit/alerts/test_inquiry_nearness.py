@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import alerts
-from alerts.approaches import Approach, Part, compare
+from alerts.approaches import Approach, compare
 from alerts.inquiry.asking import Answer, Inquiry, Question, Reason
+from ioc.domain.grounds import Part
 from ioc.domain.kinds import (
     AirReading,
     BorderQueue,

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import alerts
-from alerts.approaches import Part, compare
+from alerts.approaches import compare
 from ioc.api.approach_texts import NUMBERS, STATES, say_nearest
+from ioc.domain.grounds import Part
 
 _AT = datetime(2026, 11, 23, 7, 5, tzinfo=UTC)
 _MADE = re.compile(r'(Part|compare)\(\s*"(\w+)"')
