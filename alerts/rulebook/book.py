@@ -74,6 +74,9 @@ CONDITIONS: dict[str, Callable[[Table], Bindable]] = {
 EVENT_STYLE = ("threshold", "asset_limits", "window", "expression")
 """Conditions that are judged by readings alone, which silence may end."""
 
+REPORTED = ("standing", "trip_manifest", "trip_unseen")
+"""Conditions about what people report: over when people say so, whatever the rule's ``keep``."""
+
 MARK = "~"
 """What stands between a rule's name and the number of a version that runs beside it."""
 
@@ -93,15 +96,22 @@ class Rulebook:
         self.rules: tuple[Rule, ...] = tuple(sorted(rules, key=lambda rule: rule.rule_id))
 
     @classmethod
-    def load(cls, paths: Iterable[Path]) -> Rulebook:
+    def load(cls, paths: Iterable[Path], *, on_doubt: Callable[[Fault], None] | None = None) -> Rulebook:
         """Read rule files and folders of them.
+
+        Args:
+            paths: files and folders.
+            on_doubt: is told of each fault with which a rule can run, which is none then: these rules are in force.
 
         Raises:
             RulebookError: with every fault of every file.
         """
         rules, _, faults = read_rules(paths)
-        if faults:
+        if faults and (on_doubt is None or not all(fault.can_run for fault in faults)):
             raise RulebookError(faults)
+        if on_doubt is not None:
+            for fault in faults:
+                on_doubt(fault)
         return cls(rules)
 
     @classmethod
@@ -179,7 +189,7 @@ def read_rule(table: Table) -> tuple[Rule, list[Table]] | None:
         quantity_unit=table.text("unit", ""),
         lateness=table.duration("lateness", timedelta(minutes=15)),
         gap=table.duration("gap", timedelta(minutes=15)),
-        keep_firing_for=table.duration("keep", timedelta(0)),
+        keep_firing_for=_read_keep(table, name),
         no_data=no_data,
         clear_if_quiet_for=_read_quiet(table, name),
         shadow=table.flag("shadow", default=False),
@@ -196,6 +206,14 @@ def read_rule(table: Table) -> tuple[Rule, list[Table]] | None:
         meaning += (rule.clear_if_quiet_for,)
     version = hashlib.sha256(_to_canonical(meaning).encode()).hexdigest()[:12]
     return replace(rule, version=version), tests
+
+
+def _read_keep(table: Table, condition_name: str) -> timedelta:
+    keep = table.duration("keep", timedelta(0))
+    if keep and condition_name in REPORTED:
+        what = f"keep: has no effect on {condition_name}, which is over when it is reported to be"
+        table.fault(what, table.node_of("keep"), can_run=True)
+    return keep
 
 
 def _counts(item: Field[Any], value: object) -> bool:

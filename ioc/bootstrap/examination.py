@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from alerts.language.documents import Fault
 from alerts.notification.policy import walk
+from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.foundations import open_log, open_store
-from ioc.bootstrap.knowledge import load_feed_configs, load_policy, load_rulebook, load_world
+from ioc.bootstrap.knowledge import load_feed_configs, load_policy, load_world, rules_folder
 from ioc.clocks import SystemClock
 from ioc.errors import IocError
 from ioc.keys import load_keys
@@ -71,7 +73,10 @@ async def _check_keys(settings: Settings) -> str:
 
 
 async def _check_rules(settings: Settings) -> str:
-    return f"{len(load_rulebook(settings).rules)} rules, no faults"
+    doubts: list[Fault] = []
+    rules = Rulebook.load([rules_folder(settings)], on_doubt=doubts.append).rules
+    told = "; ".join(map(str, doubts))
+    return f"{len(rules)} rules, " + (f"in force but doubtful: {told}" if told else "no faults")
 
 
 async def _check_policy(settings: Settings) -> str:

@@ -22,7 +22,10 @@ from geo.catalogue import load_places, load_stations, load_units, load_zone_inde
 from geo.installations import load_installations
 from ioc.errors import ConfigurationError, NotFoundError
 from ioc.keys import Keys
+from ioc.logs import logger
 from ioc.settings import Settings
+
+_log = logger("knowledge")
 
 
 def rules_folder(settings: Settings) -> Path:
@@ -31,12 +34,12 @@ def rules_folder(settings: Settings) -> Path:
 
 
 def load_rulebook(settings: Settings) -> Rulebook:
-    """Read the rules in force.
+    """Read the rules in force. What a rule says against itself was let through once: the log tells it.
 
     Raises:
         RulebookError: with every fault, each with file and line.
     """
-    return Rulebook.load([rules_folder(settings)])
+    return Rulebook.load([rules_folder(settings)], on_doubt=lambda fault: _log.warning("rules.doubt", fault=str(fault)))
 
 
 def policy_file(settings: Settings) -> Path:

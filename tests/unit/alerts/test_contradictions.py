@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 
 from alerts.lifecycle import rule_tests
 from alerts.lifecycle.versions import check_version, read_version
 from alerts.rulebook.book import Rulebook, RulebookError
-from ioc.bootstrap.knowledge import load_world
+from ioc import logs
+from ioc.bootstrap import examination
+from ioc.bootstrap.knowledge import load_rulebook, load_world
+from ioc.settings import Settings
 
 WORLD = load_world()
 
@@ -98,6 +104,40 @@ def test_a_version_that_was_let_through_once_is_read_and_nothing_new_may_say_it(
     assert read_version(text, "test").rule.rule_id == "test.rule"
     with pytest.raises(RulebookError):
         check_version(text, "test", WORLD, Rulebook([]))
+
+
+STANDING = """\
+rule: test.rule
+condition: standing
+on: border.lane
+state: {status: [closed]}
+levels: [{severity: minor, after: 10m}]
+keep: 15m
+title: {vi: a, en: a}
+detail: {vi: b, en: b}
+runbook: {vi: c, en: c}
+"""
+
+
+def test_keep_is_no_key_of_what_is_over_when_people_say_so(tmp_path):
+    ((line, what),) = _faults(tmp_path, STANDING)
+    assert (line, what) == (6, "keep: has no effect on standing, which is over when it is reported to be")
+    assert _faults(tmp_path, STANDING.replace("keep: 15m", "keep: 0s")) == []
+
+
+@pytest.mark.parametrize("text", [LIMITS, STANDING])
+def test_rule_files_that_are_in_force_go_on_with_it_and_the_log_and_the_doctor_tell(tmp_path, text, capsys):
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(RulebookError):
+        Rulebook.load([tmp_path])
+    settings = Settings(alerts={"rules_dir": tmp_path})
+    logs.configure(form="json")
+    assert [rule.rule_id for rule in load_rulebook(settings).rules] == ["test.rule"]
+    [line] = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["level"]) == ("rules.doubt", "warning")
+    assert told["fault"].startswith(f"{tmp_path / 'own.yaml'}:")
+    assert told["fault"] in asyncio.run(examination._check_rules(settings))
 
 
 def test_what_is_read_wrongly_contradicts_nothing_besides(tmp_path):
