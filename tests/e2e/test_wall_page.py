@@ -412,6 +412,8 @@ def test_the_drawer_tells_cause_procedure_and_journal_and_takes_a_comment(
     assert "212 > 200 µg/m³" in panel.inner_text()
     panel.get_by_text("Trực ban IOC · báo lần đầu · chưa có nơi nhận").wait_for()
     assert "Đang giữ lại: cảnh báo khác đã giải thích." in panel.inner_text()
+    # What was not met is no reason: another way was enough.
+    assert panel.locator(".reasons li").all_inner_texts() == ["im lặng 4 phút (>= 3 phút)", "rain_24h: 112,5"]
     panel.locator("[name=comment]").fill("đã gọi trạm")
     keep_screenshot(page, "drawer")
     assert page.url.endswith("#alert=a1")

@@ -370,6 +370,13 @@ class WallServer:
             held = {"why": "inhibited", "by": "other", "until": None}
             return {"alert_id": alert_id, "held": held, "groups": [], "notifications": [told]}
 
+        @app.get("/api/v1/alerts/{alert_id}/why")
+        async def why(alert_id: str) -> dict[str, Any]:
+            met = {"is_met": True, "text_vi": "im lặng 4 phút (>= 3 phút)", "text_en": "silent for 4 min (>= 3 min)"}
+            lacking = {"is_met": False, "text_vi": "đủ khi khác", "text_en": "another would do"}
+            window = {"name": "rain_24h", "value": 112.5}
+            return {"grounds": {"parts": [met, lacking]}, "window_state": {"windows": [window]}}
+
         @app.post("/api/v1/alerts/{alert_id}/acknowledge")
         async def acknowledge(alert_id: str, request: Request) -> Response:
             session = self._user(request)

@@ -1,7 +1,8 @@
-// What the drawer says about one alert: cause, value against limit, what can be done, procedure, journal, who was told.
+// What the drawer says about one alert: cause, value against limit, what can be done, why, procedure, journal, who was told.
 
 import { alertForms, asideUntilMs } from "./alert-forms.js";
 import { instantMs } from "./alert-state.js";
+import { whyNodes, whyOf } from "./alert-why.js";
 import { flappingText, valueAgainstLimit } from "./alerts.js";
 import { h } from "./dom.js";
 import { formatDayMinute } from "./format.js";
@@ -87,7 +88,7 @@ async function operatorsOf(session) {
 export async function describeAlert({ id, isNamed }, parts, isCurrent) {
   const { store, language, session, geodata } = parts;
   if (!store.alerts.has(id) && !isNamed) return null;
-  const [told, routing, people] = await Promise.all([toldOf(id, session), routingOf(id, session), operatorsOf(session)]);
+  const [told, routing, why, people] = await Promise.all([toldOf(id, session), routingOf(id, session), whyOf(id, session), operatorsOf(session)]);
   const row = store.alerts.get(id);
   if (!isCurrent() || (!row && !isNamed)) return null;
   if (!row && !told?.alert) return { title: language.t("alert.unknown"), nodes: [h("p", { class: "quiet" }, id)], history: null };
@@ -114,6 +115,7 @@ export async function describeAlert({ id, isNamed }, parts, isCurrent) {
         ...fact(language.t("alert.ended"), when(alert.ended_at)),
         ...fact(language.t("alert.rule"), alert.rule_id)),
       ...(row ? alertForms(alert, parts, people) : []),
+      ...whyNodes(why, language),
       h("h3", {}, language.t("alert.procedure")),
       h("p", { class: procedure ? "procedure" : "quiet" }, procedure || language.t("alert.no_procedure")),
       h("h3", {}, language.t("alert.journal")),
