@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from alerts.announcement import Announcer, Subject
 from alerts.approaches import Approach
+from alerts.conditions.endings import timed_policy
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
@@ -26,7 +27,7 @@ from alerts.conditions.sea_state import (
 )
 from alerts.language.rule import Rule
 from alerts.memory.partition import PartitionMemory
-from alerts.memory.series import Policy, Verdict, evaluate
+from alerts.memory.series import Verdict, evaluate
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.grounds import Part
@@ -56,7 +57,7 @@ class AfloatEvaluator:
     def __init__(self, rule: Rule, index: int, world: World) -> None:
         self.rule, self._index, self._world = rule, index, world
         self._places = SeaPlaces(world)
-        self._policy = Policy(rule.condition.levels, rule.keep_firing_for, rule.gap)
+        self._policy = timed_policy(rule)
         self._announcer = Announcer(rule, index, world)
 
     def forward(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> Sequence[str]:

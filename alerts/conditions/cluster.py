@@ -12,7 +12,7 @@ import msgspec
 
 from alerts.announcement import asset_subject
 from alerts.approaches import Approach, compare
-from alerts.conditions.endings import is_to_end, wake_to_end
+from alerts.conditions.endings import is_to_end, timed_policy, wake_to_end
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.winds import Sent, is_news, nearest_wind, send_wind, wind_of
 from alerts.language.files import Table
@@ -85,6 +85,7 @@ class ClusterEvaluator(LeveledEvaluator):
 
     def __init__(self, rule: Rule, index: int, world: World, condition: Cluster) -> None:
         super().__init__(rule, index, world)
+        self._policy = timed_policy(rule)
         self._condition = condition
         self._scope = f"cluster:{rule.rule_id}"
 

@@ -16,7 +16,7 @@ import msgspec
 
 from alerts.announcement import asset_subject
 from alerts.approaches import Approach, compare
-from alerts.conditions.endings import is_to_end, wake_to_end
+from alerts.conditions.endings import is_to_end, timed_policy, wake_to_end
 from alerts.conditions.hazards import IN, LADDER, Hazard, HazardFinder, Told, read_hazard
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.language.files import Table
@@ -94,6 +94,7 @@ class CoincidenceEvaluator(LeveledEvaluator):
 
     def __init__(self, rule: Rule, index: int, world: World, condition: Coincidence) -> None:
         super().__init__(rule, index, world)
+        self._policy = timed_policy(rule)
         self._condition = condition
         self._scope = f"coincidence:{rule.rule_id}"
         self._finder = HazardFinder(rule, index, self._scope, condition.hazards)

@@ -9,9 +9,17 @@ from datetime import datetime, timedelta
 
 from alerts.language.rule import Rule
 from alerts.memory.partition import PartitionMemory
-from alerts.memory.series import Series
+from alerts.memory.series import Policy, Series
 
 _AGAIN = timedelta(minutes=5)
+
+
+def timed_policy(rule: Rule) -> Policy:
+    """Give the policy of a rule whose alerts time ends.
+
+    Nothing is evaluated while such an alert waits for its ``keep``: that is no pause which would begin it anew.
+    """
+    return Policy(rule.condition.levels, rule.keep_firing_for, max(rule.gap, rule.keep_firing_for))
 
 
 def wake_to_end(memory: PartitionMemory, rule: Rule, index: int, key: str, series: Series) -> None:

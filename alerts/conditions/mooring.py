@@ -16,13 +16,13 @@ import msgspec
 
 from alerts.announcement import Announcer, Subject
 from alerts.approaches import Approach, compare
-from alerts.conditions.endings import is_to_end, wake_to_end
+from alerts.conditions.endings import is_to_end, timed_policy, wake_to_end
 from alerts.conditions.sea_state import IN
 from alerts.conditions.winds import Sent, nearest_wind, send_wind, wind_of
 from alerts.language.files import Table
 from alerts.language.rule import Level, Rule
 from alerts.memory.partition import PartitionMemory
-from alerts.memory.series import Policy, Series, Verdict, evaluate
+from alerts.memory.series import Series, Verdict, evaluate
 from alerts.world import World
 from geo.distance import distance_m
 from geo.plane import EARTH_RADIUS_M
@@ -100,7 +100,7 @@ class MooringEvaluator:
 
     def __init__(self, rule: Rule, index: int, world: World, condition: Mooring) -> None:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
-        self._policy = Policy(condition.levels, rule.keep_firing_for, rule.gap)
+        self._policy = timed_policy(rule)
         self._announcer = Announcer(rule, index, world)
         self._scope = f"mooring:{rule.rule_id}"
         # No way is longer than the sum of its parts along a meridian and the equator.

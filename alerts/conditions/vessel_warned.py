@@ -9,7 +9,7 @@ from functools import partial
 
 from alerts.announcement import Announcer, Subject
 from alerts.approaches import Approach, compare
-from alerts.conditions.endings import is_to_end, wake_to_end
+from alerts.conditions.endings import is_to_end, timed_policy, wake_to_end
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
@@ -30,7 +30,7 @@ from alerts.conditions.sea_state import (
 from alerts.language.files import Table
 from alerts.language.rule import Level, Rule
 from alerts.memory.partition import PartitionMemory
-from alerts.memory.series import Policy, Verdict, evaluate
+from alerts.memory.series import Verdict, evaluate
 from alerts.world import World
 from ioc.domain.events import Event
 from ioc.domain.grounds import Part
@@ -90,7 +90,7 @@ class VesselWarnedEvaluator:
     def __init__(self, rule: Rule, index: int, world: World, condition: VesselWarned) -> None:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
         self._places = SeaPlaces(world)
-        self._policy = Policy(condition.levels, rule.keep_firing_for, rule.gap)
+        self._policy = timed_policy(rule)
         self._announcer = Announcer(rule, index, world)
 
     def resume(self, memory: PartitionMemory) -> None:
