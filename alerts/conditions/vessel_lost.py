@@ -170,7 +170,8 @@ class VesselLostEvaluator:
         event, heard_at, patience = watch.event, self._heard_at(memory, watch), self._patience(watch)
         if heard_at + patience > memory.clock:
             memory.armed[self._index].add(key)
-            memory.wake_at(heard_at + patience, self._index, key)
+            # Its rhythm may have become quicker by then: no silence that counts is shorter than the least.
+            memory.wake_at(min(heard_at + patience, memory.clock + self._condition.least), self._index, key)
             return
         del memory.noted[self._index][key]
         memory.series[self._index][key] = Missed(
