@@ -35,7 +35,7 @@ from ioc.domain.kinds import Payload, VesselPosition
 
 _FRESH = timedelta(minutes=15)
 _FRESH_AT_REST = timedelta(hours=12)
-"""A vessel at rest is sent on when something about it changes only."""
+"""A vessel at rest is sent on every few hours only, unless something about it changes."""
 
 
 class Danger(NamedTuple):
@@ -114,22 +114,25 @@ class AfloatEvaluator:
             state = memory.series[self._index][key] = VesselState(shape=self.rule.condition_name)
         state.event, state.is_under_way = event, place.is_under_way
         state.is_sheltered = place.is_sheltered or place.scope != scope
-        self._judge(memory, scope, key, state, event.observed_at)
+        is_late = event.received_at - event.observed_at > self.rule.lateness
+        self._judge(memory, scope, key, state, event.observed_at, is_late=is_late)
 
     def _judge_all(self, memory: PartitionMemory, scope: str) -> None:
         for key, state in vessels_of(memory, self._index, scope):
             if state.event is not None:
                 self._judge(memory, scope, key, state, max(memory.clock, state.event.observed_at))
 
-    def _judge(self, memory: PartitionMemory, scope: str, key: str, state: VesselState, at: datetime) -> None:
+    def _judge(
+        self, memory: PartitionMemory, scope: str, key: str, state: VesselState, at: datetime, *, is_late: bool = False
+    ) -> None:
+        """Judge a vessel; a position that is told too late begins nothing, and where it goes on it ends nothing."""
         event = state.event
         if event is None:
             return
         memory.dirty.add((self._index, key))
         is_old = at - event.observed_at > (_FRESH if state.is_under_way else _FRESH_AT_REST)
-        is_late = event.received_at - event.observed_at > self.rule.lateness
         danger = None
-        if not (state.is_sheltered or is_late or (is_old and state.last is None)):
+        if not (state.is_sheltered or ((is_late or is_old) and state.last is None)):
             danger = self._find(memory, scope, state, at)
         if danger is not None or state.last is not None:
             value, limit = (danger.value, danger.limit) if danger is not None else (None, None)

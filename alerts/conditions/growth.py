@@ -66,9 +66,13 @@ def read_growth(table: Table) -> Growth:
 
 
 class GrowthState(Series, kw_only=True, omit_defaults=True):
-    """The series of an asset with the means of its last spans, by number of the span since the epoch."""
+    """The series of an asset with the means of its last spans, by number of the span since the epoch.
+
+    ``judged`` is the span in which those before it were judged last.
+    """
 
     spans: dict[int, tuple[float, int]] = msgspec.field(default_factory=dict)
+    judged: int = 0
 
 
 class GrowthEvaluator(LeveledEvaluator):
@@ -81,7 +85,7 @@ class GrowthEvaluator(LeveledEvaluator):
         self._condition = condition
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
-        """Take a reading into its span; when a new span begins, judge the ones before."""
+        """Take a reading into its span; at the first timely one of a new span, judge the spans before."""
         value = getattr(event.data, self._condition.quantity)
         if value is None:
             return
@@ -90,13 +94,18 @@ class GrowthEvaluator(LeveledEvaluator):
             series = memory.series[self.index][event.asset_id] = self.new_series()
         memory.dirty.add((self.index, event.asset_id))
         span = int(event.observed_at.timestamp() // self._condition.per.total_seconds())
-        is_new = bool(series.spans) and span > max(series.spans)
+        is_new = span > max(series.judged, min(series.spans, default=span))
         total, count = series.spans.get(span, (0.0, 0))
         series.spans[span] = (total + float(value), count + 1)
         for old in [known for known in series.spans if known < span - self._condition.times - 1]:
             del series.spans[old]
-        if not is_new or event.received_at - event.observed_at > self.rule.lateness:
+        if event.received_at - event.observed_at > self.rule.lateness:
             return
+        if series.is_open:
+            self.note_heard(memory, event.asset_id, series, event)  # it is heard, also where it is not judged
+        if not is_new:
+            return
+        series.judged = span
         means = [self._mean(series, span - back) for back in range(self._condition.times + 1, 0, -1)]
         holds = self._rises(means)
         first, last = means[0], means[-1]

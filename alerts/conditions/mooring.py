@@ -151,6 +151,11 @@ class MooringEvaluator:
             berth.off_since, berth.told_at = berth.off_since or at, at
             memory.dirty.add((self._index, event.asset_id))
             self._send(memory, event, moved_m)
+        elif is_off and not is_away:
+            # It was hauled back, or a single fix was wrong.
+            berth.off_since = berth.told_at = None
+            memory.dirty.add((self._index, event.asset_id))
+            self._send(memory, event, 0.0)
 
     def _take_wind(self, memory: PartitionMemory, event: Event) -> None:
         if isinstance(event.data, WeatherObservation):
@@ -205,7 +210,9 @@ class MooringEvaluator:
         moved_m, station = event.data.value, self._nearest_wind(memory, event, at)
         wind = wind_of(station, gusts=True) if station is not None else None
         is_late = event.received_at - event.observed_at > self.rule.lateness
-        holds = moved_m > 0 and wind is not None and wind >= self._condition.wind_m_s and not is_late
+        holds = moved_m > 0 and wind is not None and wind >= self._condition.wind_m_s
+        if is_late and boat.last is None:
+            holds = False  # what comes too late begins nothing; that it goes on ends nothing either
         # Without a wind nothing is known: an alert that holds is not ended by that.
         clears = moved_m == 0 or wind is not None
         if holds or boat.last is not None:

@@ -1,7 +1,8 @@
 """What two rules about vessels share: a zone of water with the weather over it and the vessels in it.
 
 Vessels, stations and warnings live on different partitions; they meet on the zone's partition of ``signals``. A vessel
-is sent there when something about it changes, and once a minute under way: few signals, and never an old picture.
+is sent there when something about it changes, once a minute under way, and every six hours at rest: few signals, and
+never an old picture.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ OPEN_SEA = "sea"
 """Water in no zone. A scope of its own: what rules about the province hear is no weather out there."""
 UNDER_WAY_KN = 1.0
 AGAIN = timedelta(minutes=1)
+AGAIN_AT_REST = timedelta(hours=6)
+"""A vessel may lie at anchor for days: rules believe its position for a while only."""
 HOLE_KINDS = frozenset({"coverage_hole"})
 IN = "\x1f"
 
@@ -159,7 +162,7 @@ def resume_scopes(memory: PartitionMemory, places: SeaPlaces, world: World) -> N
 
 
 def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zones: tuple[str, ...]) -> Sequence[str]:
-    """Say which waters must hear of a position now: at a change the old and the new, under way once a minute.
+    """Say which waters must hear of a position now: at a change the old and the new, else every so often.
 
     To be asked once for each position: it notes what it says. The first one after a restart is sent in any case: it may
     be news to a rule that was not there before.
@@ -175,7 +178,8 @@ def vessel_scopes(memory: PartitionMemory, places: SeaPlaces, event: Event, zone
         and before.is_sheltered is now.is_sheltered
         and before.is_under_way is now.is_under_way
     )
-    if is_same and sent_at is not BEGINNING and not (now.is_under_way and event.observed_at - sent_at >= AGAIN):
+    again = AGAIN if now.is_under_way else AGAIN_AT_REST
+    if is_same and sent_at is not BEGINNING and event.observed_at - sent_at < again:
         return ()
     sent[event.asset_id] = now, event.observed_at
     return (now.scope,) if before.scope == now.scope else (before.scope, now.scope)

@@ -69,11 +69,6 @@ class UnseenEvaluator(TripEvaluator):
         heard = [event.received_at for event in memory.readings("", VesselPosition).values()]
         if heard:
             memory.noted[self.index][_HEARD] = max(heard)
-        for key, state in memory.series[self.index].items():
-            if isinstance(state, TripState) and state.departure is not None and not state.is_open:
-                # The same instants as without a restart: every so often since the departure.
-                turns = max(0, (memory.clock - state.departure.observed_at) // self._within) + 1
-                memory.wake_at(state.departure.observed_at + turns * self._within, self.index, key)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Judge a departure, unless no boat at all is heard: then the receiver is silent, and later is soon enough."""
@@ -86,6 +81,14 @@ class UnseenEvaluator(TripEvaluator):
                 memory.wake_at(due + self._within, self.index, key)
                 return
         super().on_timer(memory, key, due)
+
+    def _next_look_at(self, memory: PartitionMemory, departure: Event) -> datetime:
+        """Give the next of the instants that lie every so often behind a departure, also of one that was told late.
+
+        They are the same with a restart and without.
+        """
+        turns = max(0, (memory.clock - departure.observed_at) // self._within) + 1
+        return departure.observed_at + turns * self._within
 
     def _is_seen(self, state: TripState, position: Event) -> bool:
         return state.departure is not None and position.observed_at >= state.departure.observed_at

@@ -131,10 +131,14 @@ class TripEvaluator(ReportedEvaluator):
         return state
 
     def _wake(self, memory: PartitionMemory, key: str, state: TripState) -> None:
-        if state.departure is not None and (due := state.departure.observed_at + self._within) > memory.clock:
+        if state.departure is not None and (due := self._next_look_at(memory, state.departure)) > memory.clock:
             memory.wake_at(due, self.index, key)
         if (told := state.told) is not None:
             memory.wake_at(max(memory.clock, self._forgotten_at(state, told)), self.index, key)
+
+    def _next_look_at(self, memory: PartitionMemory, departure: Event) -> datetime:
+        """Give when a trip is looked at though nothing is told of it: past is never."""
+        return departure.observed_at + self._within
 
     def _end(self, memory: PartitionMemory, key: str, state: TripState, event: Event) -> None:
         self.end_and_forget(memory, key, self._subject(memory, key, state, event))

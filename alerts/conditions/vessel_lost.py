@@ -40,6 +40,8 @@ from ioc.domain.quantities import Quality
 
 _LONGEST_INTERVAL_S = 600.0
 _WIND_GOOD_FOR = timedelta(minutes=30)
+_MOORED = frozenset({1, 5})
+"""AIS navigational status: at anchor, moored (ITU-R M.1371)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ class Missed(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="miss
 
     scope: str
     since: datetime
+    interval_s: float = 0.0
 
     @property
     def heard_until(self) -> datetime | None:
@@ -122,17 +125,19 @@ class VesselLostEvaluator:
             return
         place, key, watches = self._places.find(event, zones), event.asset_id, memory.noted[self._index]
         watch: Watch | None = watches.get(key)
+        interval_s = 0.0
         if watch is None and isinstance(missed := memory.series[self._index].pop(key, None), Missed):
             memory.dirty.add((self._index, key))
             memory.signals.append(Signal(scope=missed.scope, event=event))
-        if place.is_sheltered or not place.is_under_way:
+            # One whose rhythm is not known yet may be as slow as that, not lost.
+            interval_s = missed.interval_s or _interval_s(missed.since, event)
+        if place.is_sheltered or not (place.is_under_way or _may_be_under_way(event.data)):
             watches.pop(key, None)
             return
         if watch is None:
-            watches[key] = Watch(0.0, place.scope, event)
+            watches[key] = Watch(interval_s, place.scope, event)
         else:
-            passed_s = (event.received_at - watch.event.received_at).total_seconds()
-            if 0 < passed_s <= _LONGEST_INTERVAL_S:
+            if passed_s := _interval_s(watch.event.received_at, event):
                 watch.interval_s += (passed_s - watch.interval_s) * (0.2 if watch.interval_s else 1.0)
             watch.scope, watch.event = place.scope, event
         if key not in memory.armed[self._index]:
@@ -140,7 +145,10 @@ class VesselLostEvaluator:
             memory.wake_at(event.received_at + self._condition.least, self._index, key)
 
     def resume(self, memory: PartitionMemory) -> None:
-        """Watch the vessels that were at sea before a restart."""
+        """Watch the vessels that were at sea before a restart, and the warnings that had not begun."""
+        for key, state in memory.series[self._index].items():
+            if isinstance(state, ZoneWeather):
+                self._wake(memory, key, state)
         # Those that are missed are so until they speak.
         for event, zones in newest_vessels(memory, self._world, but=memory.series[self._index]):
             watch: Watch | None = memory.noted[self._index].get(event.asset_id)
@@ -151,7 +159,10 @@ class VesselLostEvaluator:
                 memory.wake_at(watch.event.received_at + self._condition.least, self._index, event.asset_id)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
-        """Look whether a vessel has spoken meanwhile; if not, tell its water."""
+        """Look whether a vessel has spoken meanwhile; if not, tell its water. Of a water: a warning begins."""
+        if isinstance(memory.series[self._index].get(key), ZoneWeather):  # a vessel may be called as waters are
+            self._announce_lost(memory, key)
+            return
         memory.armed[self._index].discard(key)
         watch: Watch | None = memory.noted[self._index].get(key)
         if watch is None:
@@ -159,11 +170,12 @@ class VesselLostEvaluator:
         event, heard_at, patience = watch.event, self._heard_at(memory, watch), self._patience(watch)
         if heard_at + patience > memory.clock:
             memory.armed[self._index].add(key)
-            memory.wake_at(heard_at + patience, self._index, key)
+            # Its rhythm may have become quicker by then: no silence that counts is shorter than the least.
+            memory.wake_at(min(heard_at + patience, memory.clock + self._condition.least), self._index, key)
             return
         del memory.noted[self._index][key]
         memory.series[self._index][key] = Missed(
-            shape=self.rule.condition_name, scope=watch.scope, since=event.received_at
+            shape=self.rule.condition_name, scope=watch.scope, since=event.received_at, interval_s=watch.interval_s
         )
         memory.dirty.add((self._index, key))
         lost = msgspec.structs.replace(event, quality=Quality.STALE, received_at=memory.clock)
@@ -214,9 +226,20 @@ class VesselLostEvaluator:
         is_cell = isinstance(event.data, NowcastCell) and self._take_cell(weather, event, memory.clock)
         if is_cell or take_weather(weather, event, memory.clock):
             memory.dirty.add((self._index, scope))
-            for key, state in vessels_of(memory, self._index, scope):
-                if state.is_lost:
-                    self._announce(memory, scope, key, state)
+            self._wake(memory, scope, weather)
+            self._announce_lost(memory, scope)
+
+    def _announce_lost(self, memory: PartitionMemory, scope: str) -> None:
+        """Tell of the vessels that are lost in a water as its weather is now."""
+        for key, state in vessels_of(memory, self._index, scope):
+            if state.is_lost:
+                self._announce(memory, scope, key, state)
+
+    def _wake(self, memory: PartitionMemory, scope: str, weather: ZoneWeather) -> None:
+        """Look again when a warning begins: nothing else may be told of the water then."""
+        for warning in weather.warnings.values():
+            if warning.onset_at > memory.clock:
+                memory.wake_at(warning.onset_at, self._index, scope)
 
     def _take_cell(self, weather: ZoneWeather, event: Event, at: datetime) -> bool:
         """Take a squall cell in; say whether it is news."""
@@ -291,6 +314,17 @@ class VesselLostEvaluator:
 
     def _is_in_hole(self, memory: PartitionMemory, event: Event) -> bool:
         return self._places.find(event, zones_of(memory, self._world, event)).is_in_hole
+
+
+def _may_be_under_way(position: VesselPosition) -> bool:
+    """Say whether a vessel that does not tell its speed does not tell that it lies still either."""
+    return position.sog_kn is None and position.nav_status not in _MOORED
+
+
+def _interval_s(since: datetime, event: Event) -> float:
+    """Give the seconds up to an event as far as they may be a vessel's rhythm, else 0."""
+    passed_s = (event.received_at - since).total_seconds()
+    return passed_s if 0 < passed_s <= _LONGEST_INTERVAL_S else 0.0
 
 
 def _compare_silence(minutes: float, limit: float) -> Part:

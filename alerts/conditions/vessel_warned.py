@@ -155,7 +155,9 @@ class VesselWarnedEvaluator:
             state = memory.series[self._index][key] = VesselState(shape=self.rule.condition_name)
         state.event = event
         memory.dirty.add((self._index, key))  # also where it comes too late to be judged
-        state.is_under_way = place.is_under_way and place.scope == scope
+        # One that does not tell its speed goes on as it did.
+        is_untold = isinstance(event.data, VesselPosition) and event.data.sog_kn is None
+        state.is_under_way = (place.is_under_way or (is_untold and state.is_under_way)) and place.scope == scope
         state.is_sheltered = place.is_sheltered
         is_moored = (
             not place.is_under_way and isinstance(event.data, VesselPosition) and event.data.nav_status == _MOORED
@@ -164,7 +166,8 @@ class VesselWarnedEvaluator:
             state.out_since = None  # who lies at anchor out there is out: weighing it to go home is no departure
         elif state.out_since is None:
             state.out_since = event.observed_at
-        self._judge(memory, scope, key, state, event.observed_at)
+        is_late = event.received_at - event.observed_at > self.rule.lateness
+        self._judge(memory, scope, key, state, event.observed_at, is_late=is_late)
         if place.scope != scope and state.last is None:
             memory.series[self._index].pop(key, None)
 
@@ -183,9 +186,15 @@ class VesselWarnedEvaluator:
                 if state.last is not None or at - state.event.observed_at <= _FRESH:
                     self._judge(memory, scope, key, state, at)
 
-    def _judge(self, memory: PartitionMemory, scope: str, key: str, state: VesselState, at: datetime) -> None:
+    def _judge(
+        self, memory: PartitionMemory, scope: str, key: str, state: VesselState, at: datetime, *, is_late: bool = False
+    ) -> None:
+        """Judge a vessel; a position that is told too late, or looked at too late, begins nothing."""
         event = state.event
-        if event is None or (memory.clock - event.received_at > self.rule.lateness and state.last is None):
+        if event is None:
+            return
+        is_late = is_late or memory.clock - event.received_at > self.rule.lateness
+        if is_late and state.last is None:
             return
         weather = weather_of(memory, self.rule, self._index, scope)
         hazard, value, limit = self._find_hazard(weather, at)
