@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from alerts.language.documents import Fault
 from alerts.memory.series import Series
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
@@ -32,7 +33,10 @@ runbook: {vi: c, en: c}
 
 def book(tmp_path, text, keep=""):
     (tmp_path / "rule.yaml").write_text(text + keep, encoding="utf-8")
-    return Rulebook.load([tmp_path])
+    doubts: list[Fault] = []  # that keep has no effect
+    rules = Rulebook.load([tmp_path], on_doubt=doubts.append)
+    assert len(doubts) == bool(keep)
+    return rules
 
 
 def shipped(tmp_path, keep="", path=SHIPPED):
