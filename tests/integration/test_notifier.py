@@ -320,6 +320,33 @@ async def test_what_ends_off_the_list_is_told_only_to_those_who_knew_of_it(offic
     assert list(told["resolved_ids"]) == [known.alert_id]
 
 
+async def test_what_was_held_while_others_were_told_is_told_to_have_ended(office):
+    known, other = decide(), decide(asset_id="air.uong-bi", minute=10, began=10)
+    await office.step(0, known)
+    assert await office.step(0.5) == ["environment/first"]
+    await office.act(known, ChangeType.SHELVED, 5, reason="đang sửa", until=at(60))
+    assert await office.step(10, other) == ["environment/new_firing"]
+    assert await office.step(20, decide(ChangeType.RESOLVED, 20)) == ["environment/some_resolved"]
+    assert list((await office.told())[0]["resolved_ids"]) == [known.alert_id]
+    # Nobody is told twice, and the other's end is told as ever.
+    assert await office.step(30) == []
+    over = decide(ChangeType.RESOLVED, 40, asset_id="air.uong-bi", began=10)
+    assert await office.step(40, over) == ["environment/all_resolved"]
+
+
+async def test_an_end_does_not_wait_for_another_of_its_group_that_is_held(office):
+    held, other = decide(), decide(asset_id="air.uong-bi")
+    await office.step(0, held, other)
+    assert await office.step(0.5) == ["environment/first"]
+    await office.act(held, ChangeType.SHELVED, 1, reason="đang sửa", until=at(400))
+    assert await office.step(1) == []
+    over = decide(ChangeType.RESOLVED, 10, asset_id="air.uong-bi")
+    assert await office.step(10, over) == ["environment/some_resolved"]
+    assert await office.step(20) == []
+    await office.act(held, ChangeType.UNSHELVED, 30)
+    assert await office.step(30) == ["environment/new_firing"]
+
+
 async def test_a_persons_raise_is_news_and_whose_an_alert_is_is_none(office):
     await office.step(0, decide(severity=Severity.MINOR))
     await office.step(0.5)
