@@ -411,6 +411,32 @@ async def test_a_level_that_was_told_is_not_told_again_while_nobody_takes_note(o
     assert not [entry for entry in told if "level" in entry]
 
 
+async def test_who_was_told_on_a_ladder_hears_of_the_end_once(office):
+    urgent = decide(severity=Severity.CRITICAL)
+    await office.subscriptions.add(
+        NewSubscription(
+            department="lead", url="https://example.org/", wants=Wants.NOTIFICATIONS, min_severity=Severity.CRITICAL
+        ),
+        created_by="lan",
+    )
+    await office.step(0, urgent)
+    assert "lead/level_1" in await office.step(5)
+    await office.act(urgent, ChangeType.RESOLVED, 6, reason="đã xử lý")
+    told = await office.step(6)
+    assert "lead/all_resolved" in told
+    assert "office/all_resolved" not in told
+    sent = [body["data"] for body in await office.bodies()]
+    assert [(data["firing"]["count"], data["resolved"]["count"]) for data in sent] == [(1, 0), (0, 1)]
+    assert sent[1]["resolved"]["alerts"][0]["alert_id"] == str(urgent.alert_id)
+    assert not [entry for entry in await office.step(20) if "lead" in entry]
+
+
+async def test_what_ends_before_the_first_level_is_told_to_nobody_on_the_ladder(office):
+    await office.step(0, decide(severity=Severity.CRITICAL))
+    told = await office.step(4, decide(ChangeType.RESOLVED, 4, severity=Severity.CRITICAL))
+    assert told == ["environment/all_resolved", "shift/all_resolved"]
+
+
 async def test_what_asks_for_attention_anew_climbs_its_ladder_anew(office):
     await office.step(0, decide(severity=Severity.CRITICAL))
     assert await office.step(5) == ["lead/level_1"]

@@ -117,6 +117,15 @@ INSERT INTO notification (at, department, group_id, group_key, route_id, reason,
 VALUES (%(at)s, %(department)s, %(group_id)s, %(group_key)s, %(route_id)s, %(reason)s, %(form)s, %(firing_ids)s,
     %(resolved_ids)s, %(new_count)s, %(receivers_count)s)
 
+-- name: told_on_ladder
+-- Whose last word of an alert from its ladder was that it holds.
+SELECT department FROM (
+    SELECT DISTINCT ON (department) department, firing_ids FROM notification
+    WHERE form = 'escalation' AND (firing_ids @> ARRAY[%(alert_id)s::uuid] OR resolved_ids @> ARRAY[%(alert_id)s::uuid])
+    ORDER BY department, notification_id DESC
+) AS newest
+WHERE firing_ids @> ARRAY[%(alert_id)s::uuid] ORDER BY department
+
 -- name: recent_notifications
 SELECT department, at, form, new_count FROM notification
 WHERE department = ANY(%(departments)s) AND at > %(since)s ORDER BY at
