@@ -126,6 +126,15 @@ async def test_one_alert_is_taken_off_with_its_condition_alone_and_given_back(st
     assert (await alerts.get(ALERT)).operator is OUT_OF_SERVICE
 
 
+async def test_what_moved_away_from_its_entry_is_not_given_back_alone(store, alerts, register):
+    number = await _add(register, "unit=06652")
+    await apply(store, decide(ChangeType.UPDATED, 2, unit_code="06811"))
+    assert (await alerts.get(ALERT)).suppression_id == number
+    with pytest.raises(RefusedActionError, match=str(number)) as refused:
+        await register.return_alert(ALERT, ask("returned", 3, 3, reason="đã sửa"))
+    assert refused.value.code == "held_with_others"
+
+
 async def test_what_cannot_be_is_refused_and_leaves_no_trace(store, alerts, register):
     longest = at(1) + timedelta(days=90)
     shadow = decide(asset_id="air.shadow", shadow=True)
