@@ -33,6 +33,7 @@ _JOURNAL, _GROUPS, _CLIMBERS = 2_000, 50, 100
 _NO_NEWS = frozenset(
     {ChangeType.UPDATED, ChangeType.COMMENTED, ChangeType.ASSIGNED, ChangeType.NO_DATA, ChangeType.RECOVERING}
 )
+_MAY_COME = frozenset({ChangeType.UPDATED, ChangeType.NO_DATA, ChangeType.RECOVERING})
 _MAY_JOIN = frozenset(
     {ChangeType.FIRED, ChangeType.SEVERITY, ChangeType.SEVERITY_SET, ChangeType.UNSHELVED, ChangeType.RETURNED}
 )
@@ -86,12 +87,12 @@ class Notifier:
             if not happenings:
                 return 0
             news = [item for item in happenings if item.type not in _NO_NEWS]
-            updated = {item.alert_id for item in happenings if item.type is ChangeType.UPDATED}
-            left_shadow = await work.journal.ungrouped(sorted(updated)) if updated else []
-            if news or left_shadow:
+            updated = {item.alert_id for item in happenings if item.type in _MAY_COME}
+            come = await work.journal.come_to_list(sorted(updated)) if updated else []
+            if news or come:
                 # Ids in order: every writer that locks several rows takes them in one order.
-                touched = sorted({item.alert_id for item in news}.union(left_shadow))
-                joining = {item.alert_id for item in news if item.type in _MAY_JOIN}.union(left_shadow)
+                touched = sorted({item.alert_id for item in news}.union(come))
+                joining = {item.alert_id for item in news if item.type in _MAY_JOIN}.union(come)
                 await self._join(
                     work, [alert for alert in await work.journal.alerts(touched) if alert.alert_id in joining], now
                 )

@@ -320,6 +320,18 @@ async def test_what_ends_off_the_list_is_told_only_to_those_who_knew_of_it(offic
     assert list(told["resolved_ids"]) == [known.alert_id]
 
 
+async def test_what_moves_away_from_its_entry_is_told_at_once(office):
+    register = SuppressionStore(office.database, enqueue)
+    await register.add(
+        Matchers.parse("unit=06652"), state=OperatorState.SUPPRESSED, ends_at=at(400), author="giang",
+        reason="diễn tập", now=at(0),
+    )  # fmt: skip
+    await office.step(0, decide())
+    assert await office.step(1) == []
+    assert await office.step(2, decide(ChangeType.UPDATED, 2, unit_code="06655")) == ["environment/first"]
+    assert await office.step(3, decide(ChangeType.UPDATED, 3, unit_code="06655", value=90.0)) == []
+
+
 async def test_what_was_held_while_others_were_told_is_told_to_have_ended(office):
     known, other = decide(), decide(asset_id="air.uong-bi", minute=10, began=10)
     await office.step(0, known)
