@@ -74,7 +74,7 @@ def make_shift_report(
 
     Args:
         entries: the journal's entries of the shift, oldest first; those of rules in the shadow are left out.
-        standing: what was on the operators' list at the end.
+        standing: what was on the operators' list at the end; what was in shadow then is left out.
         start: beginning, inclusive.
         end: end, exclusive.
     """
@@ -97,6 +97,7 @@ def make_shift_report(
     acknowledged = {
         str(deed.alert.alert_id): deed.after for deed in reversed(deeds) if deed.type is ChangeType.ACKNOWLEDGED
     }
+    listed = [alert for alert in standing if not alert.shadow]
     return ShiftReport(
         start=start,
         end=end,
@@ -107,7 +108,7 @@ def make_shift_report(
         deeds=deeds,
         mean_to_acknowledge=_mean(acknowledged.values()),
         mean_to_end=_mean(alert.ended_at - alert.started_at for alert in ended.values() if alert.ended_at is not None),
-        open=sorted(standing, key=lambda alert: (-alert.severity.rank, alert.started_at)),
+        open=sorted(listed, key=lambda alert: (-alert.severity.rank, alert.started_at)),
     )
 
 

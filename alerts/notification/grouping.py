@@ -124,9 +124,9 @@ def _find_reason(
         return Reason.NEW_FIRING
     ended = (resolved & log.firing) - log.resolved
     if not firing:
-        if held:
-            return Reason.HELD
-        return Reason.ALL_RESOLVED if ended and timing.send_resolved else Reason.EMPTY
+        if ended and timing.send_resolved:
+            return Reason.SOME_RESOLVED if held else Reason.ALL_RESOLVED
+        return Reason.HELD if held else Reason.EMPTY
     if turned is not None:
         return turned
     if ended and timing.send_resolved:

@@ -75,7 +75,8 @@ def place(alert: Alert, previous: Alert | None, entries: Iterable[RegisterEntry]
     """Put an alert where the register wants it, at the revision that it has.
 
     An alert that opens, comes off the shelf or out of the shadow goes under the entry that covers it. One that has
-    left its entry, because it became more severe than that says, goes under another or back to the operators.
+    left its entry, because it became more severe or is elsewhere than that says, goes under another or back to the
+    operators.
     """
     if alert.ended_at is not None or alert.shadow or alert.operator is OperatorState.SHELVED:
         return alert

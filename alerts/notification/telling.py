@@ -84,6 +84,8 @@ def plan(
     )
     tells_ends = verdict.notify and timing[most_urgent].send_resolved
     resolved = [alert for alert in ended if alert.alert_id in known] if tells_ends else []
+    # What is held meanwhile they still know: its end is told to them, although this notification does not name it.
+    knows = firing_ids | (known & held.keys())
     is_over = not firing_ids and not held and (verdict.notify or verdict.reason is Reason.EMPTY)
     return Plan(
         verdict=verdict,
@@ -91,7 +93,7 @@ def plan(
         news=[member.alert for member in news],
         resolved=resolved,
         held=held,
-        log=note_told(log, firing=firing_ids, resolved=ended_ids, now=now) if verdict.notify else log,
+        log=note_told(log, firing=knows, resolved=ended_ids, now=now) if verdict.notify else log,
         leaving=[alert.alert_id for alert in ended if verdict.notify or alert.alert_id not in known or is_over],
         closes=is_over,
         look_at=_next_look(verdict, held, now),

@@ -105,7 +105,8 @@ class PerformanceMeter:
             self._note_quiet(entry, known)
 
     def _note_annunciation(self, entry: AlertEvent, known: _Known, *, is_mine: bool, counts: bool) -> None:
-        is_told = known.stand is not None or entry.revision == 1
+        # An alert that is not known had left the list: what a person had closed comes back as its severity rises.
+        is_told = known.stand is not None or entry.revision == 1 or entry.type is ChangeType.SEVERITY
         if not (is_told and is_annunciation(entry.alert, known.stand)):
             return
         if known.stand is None or known.stand.operator is not OperatorState.UNACKNOWLEDGED:

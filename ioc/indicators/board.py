@@ -111,10 +111,9 @@ class Board:
                 indicator.take(event)
 
     def take_alert(self, alert: Alert) -> None:
-        """Take an alert in as it stands since a change; what runs in the shadow is nobody's alert."""
-        if not alert.shadow:
-            for indicator in self._indicators:
-                indicator.take_alert(alert)
+        """Take an alert in as it stands since a change."""
+        for indicator in self._indicators:
+            indicator.take_alert(alert)
 
     def recall(self, courses: Mapping[str, Sequence[float | None]], minute: datetime) -> None:
         """Take the courses back that were stored before a restart, up to ``minute``."""

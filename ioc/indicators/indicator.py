@@ -55,7 +55,7 @@ class Indicator:
         """Take an event of one of ``kinds`` in; one that came before changes nothing."""
 
     def take_alert(self, alert: Alert) -> None:
-        """Take an alert in as it stands since a change."""
+        """Take an alert in as it stands since a change; what runs in the shadow is nobody's alert."""
 
     def figure(self, now: datetime) -> Figure:
         """Give the value now."""

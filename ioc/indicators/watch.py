@@ -46,7 +46,7 @@ class OpenAlerts(Indicator):
     def take_alert(self, alert: Alert) -> None:
         """Take a change in."""
         key = str(alert.alert_id)
-        if alert.is_open and alert.severity in self._severities:
+        if alert.is_open and not alert.shadow and alert.severity in self._severities:
             self._open[key] = alert.revision
         elif self._open.get(key, 0) <= alert.revision:
             self._open.pop(key, None)
@@ -65,7 +65,7 @@ class MeanTime(Indicator):
 
     def take_alert(self, alert: Alert) -> None:
         """Take a change in: the first moment of each alert counts."""
-        moment = self._moment_of(alert)
+        moment = None if alert.shadow else self._moment_of(alert)
         if moment is not None:
             minutes = max(0.0, (moment - alert.started_at) / timedelta(minutes=1))
             self._known.setdefault(str(alert.alert_id), (moment, minutes))

@@ -9,18 +9,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from random import Random
 
-from alerts.notification.escalation import climb
+from alerts.notification.escalation import Ladder, climb
 from alerts.notification.inhibition import Inhibitors, source_rules
 from alerts.notification.labels import labels_of
-from alerts.notification.policy import Policy
+from alerts.notification.policy import Policy, walk
 from alerts.notification.suppression import Holds, why_suppressed
 from alerts.notification.telling import plan
 from ioc.domain.alerts import Alert, ChangeType
 from ioc.errors import IocError
 from ioc.logs import logger
 from ioc.ports import Clock
-from ioc.processing.tellings import FLOOD_MEMORY, tell_group, tell_level
+from ioc.processing.tellings import FLOOD_MEMORY, tell_group, tell_ladder_end, tell_level
 from ioc.retry import Backoff
+from ioc.storage.notification_ladders import Climber
 from ioc.storage.notification_work import NotificationWork, open_work
 from ioc.storage.pool import Database
 
@@ -32,6 +33,7 @@ _JOURNAL, _GROUPS, _CLIMBERS = 2_000, 50, 100
 _NO_NEWS = frozenset(
     {ChangeType.UPDATED, ChangeType.COMMENTED, ChangeType.ASSIGNED, ChangeType.NO_DATA, ChangeType.RECOVERING}
 )
+_MAY_COME = frozenset({ChangeType.UPDATED, ChangeType.NO_DATA, ChangeType.RECOVERING})
 _MAY_JOIN = frozenset(
     {ChangeType.FIRED, ChangeType.SEVERITY, ChangeType.SEVERITY_SET, ChangeType.UNSHELVED, ChangeType.RETURNED}
 )
@@ -85,12 +87,12 @@ class Notifier:
             if not happenings:
                 return 0
             news = [item for item in happenings if item.type not in _NO_NEWS]
-            updated = {item.alert_id for item in happenings if item.type is ChangeType.UPDATED}
-            left_shadow = await work.journal.ungrouped(sorted(updated)) if updated else []
-            if news or left_shadow:
+            updated = {item.alert_id for item in happenings if item.type in _MAY_COME}
+            come = await work.journal.come_to_list(sorted(updated)) if updated else []
+            if news or come:
                 # Ids in order: every writer that locks several rows takes them in one order.
-                touched = sorted({item.alert_id for item in news}.union(left_shadow))
-                joining = {item.alert_id for item in news if item.type in _MAY_JOIN}.union(left_shadow)
+                touched = sorted({item.alert_id for item in news}.union(come))
+                joining = {item.alert_id for item in news if item.type in _MAY_JOIN}.union(come)
                 await self._join(
                     work, [alert for alert in await work.journal.alerts(touched) if alert.alert_id in joining], now
                 )
@@ -161,5 +163,19 @@ class Notifier:
                     await work.log.tell(
                         tell_level(climber, ladder, number, policy=self._policy, receivers=receivers, now=now)
                     )
+                if climbed.is_over and climber.alert.ended_at is not None:
+                    await self._tell_ladder_end(work, climber, ladder, now)
                 await work.ladders.keep(climber.alert.alert_id, climbed, now)
         return len(climbers)
+
+    async def _tell_ladder_end(self, work: NotificationWork, climber: Climber, ladder: Ladder, now: datetime) -> None:
+        """Tell those of the end who stand on no route of the alert: its ladder alone had told them."""
+        routes = [route for route, _ in walk(self._policy.root) if route.ladder_id == ladder.ladder_id]
+        if not any(route.wants_ends for route in routes):
+            return
+        departments = await work.log.told_on_ladder(climber.alert.alert_id)
+        if departments:
+            receivers = await work.log.receivers(departments)
+            await work.log.tell(
+                tell_ladder_end(climber, ladder, departments, policy=self._policy, receivers=receivers, now=now)
+            )

@@ -10,6 +10,7 @@ import msgspec
 
 from alerts.notification.escalation import Ladder
 from alerts.notification.flood import Digest, FloodLimits, collapse, is_flood
+from alerts.notification.grouping import Reason
 from alerts.notification.labels import labels_of
 from alerts.notification.policy import Policy
 from alerts.notification.telling import Plan
@@ -66,22 +67,56 @@ def tell_level(
     climber: Climber, ladder: Ladder, number: int, *, policy: Policy, receivers: Sequence[Receiver], now: datetime
 ) -> list[Telling]:
     """Give a notification per department of one level of a ladder."""
-    alert, reason = climber.alert, f"level_{number}"
+    return _tell_climber(
+        climber, ladder, ladder.levels[number - 1].departments, policy=policy, receivers=receivers, now=now,
+        mark=str(number), reason=f"level_{number}",
+    )  # fmt: skip
+
+
+def tell_ladder_end(
+    climber: Climber,
+    ladder: Ladder,
+    departments: Sequence[str],
+    *,
+    policy: Policy,
+    receivers: Sequence[Receiver],
+    now: datetime,
+) -> list[Telling]:
+    """Give a notification per department that was told of an alert on its ladder, which has ended."""
+    return _tell_climber(
+        climber, ladder, departments, policy=policy, receivers=receivers, now=now, mark="end",
+        reason=Reason.ALL_RESOLVED.value,
+    )  # fmt: skip
+
+
+def _tell_climber(
+    climber: Climber,
+    ladder: Ladder,
+    departments: Sequence[str],
+    *,
+    policy: Policy,
+    receivers: Sequence[Receiver],
+    now: datetime,
+    mark: str,
+    reason: str,
+) -> list[Telling]:
+    alert = climber.alert
+    firing, resolved = ([alert], []) if alert.ended_at is None else ([], [alert])
     routed = next((item for item in policy.route(labels_of(alert)) if item.route.ladder_id), None)
     key = f"{ladder.ladder_id}/{alert.alert_id}"
     return [
         Telling(
             at=now, department=department, group_id=alert.alert_id, group_key=key,
             route_id=routed.route.route_id if routed else ladder.ladder_id, reason=reason, form="escalation",
-            firing_ids=[alert.alert_id], resolved_ids=[], new_count=1,
-            receivers=_pick(receivers, department, [alert]),
-            webhook_id=f"esc_{alert.alert_id.hex[:16]}_{number}_{_stamp(now)}",
+            firing_ids=[item.alert_id for item in firing], resolved_ids=[item.alert_id for item in resolved],
+            new_count=len(firing), receivers=_pick(receivers, department, [alert]),
+            webhook_id=f"esc_{alert.alert_id.hex[:16]}_{mark}_{_stamp(now)}",
             body=_encode(
                 "notification.escalation", now, key, ladder.ladder_id, department, reason, labels=labels_of(alert),
-                new=[alert], firing=collapse([alert], flood=False), resolved=collapse([], flood=False),
+                new=firing, firing=collapse(firing, flood=False), resolved=collapse(resolved, flood=False),
             ),
         )
-        for department in ladder.levels[number - 1].departments
+        for department in departments
     ]  # fmt: skip
 
 

@@ -74,8 +74,12 @@ def _move(
 
 
 def _comes_to_list(current: Alert | None, change: AlertChange) -> bool:
-    """Whether a decision brings an alert to the operators' list without being one that opens it."""
-    return change.type is not ChangeType.RESOLVED and (current is None or (current.shadow and not change.shadow))
+    """Whether a decision may bring an alert to the operators' list without being one that opens it."""
+    if change.type is ChangeType.RESOLVED:
+        return False
+    if current is None or (current.shadow and not change.shadow):
+        return True
+    return current.suppression_id is not None and current.unit_code != change.unit_code
 
 
 def _expire(alert: Alert, change: AlertChange) -> JournalEntry:

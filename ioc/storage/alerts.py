@@ -145,7 +145,10 @@ class PostgresAlertStore:
             yield [entry for entry in found if start <= entry.at < end]
 
     async def open_at(self, at: datetime, *, limit: int = 20_000) -> list[Alert]:
-        """Give the alerts that were on the operators' list at an instant, as they stood then."""
+        """Give the alerts that were open or on the operators' list at an instant, as they stood then.
+
+        Those of rules that were in shadow then are among them.
+        """
         async with self._database.connection() as connection:
             found = await fetch_events(connection, "standing_at", {"at": at, "limit": limit})
         return [entry.alert for entry in found if entry.alert.is_open]

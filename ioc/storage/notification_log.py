@@ -60,6 +60,10 @@ class NotificationLog:
             found[row["department"]].append((row["at"], row["new_count"]))
         return found
 
+    async def told_on_ladder(self, alert_id: UUID) -> list[str]:
+        """Give the departments whose last word of an alert from its ladder was that it holds."""
+        return [row["department"] for row in await self._work.fetch("told_on_ladder", alert_id=alert_id)]
+
     async def tell(self, tellings: Sequence[Telling]) -> None:
         """Write notifications into their log, and the deliveries that carry them."""
         fields = ("at", "department", "group_id", "group_key", "route_id", "reason", "form", "new_count")

@@ -57,9 +57,9 @@ class JournalSorting:
         rows = await self._work.fetch("groups_of_alerts", alert_ids=list(alert_ids))
         return {(row["alert_id"], row["route_id"]) for row in rows}
 
-    async def ungrouped(self, alert_ids: Sequence[UUID]) -> list[UUID]:
-        """Give those of the alerts that hold, are not in shadow, and stand in no group."""
-        return [row["alert_id"] for row in await self._work.fetch("ungrouped", alert_ids=list(alert_ids))]
+    async def come_to_list(self, alert_ids: Sequence[UUID]) -> list[UUID]:
+        """Give those of the alerts that have left the shadow, or an entry of the register, without more ado."""
+        return [row["alert_id"] for row in await self._work.fetch("come_to_list", alert_ids=list(alert_ids))]
 
     async def join(self, pairs: Sequence[tuple[Routed, UUID]], now: datetime) -> None:
         """Put alerts into groups, opening those that are new."""

@@ -81,7 +81,7 @@ async def enqueue(connection: AsyncConnection, entries: Sequence[JournalEntry], 
         wishes = await (await cursor.execute(_SQL["list_wishes"])).fetchall()
     found: list[tuple[str, UUID, UUID, int, bytes, datetime]] = []
     for entry, event in zip(entries, events, strict=True):
-        subscribers = [wish.subscription_id for wish in wishes if wish.is_met_by(event)]
+        subscribers = [wish.subscription_id for wish in wishes if wish.is_met_by(event, entry.previous)]
         body = encode_body(event, entry.previous) if subscribers else b""
         found += [
             (
@@ -113,13 +113,19 @@ class _Wish:
     zone_ids: Sequence[str] | None
     change_types: Sequence[str] | None
 
-    def is_met_by(self, event: AlertEvent) -> bool:
-        alert = event.alert
+    def is_met_by(self, event: AlertEvent, previous: Alert | None) -> bool:
+        if self.change_types is not None and event.type.value not in self.change_types:
+            return False
+        # What leaves (it moved to another unit, its rule went on trial) is told once more to those whom it leaves:
+        # else nothing would end for them what they know of.
+        return self._fits(event.alert) or (previous is not None and self._fits(previous))
+
+    def _fits(self, alert: Alert) -> bool:
         if alert.shadow or alert.severity_reached.rank < self.min_severity:
             return False
         asked = (
             (self.feed_ids, alert.feed_id), (self.rule_ids, alert.rule_id), (self.unit_codes, alert.unit_code),
-            (self.zone_ids, alert.zone_id), (self.change_types, event.type.value),
+            (self.zone_ids, alert.zone_id),
         )  # fmt: skip
         return all(wanted is None or found in wanted for wanted, found in asked)
 

@@ -120,7 +120,12 @@ class SuppressionStore:
             current = await lock_asked(connection, alert_id, action)
             release(current)
             require(action.reason, "reason_required", "giving an alert back needs a reason")
-            covering = [entry for entry in await fetch_running(connection) if entry.covers(current)]
+            # The entry that holds it need not cover it any more: what moves to another unit stays under it.
+            covering = [
+                entry
+                for entry in await fetch_running(connection)
+                if entry.covers(current) or entry.suppression_id == current.suppression_id
+            ]
             for entry in covering:
                 if not entry.names_only(current):
                     raise RefusedActionError(

@@ -126,6 +126,27 @@ async def test_one_alert_is_taken_off_with_its_condition_alone_and_given_back(st
     assert (await alerts.get(ALERT)).operator is OUT_OF_SERVICE
 
 
+async def test_what_moves_away_from_its_entry_asks_for_attention_or_goes_under_another(store, alerts, register):
+    await apply(store, decide(asset_id="air.other"))
+    await _add(register, "unit=06652")
+    second = await _add(register, "unit=06655", state=OUT_OF_SERVICE, minute=2)
+    await apply(store, decide(ChangeType.UPDATED, 3, unit_code="06811"))
+    await apply(store, decide(ChangeType.RECOVERING, 3, asset_id="air.other", unit_code="06655"))
+    assert await _states(alerts) == {"air.hong-gai": "unacknowledged", "air.other": "out_of_service"}
+    assert (await alerts.get(decide(asset_id="air.other").alert_id)).suppression_id == second
+
+
+async def test_what_moved_away_from_its_entry_before_that_was_noticed_is_not_given_back_alone(
+    database, store, register
+):
+    number = await _add(register, "unit=06652")
+    async with database.connection() as connection:
+        await connection.execute("UPDATE alert SET unit_code = '06811'")
+    with pytest.raises(RefusedActionError, match=str(number)) as refused:
+        await register.return_alert(ALERT, ask("returned", 2, 3, reason="đã sửa"))
+    assert refused.value.code == "held_with_others"
+
+
 async def test_what_cannot_be_is_refused_and_leaves_no_trace(store, alerts, register):
     longest = at(1) + timedelta(days=90)
     shadow = decide(asset_id="air.shadow", shadow=True)

@@ -320,6 +320,45 @@ async def test_what_ends_off_the_list_is_told_only_to_those_who_knew_of_it(offic
     assert list(told["resolved_ids"]) == [known.alert_id]
 
 
+async def test_what_moves_away_from_its_entry_is_told_at_once(office):
+    register = SuppressionStore(office.database, enqueue)
+    await register.add(
+        Matchers.parse("unit=06652"), state=OperatorState.SUPPRESSED, ends_at=at(400), author="giang",
+        reason="diễn tập", now=at(0),
+    )  # fmt: skip
+    await office.step(0, decide())
+    assert await office.step(1) == []
+    assert await office.step(2, decide(ChangeType.UPDATED, 2, unit_code="06655")) == ["environment/first"]
+    assert await office.step(3, decide(ChangeType.UPDATED, 3, unit_code="06655", value=90.0)) == []
+
+
+async def test_what_was_held_while_others_were_told_is_told_to_have_ended(office):
+    known, other = decide(), decide(asset_id="air.uong-bi", minute=10, began=10)
+    await office.step(0, known)
+    assert await office.step(0.5) == ["environment/first"]
+    await office.act(known, ChangeType.SHELVED, 5, reason="đang sửa", until=at(60))
+    assert await office.step(10, other) == ["environment/new_firing"]
+    assert await office.step(20, decide(ChangeType.RESOLVED, 20)) == ["environment/some_resolved"]
+    assert list((await office.told())[0]["resolved_ids"]) == [known.alert_id]
+    # Nobody is told twice, and the other's end is told as ever.
+    assert await office.step(30) == []
+    over = decide(ChangeType.RESOLVED, 40, asset_id="air.uong-bi", began=10)
+    assert await office.step(40, over) == ["environment/all_resolved"]
+
+
+async def test_an_end_does_not_wait_for_another_of_its_group_that_is_held(office):
+    held, other = decide(), decide(asset_id="air.uong-bi")
+    await office.step(0, held, other)
+    assert await office.step(0.5) == ["environment/first"]
+    await office.act(held, ChangeType.SHELVED, 1, reason="đang sửa", until=at(400))
+    assert await office.step(1) == []
+    over = decide(ChangeType.RESOLVED, 10, asset_id="air.uong-bi")
+    assert await office.step(10, over) == ["environment/some_resolved"]
+    assert await office.step(20) == []
+    await office.act(held, ChangeType.UNSHELVED, 30)
+    assert await office.step(30) == ["environment/new_firing"]
+
+
 async def test_a_persons_raise_is_news_and_whose_an_alert_is_is_none(office):
     await office.step(0, decide(severity=Severity.MINOR))
     await office.step(0.5)
@@ -382,6 +421,32 @@ async def test_a_level_that_was_told_is_not_told_again_while_nobody_takes_note(o
     risen = decide(ChangeType.SEVERITY, 17, severity=Severity.CRITICAL)
     told = [*await office.step(16, fallen), *await office.step(17, risen), *await office.step(29)]
     assert not [entry for entry in told if "level" in entry]
+
+
+async def test_who_was_told_on_a_ladder_hears_of_the_end_once(office):
+    urgent = decide(severity=Severity.CRITICAL)
+    await office.subscriptions.add(
+        NewSubscription(
+            department="lead", url="https://example.org/", wants=Wants.NOTIFICATIONS, min_severity=Severity.CRITICAL
+        ),
+        created_by="lan",
+    )
+    await office.step(0, urgent)
+    assert "lead/level_1" in await office.step(5)
+    await office.act(urgent, ChangeType.RESOLVED, 6, reason="đã xử lý")
+    told = await office.step(6)
+    assert "lead/all_resolved" in told
+    assert "office/all_resolved" not in told
+    sent = [body["data"] for body in await office.bodies()]
+    assert [(data["firing"]["count"], data["resolved"]["count"]) for data in sent] == [(1, 0), (0, 1)]
+    assert sent[1]["resolved"]["alerts"][0]["alert_id"] == str(urgent.alert_id)
+    assert not [entry for entry in await office.step(20) if "lead" in entry]
+
+
+async def test_what_ends_before_the_first_level_is_told_to_nobody_on_the_ladder(office):
+    await office.step(0, decide(severity=Severity.CRITICAL))
+    told = await office.step(4, decide(ChangeType.RESOLVED, 4, severity=Severity.CRITICAL))
+    assert told == ["environment/all_resolved", "shift/all_resolved"]
 
 
 async def test_what_asks_for_attention_anew_climbs_its_ladder_anew(office):

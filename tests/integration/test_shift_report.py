@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from ioc.domain.alerts import ChangeType, Severity
-from tests.support.alerts import apply, at, decide
+from ioc.storage.reports import read_shift
+from tests.support.alerts import apply, ask, at, decide
 
 SEVERAL = "/api/v1/alerts/acknowledge"
 SHIFT = "/api/v1/reports/shift"
@@ -120,6 +121,34 @@ async def test_what_was_open_at_the_end_is_shown_as_it_stood_then(edge, store, t
     after = (await truc.get(SHIFT, params={"from": at(-1).isoformat()})).json()
     assert [item["operator"] for item in before["open"]] == ["unacknowledged"]
     assert [item["operator"] for item in after["open"]] == ["acknowledged"]
+
+
+async def test_what_time_took_off_the_list_later_was_open_at_the_end(edge, store, truc):
+    left, shelved = decide(severity=Severity.MINOR), decide(asset_id="air.b")
+    await apply(store, left, shelved)
+    actions = edge.api.alert_actions
+    await actions.act(shelved.alert_id, ask("shelved", 1, 1, until=at(60), reason="đang sửa"))
+    over = (decide(ChangeType.RESOLVED, 2, severity=Severity.MINOR), decide(ChangeType.RESOLVED, 2, asset_id="air.b"))
+    await apply(store, *over)
+    span = {"from": at(-1).isoformat(), "to": at(10).isoformat()}
+    before = (await truc.get(SHIFT, params=span)).json()
+    assert sorted(item["operator"] for item in before["open"]) == ["returned_unacknowledged", "shelved"]
+    assert await actions.end_shelves(now=at(60)) == 1
+    assert await actions.acknowledge_returned(ended_before=at(60), now=at(1_500)) == 1
+    assert (await truc.get(SHIFT, params=span)).json() == before
+
+
+async def test_what_was_in_shadow_then_was_not_open_and_what_is_now_was(edge, store, truc):
+    given, taken = decide(asset_id="air.given", shadow=True), decide(asset_id="air.taken")
+    await apply(store, given, taken)
+    turned = [
+        decide(ChangeType.UPDATED, 200, asset_id=str(one.asset_id), shadow=not one.shadow) for one in (given, taken)
+    ]
+    await apply(store, *turned)
+    for minute, asset_id, count in ((10, "air.taken", 1), (210, "air.given", 1)):
+        report = await read_shift(edge.api.alerts, at(minute - 15), at(minute))
+        assert [alert.asset_id for alert in report.report.open] == [asset_id]
+        assert report.performance.annunciation_count == count
 
 
 @pytest.mark.parametrize("span", [timedelta(0), timedelta(days=-1), timedelta(days=8)])

@@ -72,6 +72,20 @@ async def test_every_alert_event_reaches_the_wall_once_and_in_order(wall):
         assert len(client.rows["alerts"]) == 31
 
 
+async def test_what_goes_on_trial_while_a_wall_shows_it_leaves_the_wall_with_its_end(wall):
+    await apply(wall.store, decide(), decide(asset_id="air.trial", shadow=True))
+    async with wall.client() as client:
+        await client.follow("alerts")
+        await client.follow("kpi:province")
+        await client.until(lambda: client.rows["kpi:province"].get("kpi.alerts_open", {}).get("value") == 1)
+        await apply(wall.store, decide(ChangeType.UPDATED, 1, shadow=True))
+        await client.until(lambda: client.rows["kpi:province"]["kpi.alerts_open"]["value"] == 0)
+        assert [row["operator"] for row in client.rows["alerts"].values()] == ["suppressed"]
+        await apply(wall.store, decide(ChangeType.RESOLVED, 2, shadow=True))
+        await client.until(lambda: not client.rows["alerts"])
+        assert len(client.events) == 2
+
+
 async def test_a_forced_gap_gives_exactly_one_snapshot_and_the_picture_is_whole(wall):
     async with wall.client() as client:
         await client.follow("map:vessels")

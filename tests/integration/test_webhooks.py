@@ -511,6 +511,18 @@ async def test_a_subscriber_gets_what_its_filters_let_through(post, wanted, asse
     assert sorted(by_id[row["alert_id"]] for row in deliveries) == assets
 
 
+async def test_who_was_told_of_an_alert_hears_that_it_left(post):
+    here, _ = await post.subscribe("https://example.org/here", unit_codes=["06652"])
+    there, _ = await post.subscribe("https://example.org/there", unit_codes=["06655"])
+    await apply(post.store, decide(unit_code="06652"))
+    await apply(post.store, decide(ChangeType.UPDATED, 1, unit_code="06655", value=81.0))
+    await apply(post.store, decide(ChangeType.UPDATED, 2, unit_code="06655", value=82.0))
+    await apply(post.store, decide(ChangeType.UPDATED, 3, unit_code="06655", value=83.0, shadow=True))
+    await apply(post.store, decide(ChangeType.RESOLVED, 4, unit_code="06655", value=84.0, shadow=True))
+    assert sorted(row["revision"] for row in await post.deliveries(here)) == [1, 2]
+    assert sorted(row["revision"] for row in await post.deliveries(there)) == [2, 3, 4]
+
+
 async def test_both_secrets_sign_for_a_day_after_a_rotation_and_then_the_new_one_alone(post):
     async with Receiver() as receiver, post.dispatching():
         subscription_id, old = await post.subscribe(receiver.url)

@@ -278,7 +278,8 @@ class GroupLife(RuleBasedStateMachine):
             reason = "new_firing"
             is_due = self.now_s >= first_s + WAIT_S[top] if is_urgent else since_s >= INTERVAL_S
         elif not loud:
-            reason, is_due = "all_resolved", bool(ended) and not standing and since_s >= INTERVAL_S
+            reason = "some_resolved" if standing else "all_resolved"
+            is_due = bool(ended) and since_s >= INTERVAL_S
         elif turned:
             reason, is_due = "flapping" if True in turned else "steady", since_s >= INTERVAL_S
         elif ended:
@@ -288,13 +289,14 @@ class GroupLife(RuleBasedStateMachine):
         return (reason, set(loud), set(news), ended) if is_due else None
 
     def _learn(self, told: tuple[str, set[UUID], set[UUID], set[UUID]] | None) -> None:
-        """Remember what was told. A notification is the whole truth: what it does not name is not known any more."""
+        """Remember what was told. What a notification does not name is known no more, unless it is held."""
         for key, known in list(self.alerts.items()):
             is_held = known.holds and self._is_held(known)
             known.is_renewed = known.is_renewed or (known.holds and not is_held and _has_changed(known))
             known.was_held = is_held
             if told is not None:
-                known.known = (known.severity, known.flaps) if key in told[1] else None
+                if not is_held:
+                    known.known = (known.severity, known.flaps) if key in told[1] else None
                 known.is_renewed = False
             if not known.holds and known.known is None:
                 del self.alerts[key]

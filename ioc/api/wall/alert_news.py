@@ -70,11 +70,12 @@ class AlertNews:
                 session.restart(channel)
 
     def _take_alert(self, event: AlertEvent) -> None:
-        if event.alert.shadow:
-            return
         self._board.take_alert(event.alert)
         key = str(event.alert_id)
         known = self._open.get(key)
+        # What goes on trial while walls show it is followed to its end: else they would show it for ever.
+        if event.alert.shadow and known is None:
+            return
         if known is None or known.revision <= event.alert.revision:
             if event.alert.is_open:
                 self._open[key] = event.alert

@@ -85,13 +85,16 @@ WHERE event_id > %(after)s AND event_id <= %(last)s ORDER BY event_id LIMIT %(li
 
 -- name: standing_at
 -- How each alert stood at an instant: its newest entry before it, where that one leaves it on the operators' list.
+-- What time alone took off the list later (a shelf's end, a day after its end) shows that by its newest entry only.
 SELECT event_id, alert_id, revision, type, at, actor, reason, alert
 FROM (
     SELECT DISTINCT ON (alert_event.alert_id) alert_event.*
     FROM alert_event JOIN alert USING (alert_id)
-    WHERE alert_event.at < %(at)s AND alert.started_at < %(at)s AND NOT alert.shadow
+    WHERE alert_event.at < %(at)s AND alert.started_at < %(at)s
       AND (alert.ended_at IS NULL OR alert.operator <> 'normal' OR alert.decided_at >= %(at)s OR alert.ended_at >= %(at)s
-           OR alert.acked_at >= %(at)s)
+           OR alert.acked_at >= %(at)s
+           OR EXISTS (SELECT FROM alert_event AS last WHERE last.alert_id = alert.alert_id
+                      AND last.revision = alert.revision AND last.at >= %(at)s))
     ORDER BY alert_event.alert_id, alert_event.revision DESC
 ) AS newest
 LIMIT %(limit)s

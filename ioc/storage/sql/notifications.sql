@@ -48,11 +48,15 @@ FROM unnest(%(group_ids)s::uuid[], %(group_keys)s::text[], %(route_ids)s::text[]
 ORDER BY group_key
 ON CONFLICT (group_key) DO UPDATE SET departments = excluded.departments
 
--- name: ungrouped
--- Alerts that hold and stand in no group: they were in shadow when they began.
+-- name: come_to_list
+-- Alerts that hold and stand in no group, because they were in shadow when they began; and those that their groups take
+-- for off the list, where they have moved away from the entry that held them.
 SELECT alert_id FROM alert
 WHERE alert_id = ANY(%(alert_ids)s) AND ended_at IS NULL AND NOT shadow
-  AND NOT EXISTS (SELECT FROM notification_member AS member WHERE member.alert_id = alert.alert_id)
+  AND (NOT EXISTS (SELECT FROM notification_member AS member WHERE member.alert_id = alert.alert_id)
+       OR (suppression_id IS NULL AND EXISTS (
+           SELECT FROM notification_member AS member
+           WHERE member.alert_id = alert.alert_id AND member.held_why IN ('suppressed', 'out_of_service'))))
 
 -- name: join_groups
 INSERT INTO notification_member (group_id, alert_id, joined_at)
@@ -116,6 +120,15 @@ ORDER BY subscription_id FOR KEY SHARE
 INSERT INTO notification (at, department, group_id, group_key, route_id, reason, form, firing_ids, resolved_ids, new_count, receivers_count)
 VALUES (%(at)s, %(department)s, %(group_id)s, %(group_key)s, %(route_id)s, %(reason)s, %(form)s, %(firing_ids)s,
     %(resolved_ids)s, %(new_count)s, %(receivers_count)s)
+
+-- name: told_on_ladder
+-- Whose last word of an alert from its ladder was that it holds.
+SELECT department FROM (
+    SELECT DISTINCT ON (department) department, firing_ids FROM notification
+    WHERE form = 'escalation' AND (firing_ids @> ARRAY[%(alert_id)s::uuid] OR resolved_ids @> ARRAY[%(alert_id)s::uuid])
+    ORDER BY department, notification_id DESC
+) AS newest
+WHERE firing_ids @> ARRAY[%(alert_id)s::uuid] ORDER BY department
 
 -- name: recent_notifications
 SELECT department, at, form, new_count FROM notification

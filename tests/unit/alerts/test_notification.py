@@ -70,7 +70,8 @@ def test_the_five_cases_and_what_lies_between(log, firing, resolved, minute, not
 
 
 def test_with_a_member_that_is_held_nothing_is_all_over():
-    assert ask(known(A), (), {A}, minute=5, held=True).reason is Reason.HELD
+    assert ask(known(A), (), {A}, minute=5, held=True).reason is Reason.SOME_RESOLVED
+    assert ask(known(A), (), {B}, minute=5, held=True).reason is Reason.HELD
     assert ask(None, (), (), minute=5, held=True).reason is Reason.HELD
 
 

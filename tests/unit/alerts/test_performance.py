@@ -211,6 +211,21 @@ def test_time_that_takes_an_alert_off_the_list_is_nobodys_answer():
     assert made.unanswered[MINOR] == 1
 
 
+@pytest.mark.parametrize("start", [0, 60, 300])
+def test_what_a_person_closed_and_gets_worse_asks_anew(start):
+    """Whether the journal of the period has its beginning, its closing, or neither."""
+    journal = HandMadeJournal()
+    alert = fire(journal, "a", 30, severity=MINOR)
+    journal.do(alert, ChangeType.RESOLVED, 40, reason="trạm đang bảo trì")
+    journal.do(alert, ChangeType.COMMENTED, 50, reason="đã xem")
+    journal.say(decide(ChangeType.SEVERITY, 310, asset_id="a", began=30, severity=CRITICAL))
+    assert measure(journal, start, 320).annunciations[CRITICAL] == 1
+    assert measure(journal, start, 320).unanswered[CRITICAL] == 1
+    journal.do(alert, ChangeType.ACKNOWLEDGED, 315)
+    made = measure(journal, start, 320)
+    assert (made.acknowledging[CRITICAL].mean, made.unanswered[CRITICAL]) == (5 * MINUTE, 0)
+
+
 def test_a_unit_has_its_own_figures():
     journal = HandMadeJournal()
     fire(journal, "a", 0)
