@@ -39,8 +39,8 @@ from ioc.replaying.tracks import Track, open_tracks
 from ioc.settings import Settings
 
 _SLICE_EVENTS = 150_000
-"""Events between two looks at whether to stop, two seconds as a rule; with fewer, what is done once a slice weighs more,
-such as a look at the first and the last reading of each asset that is only heard.
+"""Events between two looks at whether to stop, some two seconds. With fewer, what is done once a slice weighs more:
+the first and the last reading of each asset that is only heard are looked at.
 """
 _EMPTY_WEIGHT = 500
 """What a block counts that holds nothing, not even a fault: as for so many events."""
