@@ -21,7 +21,7 @@ from ioc.settings import Settings
 from ioc.storage.pool import Database
 from ioc.storage.stored_events import StoredEvents
 
-_YOUNG = 500_000
+_YOUNG = 1_000_000
 """Objects made between two looks of the garbage collector."""
 
 
@@ -141,7 +141,7 @@ def name_faults(trial: Trial) -> list[str]:
 def undisturbed() -> Iterator[None]:
     """Keep the garbage collector from going through every event again and again: hardly anything here is a cycle."""
     thresholds = gc.get_threshold()
-    gc.collect()
+    # Without looking at what is there first: that takes as long as playing several thousand events.
     gc.freeze()
     gc.set_threshold(_YOUNG, 20, 1_000)
     try:

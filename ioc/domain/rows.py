@@ -15,9 +15,12 @@ from ioc.domain.events import Event
 from ioc.domain.kinds import Kind, Payload
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TIMESTAMP_64 = 0xD7FF
-"""MessagePack's mark of an instant in 8 bytes: 30 bits of nanoseconds, 34 of seconds since 1970."""
+_MICROSECOND = timedelta(microseconds=1)
+_TIMESTAMP_32, _TIMESTAMP_64 = 0xD6FF, 0xD7FF
+"""MessagePack's marks of an instant in 4 bytes, seconds since 1970, and in 8: 30 bits of nanoseconds, 34 of seconds."""
+_PACKED_32, _PACKED_64 = (np.dtype([("type", ">u2"), ("instant", form)]) for form in (">u4", ">u8"))
 _LAST_PACKED_US = 2**34 * 1_000_000
+_encode_instants = msgspec.msgpack.Encoder().encode
 _decode_instants = msgspec.msgpack.Decoder(list[datetime]).decode
 
 
@@ -37,9 +40,9 @@ def make_events(kind: Kind, columns: Mapping[str, Sequence[Any]]) -> list[Event]
     ]  # fmt: skip
 
 
-def make_payloads(kind: Kind, rows: Iterable[tuple[Any, ...]]) -> list[Any]:
-    """Make a kind's payloads of rows that hold all its fields in their order. Values are believed."""
-    return _maker_of(kind.payload, kind.payload.__struct_fields__)(rows)
+def make_payloads(kind: Kind, items: Iterable[Any]) -> list[Any]:
+    """Make a kind's payloads of whatever has all its fields by their names. Values are believed."""
+    return _copier_of(kind.payload)(items)
 
 
 def to_instants(since_1970_us: NDArray[np.int64]) -> list[datetime]:
@@ -49,11 +52,40 @@ def to_instants(since_1970_us: NDArray[np.int64]) -> list[datetime]:
     """
     if not len(since_1970_us) or since_1970_us.min() < 0 or since_1970_us.max() >= _LAST_PACKED_US:
         return [_EPOCH + timedelta(microseconds=us) for us in since_1970_us.tolist()]
-    packed = np.empty(len(since_1970_us), [("type", ">u2"), ("instant", ">u8")])
+    packed = np.empty(len(since_1970_us), _PACKED_64)
     seconds, rest_us = np.divmod(since_1970_us, 1_000_000)
     packed["type"], packed["instant"] = _TIMESTAMP_64, (rest_us * 1_000 << 34) | seconds
     head = b"\xdd" + len(since_1970_us).to_bytes(4, "big")
     return _decode_instants(head + packed.tobytes())
+
+
+def to_microseconds(instants: Sequence[datetime]) -> NDArray[np.int64]:
+    """Count aware instants in microseconds since 1970, by the same way back: a tenth of the time of one call for each.
+
+    Whole seconds are packed shorter. Where both stand side by side, each go by themselves.
+    """
+    if not instants:
+        return np.empty(0, np.int64)
+    packed = _encode_instants(list(instants))
+    head_bytes = 1 if len(instants) < 2**4 else 3 if len(instants) < 2**16 else 5
+    for form, mark in ((_PACKED_64, _TIMESTAMP_64), (_PACKED_32, _TIMESTAMP_32)):
+        if len(packed) == head_bytes + form.itemsize * len(instants):
+            found = np.frombuffer(packed, form, offset=head_bytes)
+            if np.all(found["type"] == mark):
+                return _unpack(found["instant"].astype(np.uint64))
+    is_whole = np.array([not at.microsecond for at in instants])
+    if np.all(is_whole) or not np.any(is_whole):
+        # Before 1970 or after 2514, which has a third form.
+        return np.array([(at - _EPOCH) // _MICROSECOND for at in instants], np.int64)
+    since_1970_us = np.empty(len(instants), np.int64)
+    for mine in (is_whole, ~is_whole):
+        since_1970_us[mine] = to_microseconds([instants[place] for place in np.flatnonzero(mine).tolist()])
+    return since_1970_us
+
+
+def _unpack(instants: NDArray[np.uint64]) -> NDArray[np.int64]:
+    nanoseconds, seconds = instants >> np.uint64(34), instants & np.uint64(2**34 - 1)
+    return (seconds * np.uint64(1_000_000) + nanoseconds // np.uint64(1_000)).astype(np.int64)
 
 
 def _make_of_columns(kind: Kind, columns: Mapping[str, Sequence[Any]]) -> list[Any]:
@@ -80,3 +112,13 @@ def _maker_of(payload: type[Payload], names: tuple[str, ...]) -> Callable[[Itera
     code = f"lambda rows: [payload({keywords}) for {', '.join(names)}, in rows]"
     maker: Callable[[Iterable[tuple[Any, ...]]], list[Any]] = eval(code, {"payload": payload})
     return maker
+
+
+@cache
+def _copier_of(payload: type[Payload]) -> Callable[[Iterable[Any]], list[Any]]:
+    """Make what copies fields into payloads, see ``_maker_of``."""
+    keywords = ", ".join(f"{name}=item.{name}" for name in payload.__struct_fields__)
+    copier: Callable[[Iterable[Any]], list[Any]] = eval(
+        f"lambda items: [payload({keywords}) for item in items]", {"payload": payload}
+    )
+    return copier

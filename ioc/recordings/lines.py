@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from binascii import unhexlify
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
-from itertools import accumulate, chain
-from operator import or_
+from itertools import accumulate
+from operator import attrgetter, or_
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from ioc.domain.events import Event, Rejected
 from ioc.domain.kinds import KINDS, Kind
@@ -26,9 +25,13 @@ from ioc.recordings.envelopes import Instant, decode_line
 
 _LONGEST_LINE = 1024 * 1024
 _READ_BYTES = 256 * 1024
-_ID_BYTES = 16
-_LINE_FEED, _BRACE = b"\n{"
-_WrittenId = Annotated[str, msgspec.Meta(min_length=36, max_length=36)]
+_ID_BYTES, _WORD_BYTES = 16, 36
+_LINE_FEED, _BRACE, _DASH = b"\n{-"
+_DASHES = np.array([8, 13, 18, 23])
+"""Where an id has its dashes, as ids are written. What is left are its digits."""
+_DIGITS = np.setdiff1d(np.arange(_WORD_BYTES), _DASHES)
+_WrittenId = Annotated[str, msgspec.Meta(min_length=_WORD_BYTES, max_length=_WORD_BYTES)]
+_id_of, _came_at, _data_of = attrgetter("event_id"), attrgetter("received_at"), attrgetter("data")
 
 
 MINUTE = timedelta(minutes=1)
@@ -107,25 +110,9 @@ def read_blocks(path: Path, asked: Asked = EVERYTHING) -> Iterator[Block]:
     """
     reader, lines_count = _Reader(asked), 0
     for text, bytes_count in _read_texts(path):
-        starts = _find_starts(text)
-        places = range(lines_count, lines_count + len(starts))
-        lines_count = places.stop
-        items, rejected, events_count = reader.read(text, places, is_plain=bool(np.all(starts == _BRACE)))
+        items, rejected, events_count, more = reader.read(text, lines_count)
+        lines_count += more
         yield Block(items=items, rejected=rejected, events_count=events_count, bytes_count=bytes_count)
-
-
-def to_ids(items: Sequence[Event | Spoken]) -> bytes:
-    """Give the event ids, 16 bytes each.
-
-    Raises:
-        ValueError: one is none.
-    """
-    words = [item.event_id if isinstance(item, Spoken) else item.event_id.hex() for item in items]
-    digits = [word.replace("-", "") for word in words]
-    ids = bytes.fromhex("".join(digits))
-    if len(ids) != _ID_BYTES * len(items) or any(len(word) != 2 * _ID_BYTES for word in digits):
-        raise ValueError("an event id is no UUID")
-    return ids
 
 
 def to_events(kind: str, items: Sequence[Event | Spoken]) -> list[Event]:
@@ -134,21 +121,45 @@ def to_events(kind: str, items: Sequence[Event | Spoken]) -> list[Event]:
     Raises:
         ValueError: an event id is none.
     """
-    spoken: list[Any] = [item for item in items if isinstance(item, Spoken)]
-    ids = to_ids(spoken)
-    payloads = make_payloads(KINDS[kind], [msgspec.structs.astuple(line.data) for line in spoken])
-    made = [
-        Event(
-            event_id=ids[_ID_BYTES * number : _ID_BYTES * (number + 1)], feed_id=line.feed_id, asset_id=line.asset_id,
-            observed_at=line.observed_at, received_at=line.received_at, data=data, lon_deg=line.lon_deg,
-            lat_deg=line.lat_deg, unit_code=line.unit_code, quality=line.quality,
-        )
-        for number, (line, data) in enumerate(zip(spoken, payloads, strict=True))
-    ]  # fmt: skip
+    spoken = [item for item in items if isinstance(item, Spoken)]
+    made = _make_events(kind, spoken, _to_ids(spoken))
     if len(made) == len(items):
         return made
     others = iter(made)
     return [item if isinstance(item, Event) else next(others) for item in items]
+
+
+def _make_events(kind: str, lines: Sequence[Any], ids: bytes) -> list[Event]:
+    """Make events of lines of one kind and of their ids, 16 bytes each."""
+    payloads = make_payloads(KINDS[kind], map(_data_of, lines))
+    event_ids = [ids[place : place + _ID_BYTES] for place in range(0, len(ids), _ID_BYTES)]
+    return [
+        Event(
+            event_id=event_id, feed_id=line.feed_id, asset_id=line.asset_id, observed_at=line.observed_at,
+            received_at=line.received_at, data=data, lon_deg=line.lon_deg, lat_deg=line.lat_deg,
+            unit_code=line.unit_code, quality=line.quality,
+        )
+        for event_id, line, data in zip(event_ids, lines, payloads, strict=True)
+    ]  # fmt: skip
+
+
+def _to_ids(lines: Sequence[Spoken]) -> bytes:
+    """Give the event ids, 16 bytes each.
+
+    Raises:
+        ValueError: one is none.
+    """
+    words = list(map(_id_of, lines))
+    written = "".join(words).encode()
+    if len(written) == _WORD_BYTES * len(words):
+        letters = np.frombuffer(written, np.uint8).reshape(-1, _WORD_BYTES)
+        if np.all(letters.take(_DASHES, 1) == _DASH):
+            return unhexlify(letters.take(_DIGITS, 1).data)
+    # Dashes elsewhere change no digit. Words are looked at one by one: one too short would make up for one too long.
+    digits = [word.replace("-", "") for word in words]
+    if any(len(word) != 2 * _ID_BYTES for word in digits):
+        raise ValueError("an event id is no UUID")
+    return unhexlify("".join(digits))
 
 
 class _Reader:
@@ -159,31 +170,34 @@ class _Reader:
             name: _describe_line(kind) if name in asked.kinds else _describe_unasked(kind)
             for name, kind in KINDS.items()
         }
-        self._made = {shapes[kind]: kind for kind in asked.kinds if kind not in asked.heard}
+        self._asked = {shapes[kind]: kind for kind in asked.kinds}
+        self._unasked = [shape for shape in shapes.values() if shape not in self._asked]
         self._heard = {shapes[kind] for kind in asked.heard}
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(reduce(or_, shapes.values()))
 
-    def read(self, text: bytes, places: range, *, is_plain: bool) -> tuple[list[Item], list[Rejected], int]:
-        """Give the items of the lines at these places of the file, what is refused, and how many events came.
+    def read(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected], int, int]:
+        """Give the items of lines, what is refused, how many events came, and on how many lines.
 
-        ``is_plain`` says that an object begins with each line. As many as there are lines are one on each then.
+        ``first`` is the place of the first line in the file.
         """
         try:
-            if is_plain and len(lines := self._decoder.decode_lines(text)) == len(places):
-                return self._to_items(lines), [], len(lines)
+            lines = self._decoder.decode_lines(text)
+            if _is_one_a_line(text, len(lines)):
+                return self._to_items(lines), [], len(lines), len(lines)
         except (msgspec.MsgspecError, ValueError):
             pass
-        return self._read_one_by_one(text, places)
+        return self._read_one_by_one(text, first)
 
-    def _read_one_by_one(self, text: bytes, places: range) -> tuple[list[Item], list[Rejected], int]:
+    def _read_one_by_one(self, text: bytes, first: int) -> tuple[list[Item], list[Rejected], int, int]:
         lines: list[Any] = []
         rejected = []
-        for place, raw in zip(places, text.removesuffix(b"\n").split(b"\n"), strict=True):
+        written = text.removesuffix(b"\n").split(b"\n")
+        for place, raw in enumerate(written, first):
             if not raw.strip():
                 continue
             try:
                 line = self._decoder.decode(raw)
-                to_ids([line] if isinstance(line, Spoken) else [])
+                _to_ids([line] if isinstance(line, Spoken) else [])
             except (msgspec.MsgspecError, ValueError):
                 # What is written otherwise than we write may be sound yet; what is not is told why.
                 try:
@@ -192,7 +206,7 @@ class _Reader:
                     rejected.append(Rejected(raw=raw, reason=error.reason, index=place))
                     continue
             lines.append(line)
-        return self._to_items(lines), rejected, len(lines)
+        return self._to_items(lines), rejected, len(lines), len(written)
 
     def _to_items(self, lines: list[Any]) -> list[Item]:
         """Make events of the lines that are to be events, in their places.
@@ -200,24 +214,30 @@ class _Reader:
         Raises:
             ValueError: an event id is none.
         """
-        places = defaultdict[type, list[int]](list)
+        places: dict[type, list[int]] = {shape: [] for shape in self._asked}
+        unasked: list[int] = []
+        note = {shape: mine.append for shape, mine in places.items()} | dict.fromkeys(self._unasked, unasked.append)
+        note[Event] = list[int]().append
         for place, line in enumerate(lines):
-            places[type(line)].append(place)
+            note[type(line)](place)
+        asked = [lines[place] for mine in places.values() for place in mine]
+        ids, first = _to_ids(asked), 0
         for shape, mine in places.items():
-            if shape in self._heard:
-                to_ids([lines[place] for place in mine])
-            elif (kind := self._made.get(shape)) is not None:
-                for place, event in zip(mine, to_events(kind, [lines[place] for place in mine]), strict=True):
+            end = first + len(mine)
+            if mine and shape not in self._heard:
+                events = _make_events(self._asked[shape], asked[first:end], ids[_ID_BYTES * first : _ID_BYTES * end])
+                for place, event in zip(mine, events, strict=True):
                     lines[place] = event
-        unasked = sorted(chain.from_iterable(mine for shape, mine in places.items() if issubclass(shape, _Unasked)))
+            first = end
         return self._thin(lines, unasked) if unasked else lines
 
     def _thin(self, lines: list[Any], unasked: Sequence[int]) -> list[Item]:
         """Let few lines of those at the places ``unasked`` stand for all: log time is the same at every other line."""
-        came_at = [line.received_at for line in lines]
-        # Where arrival goes back, what came before it says at each line how far log time was.
-        minute = MINUTE if came_at == sorted(came_at) else timedelta(0)
-        arrivals = list(accumulate([came_at[place] for place in unasked], max))
+        came_at = list(map(_came_at, lines))
+        arrivals, minute = [came_at[place] for place in unasked], MINUTE
+        if came_at != sorted(came_at):
+            # Where arrival goes back, what came before it says at each line how far log time was.
+            arrivals, minute = list(accumulate(arrivals, max)), timedelta(0)
         for place in unasked:
             lines[place] = None
         for number, count in thin(arrivals, minute):
@@ -260,12 +280,16 @@ def _describe_unasked(kind: Kind) -> type:
     return msgspec.defstruct(name, [], bases=(_Unasked,), tag_field="kind", tag=kind.name, frozen=True, gc=False)
 
 
-def _find_starts(text: bytes) -> NDArray[np.uint8]:
-    """Give the first byte of each line; of an empty one its end."""
-    # ``bytes.count`` goes byte by byte, which took a third as long as reading the JSON.
+def _is_one_a_line(text: bytes, objects_count: int) -> bool:
+    """Whether a text, of so many sound objects and nothing else, has one of them on each line."""
+    # Nowhere in an object may a line end between two braces. Where as many do as there are gaps, no gap is another.
+    is_close = text.startswith(b"{") and text.endswith((b"}\n", b"}"))
+    if is_close and text.count(b"}\n{") == objects_count - 1:
+        return True
+    # Blanks may stand before the end of a line, and not make it two.
     letters = np.frombuffer(text, np.uint8)
-    after = np.flatnonzero(letters[:-1] == _LINE_FEED) + 1
-    return np.append(letters[:1], letters[after])
+    starts = np.append(letters[:1], letters[1:][letters[:-1] == _LINE_FEED])
+    return len(starts) == objects_count and bool(np.all(starts == _BRACE))
 
 
 def _read_texts(path: Path) -> Iterator[tuple[bytes, int]]:

@@ -28,6 +28,7 @@ from ioc.bootstrap.backtests import Account, Period, name_faults, undisturbed
 from ioc.bootstrap.knowledge import load_rulebook, load_world
 from ioc.clocks import SystemClock
 from ioc.domain.events import DeadLetter, Event
+from ioc.domain.rows import to_microseconds
 from ioc.errors import one_cause
 from ioc.keys import Keys, load_keys
 from ioc.recordings.lines import Asked, Item, Passed, Spoken, count_events, to_events
@@ -36,13 +37,14 @@ from ioc.replaying.sources import Source
 from ioc.replaying.summary import SourceProgress
 from ioc.replaying.tracks import Track, open_tracks
 from ioc.settings import Settings
-from ioc.storage.stored_columns import to_us
 
-_SLICE_EVENTS = 50_000
-"""Events between two looks at whether to stop; with fewer, what is done once a slice weighs more."""
+_SLICE_EVENTS = 150_000
+"""Events between two looks at whether to stop, some two seconds. With fewer, what is done once a slice weighs more:
+the first and the last reading of each asset that is only heard are looked at.
+"""
 _EMPTY_WEIGHT = 500
 """What a block counts that holds nothing, not even a fault: as for so many events."""
-_came_at = attrgetter("received_at")
+_came_at, _made_at, _asset_of = attrgetter("received_at"), attrgetter("observed_at"), attrgetter("asset_id")
 _MOST_UNREADABLE = 100
 
 OnFiles = Callable[[Mapping[str, SourceProgress], datetime | None], None]
@@ -162,15 +164,14 @@ class _Played:
         """Put items into a slice. Log time goes on with the latest arrival and never back; what is stamped with an
         earlier one came when log time had reached that.
         """
-        arrivals = list(map(_came_at, items))
+        reached = arrivals = list(map(_came_at, items))
         before = self.reached_at
-        reached = list(accumulate(arrivals if before is None else [before, *arrivals], max))
-        if before is not None:
-            reached = reached[1:]
+        if arrivals and ((before is not None and arrivals[0] < before) or arrivals != sorted(arrivals)):
+            begins_at = arrivals[0] if before is None else max(before, arrivals[0])
+            reached = list(accumulate([begins_at, *arrivals[1:]], max))
+            items = [_stamp(item, at) for item, at in zip(items, reached, strict=True)]
         if reached:
             self.begins_at, self.reached_at = self.begins_at or reached[0], reached[-1]
-        if reached != arrivals:
-            items = [_stamp(item, at) for item, at in zip(items, reached, strict=True)]
         return _Slice(items, count, self._asked, reached, before)
 
     def _note(self, letters: Sequence[DeadLetter]) -> None:
@@ -209,37 +210,40 @@ class _Slice:
         return [item for item in self._all if not isinstance(item, Passed)]
 
     @cached_property
-    def _places(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {kind: [] for kind in self._asked.heard}
+    def _speakers(self) -> tuple[dict[str, list[int]], Mapping[str, Set[str]]]:
+        """Places of what is only heard, and assets, by kind: each item is looked at once, while it is at hand."""
+        places: dict[str, list[int]] = {kind: [] for kind in self._asked.heard}
+        assets = defaultdict[str, set[str]](set)
         for place, item in enumerate(self._items):
-            if (places := found.get(item.kind)) is not None:
-                places.append(place)
-        return found
+            kind = item.kind
+            assets[kind].add(item.asset_id)
+            if kind in places:
+                places[kind].append(place)
+        return places, assets
+
+    @property
+    def _places(self) -> dict[str, list[int]]:
+        return self._speakers[0]
 
     def __len__(self) -> int:
         return self._count
 
     def hear(self, kind: str) -> Hearings:
         heard = self._items_at(self._places[kind])
-        received_at = [item.received_at for item in heard]
+        received_at = list(map(_came_at, heard))
+        # Equal arrivals stand in the order in which they are played, which is that of the files.
+        ids = np.zeros((len(heard), 2), ">u8")
+        ids[:, 1] = np.arange(len(heard))
         return Hearings(
-            asset_ids=[item.asset_id for item in heard],
+            asset_ids=list(map(_asset_of, heard)),
             received_at=received_at,
-            observed_us=np.array([to_us(item.observed_at) for item in heard], np.int64),
-            received_us=np.array([to_us(at) for at in received_at], np.int64),
-            # Equal arrivals stand in the order in which they are played, which is that of the files.
-            ids=b"".join([place.to_bytes(16, "big") for place in range(len(heard))]),
+            observed_us=to_microseconds(list(map(_made_at, heard))),
+            received_us=to_microseconds(received_at),
+            ids=ids.tobytes(),
         )
 
-    @cached_property
-    def _assets(self) -> Mapping[str, Set[str]]:
-        found = defaultdict[str, set[str]](set)
-        for item in self._items:
-            found[item.kind].add(item.asset_id)
-        return found
-
     def assets_of(self, kind: str) -> Set[str]:
-        return self._assets.get(kind, frozenset())
+        return self._speakers[1].get(kind, frozenset())
 
     def to_events(self, places: Mapping[str, Sequence[int]]) -> Sequence[Event]:
         """Give the events in the order of their arrival; those of ``places`` are made now, if they are not yet."""

@@ -49,6 +49,30 @@ def test_two_objects_in_a_line_are_refused(tmp_path, end):
     assert [line.index for line in block.rejected] == [1]
 
 
+@pytest.mark.parametrize("fields", [LINES[1][1:-1], b'"note":"}\\n{",' + LINES[1][1:-1]])
+@pytest.mark.parametrize("blank", [b"\n", b" \n", b"\r\n"])
+def test_an_empty_line_is_no_gap_between_two_objects_of_another_line(tmp_path, fields, blank):
+    """There are as many gaps as lines that end, and what an object quotes is none."""
+    text = LINES[0] + b"{" + fields + LINES[2] + LINES[3] + blank + LINES[4] + b"{broken\n"
+    block = _read(tmp_path, text)
+    assert _made(block.items) == [EVENTS[0], EVENTS[3], EVENTS[4]]
+    assert [line.index for line in block.rejected] == [1, 5]
+
+
+def test_blanks_before_the_end_of_a_line_leave_it_one(tmp_path):
+    text = b"".join(line.replace(b"\n", end) for line, end in zip(LINES, [b"\r\n", b" \n", b"\n"] * 2, strict=True))
+    block = _read(tmp_path, text)
+    assert (_made(block.items), block.rejected) == (EVENTS, [])
+
+
+def test_dashes_of_an_id_may_stand_elsewhere(tmp_path):
+    line = json.loads(LINES[1])
+    digits = line["event_id"].replace("-", "")
+    line["event_id"] = f"{digits[:4]}-{digits[4:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:]}"
+    block = _read(tmp_path, LINES[0] + json.dumps(line).encode() + b"\n" + LINES[2])
+    assert (_made(block.items), block.rejected) == (EVENTS[:3], [])
+
+
 @pytest.mark.parametrize("asked", [EVERYTHING, Asked(kinds={KIND}, heard={KIND}), Asked(kinds=())])
 def test_a_line_with_a_fault_leaves_its_neighbours_as_they_are(tmp_path, asked):
     unknown = LINES[2].replace(KIND.encode(), b"no.such_kind")
