@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -11,6 +11,7 @@ import msgspec
 
 from alerts.announcement import Announcer, Subject, plain_decision
 from alerts.approaches import Approach, compare
+from alerts.conditions.receptions import Reception, Receptions, ReceptionState, read_reception
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
@@ -28,7 +29,7 @@ from alerts.conditions.sea_state import (
 )
 from alerts.conditions.squalls import MOST_CELLS, is_live, sweeps
 from alerts.language.files import Table
-from alerts.language.rule import Level, Rule
+from alerts.language.rule import Level, Rule, gained
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series
 from alerts.world import SEA_KINDS, World
@@ -50,6 +51,7 @@ class VesselLost:
 
     The first level counts in fair weather, the second under a warning, from ``wind_m_s`` and ``gust_m_s`` on, or
     where a squall cell is or comes within half an hour. In a known hole of reception the alert is made and suppressed.
+    Vessels that fall silent together are one alert, by ``reception``.
     """
 
     levels: tuple[Level, ...]
@@ -58,7 +60,8 @@ class VesselLost:
     wind_m_s: float
     gust_m_s: float
     kinds: tuple[type[Payload], ...] = (VesselPosition, WeatherWarning, WeatherObservation, NowcastCell)
-    facts: frozenset[str] = field(default=frozenset({"minutes"}))
+    reception: Reception | None = gained(None)  # noqa: RUF009 (it is a field)
+    facts: frozenset[str] = field(default=frozenset({"minutes", "count"}))
 
     def bind(self, rule: Rule, index: int, world: World) -> VesselLostEvaluator:
         """Make the evaluator."""
@@ -73,6 +76,7 @@ def read_vessel_lost(table: Table) -> VesselLost:
         intervals=table.number("intervals"),
         wind_m_s=table.number("wind_m_s"),
         gust_m_s=table.number("gust_m_s"),
+        reception=read_reception(table),
     )
 
 
@@ -104,7 +108,7 @@ class VesselLostEvaluator:
     """Watches each vessel's rhythm; its water's partition knows the weather and decides how bad the silence is."""
 
     uses_zones = True
-    state_type = VesselState | ZoneWeather | Missed
+    state_type = VesselState | ZoneWeather | Missed | ReceptionState
     forwards: ClassVar[dict[type[Payload], str]] = {
         WeatherWarning: SEA_FORWARDS[WeatherWarning],
         WeatherObservation: SEA_FORWARDS[WeatherObservation],
@@ -115,6 +119,8 @@ class VesselLostEvaluator:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
         self._places = SeaPlaces(world)
         self._announcer = Announcer(rule, index, world)
+        limits = condition.reception
+        self._receptions = None if limits is None else Receptions(rule, index, world, limits, condition.least)
         self._waters = [OPEN_SEA, *(f"zone:{zone}" for zone in sorted(world.zone_ids(SEA_KINDS)))]
 
     # Where the vessel's own positions are
@@ -149,6 +155,8 @@ class VesselLostEvaluator:
         for key, state in memory.series[self._index].items():
             if isinstance(state, ZoneWeather):
                 self._wake(memory, key, state)
+        if self._receptions is not None:
+            self._receptions.resume(memory)
         # Those that are missed are so until they speak.
         for event, zones in newest_vessels(memory, self._world, but=memory.series[self._index]):
             watch: Watch | None = memory.noted[self._index].get(event.asset_id)
@@ -162,6 +170,9 @@ class VesselLostEvaluator:
         """Look whether a vessel has spoken meanwhile; if not, tell its water. Of a water: a warning begins."""
         if isinstance(memory.series[self._index].get(key), ZoneWeather):  # a vessel may be called as waters are
             self._announce_lost(memory, key)
+            return
+        if self._receptions is not None and (scope := self._receptions.scope_of(memory, key)) is not None:
+            self._announce_lost(memory, scope)
             return
         memory.armed[self._index].discard(key)
         watch: Watch | None = memory.noted[self._index].get(key)
@@ -229,11 +240,32 @@ class VesselLostEvaluator:
             self._wake(memory, scope, weather)
             self._announce_lost(memory, scope)
 
-    def _announce_lost(self, memory: PartitionMemory, scope: str) -> None:
-        """Tell of the vessels that are lost in a water as its weather is now."""
-        for key, state in vessels_of(memory, self._index, scope):
-            if state.is_lost:
-                self._announce(memory, scope, key, state)
+    def _announce_lost(self, memory: PartitionMemory, scope: str, told: Event | None = None) -> None:
+        """Tell of the vessels that are lost in a water as its weather is now; ``told`` is who was heard again."""
+        states = {key: state for key, state in vessels_of(memory, self._index, scope) if state.is_lost}
+        lost = {key: state.event for key, state in states.items() if state.event is not None}
+        together = self._judge_together(memory, scope, lost, told)
+        for key, event in lost.items():
+            is_told = key in together or self._is_behind(memory, scope, states[key], event)
+            self._announce(memory, scope, key, states[key], is_told=is_told)
+
+    def _judge_together(
+        self, memory: PartitionMemory, scope: str, lost: Mapping[str, Event], told: Event | None
+    ) -> frozenset[str]:
+        """Tell of those that fell silent together; give their keys."""
+        event = told or max(lost.values(), key=lambda item: item.received_at, default=None)
+        if self._receptions is None or event is None:
+            return frozenset()
+        together = self._receptions.find_together(lost)
+        severities = [self._severity(memory, scope, lost[key]) for key in together]
+        worst = max(severities, key=lambda severity: severity.rank, default=self._condition.levels[0].severity)
+        self._receptions.judge(memory, scope, {key: lost[key] for key in sorted(together)}, worst, event)
+        return together
+
+    def _is_behind(self, memory: PartitionMemory, scope: str, state: VesselState, event: Event) -> bool:
+        """Whether the alert of a water that is over has told of a vessel, and of its own there is none to see."""
+        is_seen = state.last is not None and not state.last.shadow
+        return self._receptions is not None and not is_seen and self._receptions.is_behind(memory, scope, event)
 
     def _wake(self, memory: PartitionMemory, scope: str, weather: ZoneWeather) -> None:
         """Look again when a warning begins: nothing else may be told of the water then."""
@@ -265,14 +297,18 @@ class VesselLostEvaluator:
         elif state.event is not None and event.observed_at < state.event.observed_at:
             return
         state.event, state.is_lost = event, is_lost
-        self._announce(memory, scope, key, state)
         memory.dirty.add((self._index, key))
         if not is_lost:
+            self._announce(memory, scope, key, state)
             memory.series[self._index].pop(key, None)
+        self._announce_lost(memory, scope, event)
 
-    def _announce(self, memory: PartitionMemory, scope: str, key: str, state: VesselState) -> None:
+    def _announce(
+        self, memory: PartitionMemory, scope: str, key: str, state: VesselState, *, is_told: bool = False
+    ) -> None:
+        """Tell of a vessel; in shadow where its silence ``is_told`` with that of others, or none was to be expected."""
         event = state.event
-        if event is None:
+        if event is None or (is_told and state.last is None):
             return
         minutes = round((memory.clock - event.observed_at) / timedelta(minutes=1))
         severity = self._severity(memory, scope, event)
@@ -293,7 +329,8 @@ class VesselLostEvaluator:
             lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=(bytes(event.event_id),),
             facts={"minutes": float(minutes)}, asked=lambda: (_compare_silence(float(minutes), limit),),
         )  # fmt: skip
-        self._announcer.announce(memory, key, decision, subject, shadow=self._is_in_hole(memory, event))
+        shadow = is_told or self._is_in_hole(memory, event)
+        self._announcer.announce(memory, key, decision, subject, shadow=shadow)
 
     def _severity(self, memory: PartitionMemory, scope: str, event: Event) -> Severity:
         fair, bad = (level.severity for level in self._condition.levels)

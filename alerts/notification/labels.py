@@ -13,7 +13,7 @@ Labels = Mapping[str, str]
 NAMES = ("severity", "rule", "feed", "kind", "asset", "unit", "zone")
 """Labels that every alert may have."""
 
-IDENTITY_NAMES = ("blackout", "direction", "no_data", "quantity", "scope", "trip", "warning")
+IDENTITY_NAMES = ("blackout", "direction", "no_data", "quantity", "reception", "scope", "trip", "warning")
 """What tells alerts of some rules apart, beside ``NAMES``."""
 
 

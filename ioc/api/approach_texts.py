@@ -26,6 +26,7 @@ NUMBERS: Mapping[str, tuple[str, str, str]] = {
     "least_rise_pct": ("mức tăng thấp nhất", "least rise", "%"),
     "left_count": ("số lượt đã rời", "number that left", ""),
     "list_missing_min": ("chưa có danh sách", "without its list for", "min"),
+    "lost_count": ("tàu cùng mất tín hiệu", "vessels that fell silent together", ""),
     "moved_m": ("cách chỗ neo đậu", "distance from its berth", "m"),
     "on_time_pct": ("tỷ lệ đúng hạn", "share on time", "%"),
     "passage_h": ("thời gian thông qua", "time of passage", "h"),

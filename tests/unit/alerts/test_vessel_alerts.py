@@ -11,7 +11,7 @@ import pytest
 
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.knowledge import load_world
-from ioc.domain.alerts import ChangeType, ResolveReason
+from ioc.domain.alerts import ChangeType, ResolveReason, Severity
 from ioc.domain.events import Event
 from ioc.domain.kinds import VesselPosition, WeatherWarning
 from tests.support.engine_runs import EVENTS, SIGNALS, Lives, find_open, make_event, play
@@ -154,3 +154,56 @@ def test_a_position_that_comes_too_late_to_be_judged_is_kept_all_the_same():
     assert in_mind.event == late
     lives.die()
     assert lives.engine._memories[SIGNALS].series[0][f"zone:ha-long-bay\x1f{BOAT}"] == in_mind
+
+
+def fleet(count: int, until: float, since: float = 0) -> list[Event]:
+    """So many boats under way, three seconds behind each other and heard every half a minute."""
+    minutes = [since + step / 2 for step in range(int(2 * (until - since)))]
+    return [
+        event
+        for number in range(count)
+        for event in sails([minute + number / 20 for minute in minutes], boat=f"vessel.57400010{number}")
+    ]
+
+
+def open_ids(lives: Lives) -> set[str | None]:
+    """What stands open and may be seen."""
+    return {alert.asset_id for alert in find_open(lives.changes) if not alert.shadow}
+
+
+def elsewhere(until: float) -> list[Event]:
+    """A boat in another water goes on being heard."""
+    return sails(range(int(until)), NEXT_BAY, boat=OTHER_BOAT)
+
+
+@pytest.mark.parametrize("dies_at", [*range(15, 30), None])
+def test_boats_that_fall_silent_together_are_told_as_one_over_a_restart(dies_at):
+    """A death while they are lost, while they come back one by one, or while one stays behind changes nothing."""
+    lives = Lives(LOST, WORLD)
+    seen: dict[float, set[str | None]] = {}
+    for event in sorted([*fleet(8, 10), *fleet(7, 30, since=20), *elsewhere(31)], key=lambda item: item.received_at):
+        minute = (event.received_at - START) / timedelta(minutes=1)
+        if event.asset_id == OTHER_BOAT and minute == dies_at:
+            lives.die()
+        lives.take(event)
+        seen[minute] = open_ids(lives)
+    water = [change for change in lives.changes if change.asset_id is None]
+    assert [change.type for change in water if change.type is not ChangeType.UPDATED] == [FIRED, RESOLVED]
+    assert (seen[14.0], seen[16.0], seen[20.0], seen[25.0]) == (set(), {None}, {None}, set())
+    assert seen[30.0] == {"vessel.574000107"}
+
+
+def test_a_water_tells_how_many_are_silent_and_is_critical_under_a_warning():
+    lives = play(Lives(LOST, WORLD), fleet(9, 10), elsewhere(18))
+    [water] = [alert for alert in find_open(lives.changes) if alert.asset_id is None]
+    assert (water.value, water.limit, water.severity, water.zone_id) == (9.0, 5.0, Severity.MAJOR, "ha-long-bay")
+    assert open_ids(lives) == {None}
+    play(lives, warned(minute=18))
+    [water] = [alert for alert in find_open(lives.changes) if alert.asset_id is None]
+    assert water.severity is Severity.CRITICAL
+    assert open_ids(lives) == {None}
+
+
+def test_a_boat_that_was_lost_before_the_others_keeps_its_own_alert():
+    lives = play(Lives(LOST, WORLD), sails([0, 1, 2]), fleet(6, 15), elsewhere(24))
+    assert open_ids(lives) == {BOAT, None}
