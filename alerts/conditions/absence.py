@@ -163,4 +163,4 @@ class AbsenceEvaluator:
 
     def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
         """Say how much of a unit is silent."""
-        return self._units.approaches(memory, place, asset_id)
+        return self._units.say_nearness(memory, place, asset_id)

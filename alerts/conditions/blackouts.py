@@ -138,7 +138,7 @@ class Units:
             if settled_at > memory.clock:
                 memory.wake_at(settled_at, self._index, scope)
 
-    def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
+    def say_nearness(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
         """Say how much of a unit is silent."""
         state = memory.series[self._index].get(place)
         if not isinstance(state, UnitState) or _IN in place:

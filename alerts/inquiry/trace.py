@@ -98,9 +98,13 @@ class Trace:
         return self._start <= at <= self._end and (self.asset_id is None or asset_id in {self.asset_id, None})
 
     def is_elsewhere(self, labels: Sequence[tuple[str, str]]) -> bool:
-        """Whether an alert is about a unit that the asset is not in: a blackout somewhere else is another matter."""
+        """Whether an alert is about a unit or a water that the asset is not in: a blackout there is another matter."""
+        if self.asset_id is None:
+            return False
         units = {value.removeprefix("unit:") for name, value in labels if name in {"blackout", "unit"}}
-        return self.asset_id is not None and bool(units) and bool(self.units) and not units & self.units
+        waters = {value.removeprefix("zone:") for name, value in labels if name == "reception"}
+        is_in_none = bool(waters) and bool(self.zones) and not waters & self.zones.keys()
+        return is_in_none or (bool(units) and bool(self.units) and not units & self.units)
 
     @property
     def is_about_a_place(self) -> bool:

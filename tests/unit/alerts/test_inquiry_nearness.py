@@ -262,6 +262,17 @@ def test_a_question_about_no_boat_in_particular_names_the_one_that_came_nearest(
     assert (nearest(found)["asset_id"], lacked(found)["silent_min"][0]) == ("vessel.2", pytest.approx(1.5))
 
 
+@pytest.mark.parametrize(("place", "reason"), [(OUT, Reason.FIRES_NOW), ((107.435, 20.99), Reason.NOT_MET)])
+def test_a_fleet_that_falls_silent_in_another_water_is_another_matter(why, place, reason):
+    fleet = [
+        boat(minute / 2 + number / 20, 8.0, asset_id=f"vessel.57400010{number}")
+        for number in range(6) for minute in range(40)
+    ]  # fmt: skip
+    own = [boat(half / 2, 8.0, place) for half in range(-60, 40 if place == OUT else 120)]
+    clock = [boat(minute, 8.0, (108.05, 21.45), "vessel.99") for minute in range(60)]
+    assert why("vessel.signal_lost", [*fleet, *own, *clock], asset_id=BOAT).findings[0].reason is reason
+
+
 # Rules 30, 31, 35, 17, 25
 
 
