@@ -14,6 +14,7 @@ import msgspec
 
 from alerts.approaches import Approach
 from alerts.conditions.blackouts import Units, UnitState, scope_of
+from alerts.conditions.together import read_texts
 from alerts.language.files import Table
 from alerts.language.rule import Level, Rule, Texts
 from alerts.memory.partition import PartitionMemory
@@ -22,6 +23,8 @@ from ioc.domain.alerts import Severity
 from ioc.domain.events import Event, Signal
 from ioc.domain.kinds import KINDS, Payload
 from ioc.domain.quantities import Quality
+
+FACTS = frozenset({"minutes", "silent", "total"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ class Absence:
     blackout_least: int
     settle: timedelta
     blackout_texts: Texts
-    facts: frozenset[str] = field(default=frozenset({"minutes", "silent", "total"}))
+    facts: frozenset[str] = field(default=FACTS)
 
     def bind(self, rule: Rule, index: int, world: World) -> AbsenceEvaluator:
         """Make the evaluator."""
@@ -56,16 +59,11 @@ def read_absence(table: Table) -> Absence:
     kinds = tuple(KINDS[name].payload for name in after if name in KINDS)
     severity = table.severity("severity")
     blackout = table.table("blackout")
-    words = {f"{key}_{lang}": "" for key in ("title", "detail") for lang in ("vi", "en")}
-    level, share, least = Severity.MAJOR, 0.3, 3
+    level, share, least, texts = Severity.MAJOR, 0.3, 3, Texts(title_vi="", title_en="", detail_vi="", detail_en="")
     if blackout is not None:
         level = blackout.severity("severity")
         share, least = blackout.number("share"), int(blackout.number("least"))
-        for key in ("title", "detail"):
-            texts = blackout.table(key)
-            if texts is not None:
-                words |= {f"{key}_{lang}": texts.text(lang) for lang in ("vi", "en")}
-                texts.finish()
+        texts = read_texts(blackout, FACTS)
         blackout.finish()
     return Absence(
         kinds=kinds,
@@ -75,7 +73,7 @@ def read_absence(table: Table) -> Absence:
         blackout_share=share,
         blackout_least=least,
         settle=table.duration("settle", timedelta(seconds=60)),
-        blackout_texts=Texts(**words),
+        blackout_texts=texts,
     )
 
 

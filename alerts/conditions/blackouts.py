@@ -6,7 +6,6 @@ Judged where the unit's signals meet (partitions of ``signals``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -15,6 +14,7 @@ import msgspec
 
 from alerts.announcement import Announcer, Subject, plain_decision
 from alerts.approaches import Approach, compare
+from alerts.conditions.together import begin_after, last_heard, speak_of_all
 from alerts.language.rule import Level, Rule, Texts
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series
@@ -26,7 +26,6 @@ from ioc.domain.quantities import Quality
 
 _IN = "\x1f"
 _MINUTE = timedelta(minutes=1)
-_MOST_INPUTS = 100
 
 
 class Silences(Protocol):
@@ -84,7 +83,7 @@ class Units:
     def __init__(self, rule: Rule, index: int, world: World, condition: Silences) -> None:
         self._shape, self._index, self._condition = rule.condition_name, index, condition
         self._single = Announcer(rule, index, world)
-        self._whole = Announcer(_with_texts(rule, condition.blackout_texts), index, world)
+        self._whole = Announcer(speak_of_all(rule, condition.blackout_texts, "%"), index, world)
         self._severity = condition.levels[0].severity
 
     def take(self, memory: PartitionMemory, scope: str, event: Event) -> None:
@@ -163,7 +162,8 @@ class Units:
             return
         subject = Subject(
             labels=(("blackout", scope),), event=event, unit_code=_unit_of(scope),
-            lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=_inputs_of(state, event),
+            lon_deg=event.lon_deg, lat_deg=event.lat_deg,
+            input_ids=tuple(bytes(item.event_id) for item in last_heard(state.quiet.values(), event)),
             facts={"silent": float(count), "total": float(total), "minutes": _minutes(memory, event)},
             asked=partial(self._compare_unit, count, total),
         )  # fmt: skip
@@ -173,7 +173,7 @@ class Units:
         if is_blackout:
             kind = ChangeType.FIRED if state.last is None else ChangeType.UPDATED
             if state.last is None:
-                state.started_at = _begin_after(state.started_at, memory.clock)
+                state.started_at = begin_after(state.started_at, memory.clock)
         decision = plain_decision(kind, self._condition.blackout_severity, share, limit)
         self._whole.announce(memory, scope, decision, subject)
         if not is_blackout:
@@ -223,12 +223,6 @@ class Units:
         return (compare("silent_min", silent_min, ">=", self._after(event) / _MINUTE),)
 
 
-def _with_texts(rule: Rule, texts: Texts) -> Rule:
-    """Give the rule as it speaks of a blackout."""
-    spoken = replace(texts, runbook_vi=rule.texts.runbook_vi, runbook_en=rule.texts.runbook_en)
-    return replace(rule, texts=spoken, quantity_unit="%")
-
-
 def scope_of(event: Event) -> str:
     """Give the scope of signals where a station's unit is judged."""
     return f"unit:{event.unit_code}" if event.unit_code else "province"
@@ -236,20 +230,6 @@ def scope_of(event: Event) -> str:
 
 def _unit_of(scope: str) -> str | None:
     return scope.removeprefix("unit:") if scope.startswith("unit:") else None
-
-
-def _inputs_of(state: UnitState, event: Event) -> tuple[bytes, ...]:
-    """Give the last readings of the stations that fell silent last; of a blackout that is over, what ended it."""
-    quiet = sorted(state.quiet.values(), key=lambda item: (item.received_at, item.asset_id))[-_MOST_INPUTS:]
-    return tuple(bytes(item.event_id) for item in quiet or [event])
-
-
-def _begin_after(before: datetime | None, at: datetime) -> datetime:
-    """Say when a blackout begins that is decided at an instant; ``before`` is when the last one began.
-
-    Not with the oldest silence: a station that did not speak in between would give both one beginning, and one id.
-    """
-    return at if before is None else max(at, before + timedelta(microseconds=1))
 
 
 def _minutes(memory: PartitionMemory, event: Event) -> float:

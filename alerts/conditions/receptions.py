@@ -15,6 +15,7 @@ from functools import partial
 from alerts.announcement import Announcer, Subject, plain_decision
 from alerts.approaches import compare
 from alerts.conditions.sea_state import OPEN_SEA
+from alerts.conditions.together import begin_after, last_heard, read_texts, speak_of_all
 from alerts.language.files import Table
 from alerts.language.rule import Rule, Texts
 from alerts.memory.partition import PartitionMemory
@@ -25,7 +26,6 @@ from ioc.domain.events import Event
 from ioc.domain.grounds import Part
 
 _PREFIX = "reception:"
-_MOST_INPUTS = 100
 _MINUTE = timedelta(minutes=1)
 
 
@@ -44,21 +44,20 @@ def read_reception(table: Table) -> Reception | None:
     part = table.table("reception", optional=True)
     if part is None:
         return None
-    words = {f"{key}_{language}": "" for key in ("title", "detail") for language in ("vi", "en")}
-    for key in ("title", "detail"):
-        if (texts := part.table(key)) is not None:
-            words |= {f"{key}_{language}": texts.text(language) for language in ("vi", "en")}
-            texts.finish()
+    facts = frozenset({"count", "minutes"})
     found = Reception(
         least=part.whole("least", least=2, most=10_000), within=part.duration("within"), unit=part.text("unit", ""),
-        texts=Texts(**words),
+        texts=read_texts(part, facts),
     )  # fmt: skip
     part.finish()
     return found
 
 
 class ReceptionState(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="reception"):
-    """The series of a water; ``over_at`` is when its vessels were heard again last."""
+    """The series of a water; ``over_at`` is when its vessels were heard again last.
+
+    ``started_at`` stays when that is over: the next alert begins after it.
+    """
 
     over_at: datetime | None = None
 
@@ -81,8 +80,7 @@ class Receptions:
 
     def __init__(self, rule: Rule, index: int, world: World, limits: Reception, patience: timedelta) -> None:
         self._rule, self._index, self._limits, self._patience = rule, index, limits, patience
-        texts = replace(limits.texts, runbook_vi=rule.texts.runbook_vi, runbook_en=rule.texts.runbook_en)
-        self._announcer = Announcer(replace(rule, texts=texts, quantity_unit=limits.unit), index, world)
+        self._announcer = Announcer(speak_of_all(rule, limits.texts, limits.unit), index, world)
 
     def find_together(self, lost: Mapping[str, Event]) -> frozenset[str]:
         """Give the keys of those that fell silent together, of the last positions of all that are lost in a water."""
@@ -113,7 +111,7 @@ class Receptions:
         if together:
             kind = ChangeType.UPDATED
             if state.last is None:
-                kind, state.started_at = ChangeType.FIRED, memory.clock
+                kind, state.started_at = ChangeType.FIRED, begin_after(state.started_at, memory.clock)
             elif state.last.severity is not severity:
                 kind = ChangeType.SEVERITY
         elif state.last is not None:
@@ -155,14 +153,14 @@ class Receptions:
             memory.wake_at(due, self._index, key)
 
     def _subject(self, memory: PartitionMemory, scope: str, together: Mapping[str, Event], told: Event) -> Subject:
-        newest = sorted(together.values(), key=lambda event: (event.observed_at, event.asset_id))[-_MOST_INPUTS:]
-        event = newest[-1] if newest else told
-        minutes = float(round((memory.clock - event.observed_at) / _MINUTE)) if newest else 0.0
+        newest = last_heard(together.values(), told)
+        event = newest[-1]
+        minutes = float(round((memory.clock - event.observed_at) / _MINUTE)) if together else 0.0
         return Subject(
             labels=(("reception", scope),), event=event,
             zone_id=None if scope == OPEN_SEA else scope.removeprefix("zone:"),
             lon_deg=event.lon_deg, lat_deg=event.lat_deg,
-            input_ids=tuple(bytes(item.event_id) for item in newest or [told]),
+            input_ids=tuple(bytes(item.event_id) for item in newest),
             facts={"count": float(len(together)), "minutes": minutes}, asked=partial(self._ask, len(together)),
         )  # fmt: skip
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 from alerts.announcement import FACT_NAMES
@@ -37,6 +36,7 @@ from alerts.conditions.window import read_expression, read_window
 from alerts.conditions.zone import read_zone
 from alerts.language.files import Fault, Table, parse_tables, read_tables
 from alerts.language.rule import Bindable, NoData, NoDataPolicy, Rule, Texts
+from alerts.language.templates import check_template
 from ioc.domain.kinds import KINDS
 from ioc.errors import ConfigurationError
 
@@ -253,7 +253,7 @@ def _read_texts(table: Table, condition: Bindable) -> Texts:
                 part.fault(f"{key}.{language}: says nothing", part.node_of(language))
             both[f"{key}_{language}"] = text
             if key != "runbook":
-                _check_template(part, f"{key}.{language}", text, allowed)
+                check_template(part, f"{key}.{language}", text, allowed)
         part.finish()
     return Texts(
         **{
@@ -262,19 +262,6 @@ def _read_texts(table: Table, condition: Bindable) -> Texts:
             for lang in ("vi", "en")
         }
     )
-
-
-def _check_template(table: Table, where: str, text: str, allowed: set[str]) -> None:
-    try:
-        parts = [part for part in Formatter().parse(text) if part[1] is not None]
-    except ValueError as error:
-        table.fault(f"{where}: {error}")
-        return
-    if any(form or conversion for _, _, form, conversion in parts):
-        # A width of a thousand million is a text of a thousand million characters.
-        table.fault(f"{where}: a name alone between the braces, without : or !")
-    for name in sorted({str(name) for _, name, _, _ in parts} - allowed):
-        table.fault(f"{where}: no {{{name}}}; there are {', '.join(sorted(allowed))}")
 
 
 def _read_quiet(table: Table, condition: str) -> timedelta | None:

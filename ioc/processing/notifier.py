@@ -6,6 +6,7 @@ of the decision, so two replicas never tell the same, and one that dies in betwe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 
@@ -19,7 +20,7 @@ from ioc.domain.alerts import Alert, ChangeType
 from ioc.errors import IocError
 from ioc.logs import logger
 from ioc.ports import Clock
-from ioc.processing.tellings import FLOOD_MEMORY, tell_group, tell_ladder_end, tell_level
+from ioc.processing.tellings import FLOOD_MEMORY, tell_group, tell_level
 from ioc.retry import Backoff
 from ioc.storage.notification_ladders import Climber
 from ioc.storage.notification_work import NotificationWork, open_work
@@ -159,10 +160,8 @@ class Notifier:
                 is_held = why_suppressed(climber.alert, holds, now) is not None
                 climbed = climb(climber.alert, ladder, climber.rung, now=now, is_held=is_held)
                 for number in climbed.due:
-                    receivers = await work.log.receivers(ladder.levels[number - 1].departments)
-                    await work.log.tell(
-                        tell_level(climber, ladder, number, policy=self._policy, receivers=receivers, now=now)
-                    )
+                    departments = ladder.levels[number - 1].departments
+                    await self._tell_departments(work, climber, ladder, departments, number, now)
                 if climbed.is_over and climber.alert.ended_at is not None:
                     await self._tell_ladder_end(work, climber, ladder, now)
                 await work.ladders.keep(climber.alert.alert_id, climbed, now)
@@ -173,9 +172,14 @@ class Notifier:
         routes = [route for route, _ in walk(self._policy.root) if route.ladder_id == ladder.ladder_id]
         if not any(route.wants_ends for route in routes):
             return
-        departments = await work.log.told_on_ladder(climber.alert.alert_id)
-        if departments:
-            receivers = await work.log.receivers(departments)
-            await work.log.tell(
-                tell_ladder_end(climber, ladder, departments, policy=self._policy, receivers=receivers, now=now)
-            )
+        if departments := await work.log.told_on_ladder(climber.alert.alert_id):
+            await self._tell_departments(work, climber, ladder, departments, None, now)
+
+    async def _tell_departments(
+        self, work: NotificationWork, climber: Climber, ladder: Ladder, departments: Sequence[str],
+        number: int | None, now: datetime,
+    ) -> None:  # fmt: skip
+        receivers = await work.log.receivers(departments)
+        await work.log.tell(
+            tell_level(climber, ladder, departments, number, policy=self._policy, receivers=receivers, now=now)
+        )

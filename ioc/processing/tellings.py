@@ -64,43 +64,18 @@ def tell_group(
 
 
 def tell_level(
-    climber: Climber, ladder: Ladder, number: int, *, policy: Policy, receivers: Sequence[Receiver], now: datetime
-) -> list[Telling]:
-    """Give a notification per department of one level of a ladder."""
-    return _tell_climber(
-        climber, ladder, ladder.levels[number - 1].departments, policy=policy, receivers=receivers, now=now,
-        mark=str(number), reason=f"level_{number}",
-    )  # fmt: skip
-
-
-def tell_ladder_end(
     climber: Climber,
     ladder: Ladder,
     departments: Sequence[str],
+    number: int | None,
     *,
     policy: Policy,
     receivers: Sequence[Receiver],
     now: datetime,
 ) -> list[Telling]:
-    """Give a notification per department that was told of an alert on its ladder, which has ended."""
-    return _tell_climber(
-        climber, ladder, departments, policy=policy, receivers=receivers, now=now, mark="end",
-        reason=Reason.ALL_RESOLVED.value,
-    )  # fmt: skip
-
-
-def _tell_climber(
-    climber: Climber,
-    ladder: Ladder,
-    departments: Sequence[str],
-    *,
-    policy: Policy,
-    receivers: Sequence[Receiver],
-    now: datetime,
-    mark: str,
-    reason: str,
-) -> list[Telling]:
+    """Give a notification per department of one level of a ladder; without a number, that its alert has ended."""
     alert = climber.alert
+    mark, reason = ("end", Reason.ALL_RESOLVED.value) if number is None else (str(number), f"level_{number}")
     firing, resolved = ([alert], []) if alert.ended_at is None else ([], [alert])
     routed = next((item for item in policy.route(labels_of(alert)) if item.route.ladder_id), None)
     key = f"{ladder.ladder_id}/{alert.alert_id}"

@@ -191,3 +191,16 @@ def test_wherever_a_shipped_rule_is_spoilt_it_is_sound_or_has_faults_and_never_a
             assert all(fault.line >= 1 for fault in found)
             spoilt += bool(found)
     assert spoilt > 20
+
+
+@pytest.mark.parametrize("name", ["09-station-silent.yaml", "23-vessel-lost.yaml"])
+@pytest.mark.parametrize(("spoilt", "says"), [("{minutes:1000000000}", "without : or !"), ("}", "Single '}'"),
+                                              ("{nobody}", "no {nobody}")])  # fmt: skip
+def test_texts_about_several_things_together_are_checked_like_those_of_one(tmp_path, name, spoilt, says):
+    text = next(path for path in SHIPPED if path.name == name).read_text(encoding="utf-8").partition("tests:")[0]
+    head, mark, rest = text.partition('  detail:\n    vi: "')
+    assert mark
+    (tmp_path / name).write_text(f"{head}{mark}{spoilt}{rest}", encoding="utf-8")
+    [fault] = rule_tests.check([tmp_path])
+    assert says in fault.what
+    assert fault.line == head.count("\n") + 2

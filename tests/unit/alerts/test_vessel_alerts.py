@@ -207,3 +207,11 @@ def test_a_water_tells_how_many_are_silent_and_is_critical_under_a_warning():
 def test_a_boat_that_was_lost_before_the_others_keeps_its_own_alert():
     lives = play(Lives(LOST, WORLD), sails([0, 1, 2]), fleet(6, 15), elsewhere(24))
     assert open_ids(lives) == {BOAT, None}
+
+
+def test_a_water_that_falls_silent_again_has_another_alert():
+    events = [*fleet(6, 10), *fleet(6, 30, since=20), *elsewhere(40)]
+    lives = play(Lives(LOST, WORLD), events)
+    begun = [change for change in lives.changes if change.asset_id is None and change.type is FIRED]
+    assert len({change.alert_id for change in begun}) == len(begun) == 2
+    assert open_ids(lives) == {None}
