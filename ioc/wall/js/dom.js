@@ -23,6 +23,19 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/**
+ * Writes a time or a number that changes each second, one cell of fixed width per character: the face has no tabular
+ * figures, and a "1" half as wide as a "4" would move everything beside it with every tick.
+ */
+export function setFigures(node, text) {
+  placeInOrder(node, Array.from(text, (character, index) => {
+    const cell = node.children[index] ?? h("span", { class: "figure" });
+    setText(cell, character);
+    setAttribute(cell, "data-narrow", character === ":" ? "" : null);
+    return cell;
+  }));
+}
+
 export function setAttribute(node, name, value) {
   if (value === null) node.removeAttribute(name);
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);

@@ -6,7 +6,7 @@ import { AssetTable } from "./asset-table.js";
 import { ConnectionBanner } from "./banner.js";
 import { ServerClock } from "./clock.js";
 import { Connection } from "./connection.js";
-import { setText } from "./dom.js";
+import { setFigures, setText } from "./dom.js";
 import { FeedStrip } from "./feeds.js";
 import { formatDate, formatTime } from "./format.js";
 import { Geodata } from "./geodata.js";
@@ -92,7 +92,7 @@ class Picture {
   beat() {
     const { kpi, feeds, alerts, banner, legend, table, map, clock, language } = this.views;
     const now = clock.now();
-    setText($("clock-time"), now === null ? "--:--:--" : formatTime(now));
+    setFigures($("clock-time"), now === null ? "--:--:--" : formatTime(now));
     setText($("clock-date"), now === null ? "" : formatDate(now, language.lang));
     banner.update();
     kpi.update();
