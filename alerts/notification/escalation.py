@@ -62,10 +62,11 @@ class Waits(enum.StrEnum):
     ACKNOWLEDGED = "acknowledged"
     SET_ASIDE = "set_aside"
     HELD = "held"
+    OFF_ROUTE = "off_route"
     AT_TOP = "at_top"
 
 
-def why_it_waits(alert: Alert, ladder: Ladder, rung: Rung, *, is_held: bool) -> Waits:
+def why_it_waits(alert: Alert, ladder: Ladder, rung: Rung, *, is_held: bool, is_off_route: bool = False) -> Waits:
     """Say why an alert on a ladder stands where it does, for people who ask; ``climb`` decides."""
     if alert.operator in _SET_ASIDE:
         return Waits.SET_ASIDE
@@ -75,6 +76,8 @@ def why_it_waits(alert: Alert, ladder: Ladder, rung: Rung, *, is_held: bool) -> 
             return Waits.ACKNOWLEDGED
     if is_held:
         return Waits.HELD
+    if is_off_route:
+        return Waits.OFF_ROUTE
     return Waits.NEXT_LEVEL if rung.reached < len(ladder.levels) else Waits.AT_TOP
 
 
@@ -86,8 +89,8 @@ def climb(alert: Alert, ladder: Ladder, rung: Rung, *, now: datetime, is_held: b
         ladder: its ladder.
         rung: where it stood at the last look.
         now: the instant.
-        is_held: a silence, a maintenance window or another alert keeps it quiet; from the end of that the time of its
-            next level is counted.
+        is_held: a silence, a maintenance window or another alert keeps it quiet, or no route with this ladder takes it
+            any more, such as after it has fallen; from the end of that the time of its next level is counted.
     """
     if alert.ended_at is not None or alert.operator is OperatorState.NORMAL:
         return Climb(rung=rung, is_over=True)

@@ -114,6 +114,10 @@ class Policy:
         named = {name for route, _ in walk(self.root) for name in route.departments}
         return frozenset(named.union(*(level.departments for ladder in self.ladders for level in ladder.levels)))
 
+    def is_on_ladder(self, labels: Labels, ladder_id: str) -> bool:
+        """Whether an alert with these labels goes to a route with this ladder."""
+        return any(item.route.ladder_id == ladder_id for item in self.route(labels))
+
     def find_ladder(self, ladder_id: str | None) -> Ladder | None:
         """Give a ladder by its name."""
         return next((ladder for ladder in self.ladders if ladder.ladder_id == ladder_id), None)

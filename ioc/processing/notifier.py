@@ -109,7 +109,8 @@ class Notifier:
         if pairs:
             await work.journal.join(pairs, now)
         # Whoever took note before we looked has only put the ladder off.
-        ladders = {alert.alert_id: item.route.ladder_id for item, alert in routed if item.route.ladder_id is not None}
+        # Of several ladders an alert climbs that of the first route that takes it.
+        ladders = {alert.alert_id: ladder_id for item, alert in reversed(routed) if (ladder_id := item.route.ladder_id)}
         if ladders:
             await work.journal.watch(list(ladders.items()), now)
 
@@ -157,7 +158,8 @@ class Notifier:
                 if ladder is None:
                     await work.ladders.end(climber.alert.alert_id)
                     continue
-                is_held = why_suppressed(climber.alert, holds, now) is not None
+                is_off_route = not self._policy.is_on_ladder(labels_of(climber.alert), ladder.ladder_id)
+                is_held = is_off_route or why_suppressed(climber.alert, holds, now) is not None
                 climbed = climb(climber.alert, ladder, climber.rung, now=now, is_held=is_held)
                 for number in climbed.due:
                     departments = ladder.levels[number - 1].departments

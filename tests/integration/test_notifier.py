@@ -423,6 +423,36 @@ async def test_a_level_that_was_told_is_not_told_again_while_nobody_takes_note(o
     assert not [entry for entry in told if "level" in entry]
 
 
+async def test_an_alert_that_is_no_longer_critical_wakes_nobody_above_until_it_is_so_again(office):
+    await office.step(0, decide(severity=Severity.CRITICAL))
+    assert await office.step(5) == ["lead/level_1"]
+    fallen = await office.step(6, decide(ChangeType.SEVERITY, 6, severity=Severity.MINOR))
+    told = [*fallen, *await office.step(15), *await office.step(29)]
+    assert not [entry for entry in told if "level" in entry]
+    await office.step(30, decide(ChangeType.SEVERITY, 30, severity=Severity.CRITICAL))
+    # Counted from the last look at which it was off its route, a minute apart at most.
+    assert not [entry for entry in await office.step(43) if "level" in entry]
+    assert "office/level_2" in await office.step(45)
+    ended = await office.step(46, decide(ChangeType.RESOLVED, 46, severity=Severity.CRITICAL))
+    assert {"lead/all_resolved", "office/all_resolved"} <= set(ended)
+
+
+async def test_an_alert_that_gets_to_another_ladder_begins_that_one(office, tmp_path):
+    path = tmp_path / "two-ladders.yaml"
+    slow = POLICY.replace("match: feed=air,", "match: feed=air, ladder: slow,")
+    path.write_text(slow + "  - {id: slow, levels: [{after: 8m, departments: [archive]}]}\n", encoding="utf-8")
+    office.policy, faults = read_policy(path)
+    assert not faults
+    office.notifier = office.another_notifier()
+    await office.step(0, decide(severity=Severity.CRITICAL))
+    assert await office.step(5) == ["lead/level_1"]  # of two ladders the first route's
+    await office.step(6, decide(ChangeType.SEVERITY, 6, severity=Severity.MINOR))
+    assert not [entry for entry in await office.step(13.9) if "level" in entry]
+    assert "archive/level_1" in await office.step(14)
+    ended = await office.step(20, decide(ChangeType.RESOLVED, 20, severity=Severity.MINOR))
+    assert {"lead/all_resolved", "archive/all_resolved"} <= set(ended)
+
+
 async def test_who_was_told_on_a_ladder_hears_of_the_end_once(office):
     urgent = decide(severity=Severity.CRITICAL)
     await office.subscriptions.add(

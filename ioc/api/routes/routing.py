@@ -61,7 +61,9 @@ async def _climb(api: ApiServices, alert: Alert, *, is_held: bool) -> dict[str, 
     if found is None or ladder is None:
         return None
     _, rung, look_at = found
-    return to_climb(ladder, rung, why_it_waits(alert, ladder, rung, is_held=is_held), look_at)
+    is_off_route = not api.policy.is_on_ladder(labels_of(alert), ladder.ladder_id)
+    waits = why_it_waits(alert, ladder, rung, is_held=is_held, is_off_route=is_off_route)
+    return to_climb(ladder, rung, waits, look_at)
 
 
 async def _holds(services: Services, api: ApiServices) -> Holds:

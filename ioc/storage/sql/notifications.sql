@@ -71,7 +71,10 @@ WHERE group_id IN (SELECT group_id FROM notification_member WHERE alert_id = ANY
 -- name: watch_escalations
 INSERT INTO escalation (alert_id, ladder_id, unacked_at, look_at)
 SELECT alert_id, ladder_id, %(now)s, %(now)s FROM unnest(%(alert_ids)s::uuid[], %(ladder_ids)s::text[]) AS given (alert_id, ladder_id)
-ON CONFLICT (alert_id) DO UPDATE SET look_at = excluded.look_at
+ON CONFLICT (alert_id) DO UPDATE SET look_at = excluded.look_at, ladder_id = excluded.ladder_id,
+    -- On another ladder it begins at the ground.
+    unacked_at = CASE escalation.ladder_id WHEN excluded.ladder_id THEN escalation.unacked_at ELSE excluded.unacked_at END,
+    reached = CASE escalation.ladder_id WHEN excluded.ladder_id THEN escalation.reached ELSE 0 END
 
 -- name: due_groups
 SELECT * FROM notification_group WHERE look_at <= %(now)s ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
