@@ -19,6 +19,7 @@ from tests.support.servers import (
     DevelopmentServers,
     Prepare,
     drop_database,
+    fast_disk,
     give_up,
     own_server,
     reachable_folder,
@@ -102,8 +103,9 @@ def plain_postgres_url() -> Iterator[str]:
     if own := _own_server_of("plain"):
         yield own
         return
-    with reachable_folder() as folder:
-        server = EmbeddedPostgres(folder / "postgres", settings={"fsync": "off", "max_connections": "200"})
+    settings = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "max_wal_size": "512MB"}
+    with reachable_folder(fast_disk()) as folder:
+        server = EmbeddedPostgres(folder / "postgres", settings=settings)
         try:
             asyncio.run(server.start())
         except StoreUnavailableError as error:

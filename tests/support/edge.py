@@ -47,6 +47,10 @@ class SetClock:
     def step(self, **delay: float) -> None:
         self._now += timedelta(**delay)
 
+    def put(self, now: datetime) -> None:
+        """Put it where the changes of ``tests.support.alerts`` are, whose days are long over."""
+        self._now = now
+
 
 @dataclass(kw_only=True)
 class Edge:

@@ -123,7 +123,7 @@ def _start_postgresql(stand: Stand, prefix: Path, licence: str) -> Facts:
         "jit": "off",
         "timezone": "UTC",
         "log_timezone": "UTC",
-        "max_wal_size": "2GB",
+        "max_wal_size": "2GB" if stand.durable else "512MB",
         "fsync": "on" if stand.durable else "off",
         "synchronous_commit": "on" if stand.durable else "off",
         "full_page_writes": "on" if stand.durable else "off",
