@@ -9,9 +9,10 @@ log was read to its end: those fire with the arrival of the next event, or with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from alerts.backtest.scope import find_kinds, find_warm_up
 from alerts.engine.stepping import JUMP, Engine, Step
@@ -25,6 +26,26 @@ from ioc.domain.events import Event, Signal
 
 EVENTS, SIGNALS = "backtest/events", "backtest/signals"
 MOST_FAULTS = 100
+
+
+_came_at = attrgetter("received_at")
+
+
+def find_silences(arrivals: Sequence[datetime]) -> Iterator[int]:
+    """Give the places of arrivals that came more than ``JUMP`` after the one before; they never go back.
+
+    By halves: where two lie close together, nothing between them is looked at.
+    """
+    spans = [(0, len(arrivals) - 1)]
+    while spans:
+        first, last = spans.pop()
+        if last <= first or arrivals[last] - arrivals[first] <= JUMP:
+            continue
+        if last - first == 1:
+            yield last
+        else:
+            middle = (first + last) // 2
+            spans += [(middle, last), (first, middle)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,14 +245,12 @@ class Trial:
         """
         if not events:
             return
-        reached, first = self.reached_at or events[0].received_at, 0
-        if events[-1].received_at - reached > JUMP:
-            for place, event in enumerate(events):
-                if event.received_at - reached > JUMP:
-                    self._step(events[first:place])
-                    (over or self.jump)(event.received_at)
-                    first = place
-                reached = event.received_at
+        begins_at, first = self.reached_at or events[0].received_at, 0
+        arrivals = [begins_at, *map(_came_at, events)]
+        for place in find_silences(arrivals):
+            self._step(events[first : place - 1])
+            (over or self.jump)(arrivals[place])
+            first = place - 1
         self._step(events[first:])
 
     def pass_time(self, to: datetime) -> None:

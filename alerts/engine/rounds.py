@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heappop
-from operator import itemgetter
+from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from alerts.conditions.leveled import reading_key
@@ -33,7 +34,7 @@ RULE_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErr
 _TIMERS, _EVENT, _FORWARD, _SENT = range(4)
 """In which order things are said at one event."""
 
-_order_of = itemgetter(0)
+_order_of, _items_of = itemgetter(0), attrgetter("items")
 
 
 class Move(NamedTuple):
@@ -103,6 +104,24 @@ class _Outbox:
         self._memory.changes, self._memory.signals, self._memory.faults = changes, signals, faults
 
 
+class _Merged:
+    """Items of several lanes as one list. Many rules go through the same lanes: it is put in order for the first."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], list[Item]] = {}
+
+    def of(self, lanes: Sequence[Lane]) -> list[Item]:
+        """Give the items of lanes in the order of their places."""
+        if len(lanes) == 1:
+            return lanes[0].items
+        key = tuple(map(id, lanes))
+        items = self._known.get(key)
+        if items is None:
+            items = self._known[key] = list(chain.from_iterable(map(_items_of, lanes)))
+            items.sort(key=_order_of)
+        return items
+
+
 class _Replay:
     """Newest readings as they were at each place of a round."""
 
@@ -140,7 +159,7 @@ class Rounds:
             if lane.items:
                 for index in lane.indexes:
                     by_rule.setdefault(index, []).append(lane)
-        outbox = _Outbox(memory)
+        outbox, merged = _Outbox(memory), _Merged()
         wanted: dict[int, tuple[Event, list[str]]] = {}
         for index, timers in enumerate(memory.timers):
             mine = by_rule.get(index)
@@ -148,11 +167,7 @@ class Rounds:
                 continue
             one = _Pass(self, memory, round_, index, outbox)
             if mine is not None:
-                items = (
-                    mine[0].items
-                    if len(mine) == 1
-                    else sorted((item for lane in mine for item in lane.items), key=_order_of)
-                )
+                items = merged.of(mine)
                 if are_signals:
                     one.hear(items)
                 else:

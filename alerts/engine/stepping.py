@@ -136,9 +136,8 @@ class Engine:
         events = [item for item in items if isinstance(item, Event)]
         if events:
             self._take_events(memory, events)
-        signals = [item for item in items if isinstance(item, Signal)]
-        if signals:
-            self._take_signals(memory, signals)
+        if len(events) < len(items):
+            self._take_signals(memory, [item for item in items if isinstance(item, Signal)])
         return self._finish(memory, has_heard=bool(items))
 
     def advance(self, partition: object, now: datetime) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence, Set
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
@@ -31,8 +31,8 @@ class Arrived(Protocol):
     def hear(self, kind: str) -> Hearings:
         """Give who spoke when, of one kind."""
 
-    def assets_of(self, kind: str) -> Collection[str]:
-        """Give whose events of a kind came."""
+    def assets_beside(self, heard: Collection[str]) -> Set[str]:
+        """Give whose events came of other kinds than these."""
 
     def to_events(self, places: Mapping[str, Sequence[int]]) -> Sequence[Event]:
         """Give the events in the order of their arrival; of kinds in ``places`` those at these places of ``hear``."""
@@ -53,9 +53,10 @@ class Feed:
         self._trial, self._silences, self._compute = trial, deque(silences), compute
         self.is_done = False
         """Whether all slices have been stepped over."""
-        self._kinds: dict[str, str] = {}
-        self._mixed: set[str] = set()
         self._listeners = {kind: Listener(silence) for kind, silence in trial.heard_kinds().items()}
+        self._heard: dict[str, set[str]] = {kind: set() for kind in self._listeners}
+        self._others: set[str] = set()
+        self._mixed: set[str] = set()
 
     async def run(self, slices: AsyncGenerator[Arrived, None]) -> AsyncGenerator[int, None]:
         """Have each slice stepped over while the next one is read; give the number of events of each that is done."""
@@ -98,24 +99,29 @@ class Feed:
         Of assets that send several kinds all do: which rule hears which of them, and for how long it waits then, is
         the rules' affair.
         """
-        self._note_kinds(found)
+        came = {kind: found.hear(kind) for kind in self._listeners}
+        self._note_assets(came, found.assets_beside(came.keys()))
         places: dict[str, Sequence[int]] = {}
         speaking: dict[str, Sequence[Stretch]] = {}
         for kind, listener in self._listeners.items():
-            hearings = found.hear(kind)
-            heard = listener.listen(hearings)
-            if self._mixed.isdisjoint(hearings.asset_ids):
+            asset_ids = came[kind].asset_ids
+            heard = listener.listen(came[kind])
+            if self._mixed.isdisjoint(asset_ids):
                 places[kind] = heard.places
                 speaking.update(heard.stretches)
             else:
-                mixed = [place for place, asset_id in enumerate(hearings.asset_ids) if asset_id in self._mixed]
+                mixed = [place for place, asset_id in enumerate(asset_ids) if asset_id in self._mixed]
                 places[kind] = sorted({*heard.places, *mixed})
                 speaking.update({one: spans for one, spans in heard.stretches.items() if one not in self._mixed})
         return found.to_events(places), speaking
 
-    def _note_kinds(self, found: Arrived) -> None:
-        """Find assets that send more than one of the kinds that rules look at."""
-        for kind in self._trial.kinds:
-            for asset_id in found.assets_of(kind):
-                if self._kinds.setdefault(asset_id, kind) != kind:
-                    self._mixed.add(asset_id)
+    def _note_assets(self, came: Mapping[str, Hearings], others: Set[str]) -> None:
+        """Find assets that are heard and send another of the kinds that rules look at."""
+        self._others |= others
+        for kind, hearings in came.items():
+            self._heard[kind].update(hearings.asset_ids)
+        for kind, assets in self._heard.items():
+            self._mixed |= assets & self._others
+            for other, theirs in self._heard.items():
+                if other != kind:
+                    self._mixed |= assets & theirs

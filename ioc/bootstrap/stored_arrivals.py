@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence, Set
 from contextlib import aclosing
 from datetime import datetime
 
@@ -56,11 +56,11 @@ class _Stored:
             ids=b"".join(part.ids for part in parts),
         )
 
-    def assets_of(self, kind: str) -> Collection[str]:
-        stored = self._found.stored.get(kind)
-        found = set() if stored is None else set(stored.columns["asset_id"])
+    def assets_beside(self, heard: Collection[str]) -> Set[str]:
+        others = [stored for kind, stored in self._found.stored.items() if kind not in heard]
+        found = {asset_id for stored in others for asset_id in stored.columns["asset_id"]}
         return found.union(
-            event.asset_id for arrivals in self._found.archived for event in arrivals.events if event.kind == kind
+            event.asset_id for arrivals in self._found.archived for event in arrivals.events if event.kind not in heard
         )
 
     def to_events(self, places: Mapping[str, Sequence[int]]) -> Sequence[Event]:

@@ -26,6 +26,7 @@ from ioc.recordings.envelopes import Instant, decode_line
 _LONGEST_LINE = 1024 * 1024
 _READ_BYTES = 256 * 1024
 _ID_BYTES, _WORD_BYTES = 16, 36
+_ID = np.dtype((np.void, _ID_BYTES))
 _LINE_FEED, _BRACE, _DASH = b"\n{-"
 _DASHES = np.array([8, 13, 18, 23])
 """Where an id has its dashes, as ids are written. What is left are its digits."""
@@ -132,7 +133,7 @@ def to_events(kind: str, items: Sequence[Event | Spoken]) -> list[Event]:
 def _make_events(kind: str, lines: Sequence[Any], ids: bytes) -> list[Event]:
     """Make events of lines of one kind and of their ids, 16 bytes each."""
     payloads = make_payloads(KINDS[kind], map(_data_of, lines))
-    event_ids = [ids[place : place + _ID_BYTES] for place in range(0, len(ids), _ID_BYTES)]
+    event_ids = np.frombuffer(ids, _ID).tolist()
     return [
         Event(
             event_id=event_id, feed_id=line.feed_id, asset_id=line.asset_id, observed_at=line.observed_at,
@@ -268,7 +269,7 @@ def _describe_line(kind: Kind) -> type:
         for field in msgspec.structs.fields(kind.payload)
     ]  # fmt: skip
     name = kind.payload.__name__
-    data = msgspec.defstruct(f"{name}Data", fields, kw_only=True, gc=False)
+    data = msgspec.defstruct(f"{name}Data", fields, namespace={"KIND": kind.name}, kw_only=True, gc=False)
     return msgspec.defstruct(
         f"{name}Line", [("data", data)], bases=(Spoken,), namespace={"kind": kind.name}, kw_only=True,
         tag_field="kind", tag=kind.name, gc=False,
@@ -282,14 +283,9 @@ def _describe_unasked(kind: Kind) -> type:
 
 def _is_one_a_line(text: bytes, objects_count: int) -> bool:
     """Whether a text, of so many sound objects and nothing else, has one of them on each line."""
-    # Nowhere in an object may a line end between two braces. Where as many do as there are gaps, no gap is another.
-    is_close = text.startswith(b"{") and text.endswith((b"}\n", b"}"))
-    if is_close and text.count(b"}\n{") == objects_count - 1:
-        return True
-    # Blanks may stand before the end of a line, and not make it two.
     letters = np.frombuffer(text, np.uint8)
-    starts = np.append(letters[:1], letters[1:][letters[:-1] == _LINE_FEED])
-    return len(starts) == objects_count and bool(np.all(starts == _BRACE))
+    begins = np.append(0, np.flatnonzero(letters[:-1] == _LINE_FEED) + 1)
+    return len(begins) == objects_count and bool(np.all(letters[begins] == _BRACE))
 
 
 def _read_texts(path: Path) -> Iterator[tuple[bytes, int]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import accumulate
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from msgspec import structs
 
 from alerts.backtest.comparison import compare
 from alerts.backtest.speech import Hearings
-from alerts.backtest.trial import Trial
+from alerts.backtest.trial import Trial, find_silences
 from alerts.engine.stepping import JUMP
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap.backtest_feed import Arrived, Feed, Silence
@@ -45,6 +44,7 @@ the first and the last reading of each asset that is only heard are looked at.
 _EMPTY_WEIGHT = 500
 """What a block counts that holds nothing, not even a fault: as for so many events."""
 _came_at, _made_at, _asset_of = attrgetter("received_at"), attrgetter("observed_at"), attrgetter("asset_id")
+_kind_of = attrgetter("data.KIND")
 _MOST_UNREADABLE = 100
 
 OnFiles = Callable[[Mapping[str, SourceProgress], datetime | None], None]
@@ -200,30 +200,23 @@ class _Slice:
         reached, before = self._reached, self._before
         if not reached:
             return []
-        silences = _find_silences(reached, 0, len(reached) - 1)
+        silences = [(reached[place - 1], reached[place]) for place in find_silences(reached)]
         if before is not None and reached[0] - before > JUMP:
-            silences = chain([(before, reached[0])], silences)
-        return list(silences)
+            silences.insert(0, (before, reached[0]))
+        return silences
 
     @cached_property
     def _items(self) -> list[Event | Spoken]:
         return [item for item in self._all if not isinstance(item, Passed)]
 
     @cached_property
-    def _speakers(self) -> tuple[dict[str, list[int]], Mapping[str, Set[str]]]:
-        """Places of what is only heard, and assets, by kind: each item is looked at once, while it is at hand."""
+    def _places(self) -> dict[str, list[int]]:
+        """Places of what is only heard, by kind."""
         places: dict[str, list[int]] = {kind: [] for kind in self._asked.heard}
-        assets = defaultdict[str, set[str]](set)
-        for place, item in enumerate(self._items):
-            kind = item.kind
-            assets[kind].add(item.asset_id)
+        for place, kind in enumerate(map(_kind_of, self._items)):
             if kind in places:
                 places[kind].append(place)
-        return places, assets
-
-    @property
-    def _places(self) -> dict[str, list[int]]:
-        return self._speakers[0]
+        return places
 
     def __len__(self) -> int:
         return self._count
@@ -242,8 +235,8 @@ class _Slice:
             ids=ids.tobytes(),
         )
 
-    def assets_of(self, kind: str) -> Set[str]:
-        return self._speakers[1].get(kind, frozenset())
+    def assets_beside(self, heard: Collection[str]) -> Set[str]:
+        return {item.asset_id for item in self._items if _kind_of(item) not in heard}
 
     def to_events(self, places: Mapping[str, Sequence[int]]) -> Sequence[Event]:
         """Give the events in the order of their arrival; those of ``places`` are made now, if they are not yet."""
@@ -260,16 +253,3 @@ class _Slice:
     def _items_at(self, places: Iterable[int]) -> list[Event | Spoken]:
         items = self._items
         return [items[place] for place in places]
-
-
-def _find_silences(reached: Sequence[datetime], first: int, last: int) -> Iterator[Silence]:
-    """Look between two arrivals, by halves: where both lie close together, nothing between them is looked at."""
-    begins_at, ends_at = reached[first], reached[last]
-    if ends_at - begins_at <= JUMP:
-        return
-    if last - first == 1:
-        yield begins_at, ends_at
-        return
-    middle = (first + last) // 2
-    yield from _find_silences(reached, first, middle)
-    yield from _find_silences(reached, middle, last)

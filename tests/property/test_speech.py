@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from itertools import chain, pairwise
@@ -102,8 +102,8 @@ class _Slice:
     def __len__(self) -> int:
         return len(self._events)
 
-    def assets_of(self, kind: str) -> set[str]:
-        return {event.asset_id for event in self._events if event.kind == kind}
+    def assets_beside(self, heard: Collection[str]) -> set[str]:
+        return {event.asset_id for event in self._events if event.kind not in heard}
 
     def hear(self, kind: str) -> Hearings:
         return _hearings([event for event in self._events if event.kind == kind])
