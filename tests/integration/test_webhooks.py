@@ -6,7 +6,7 @@ import asyncio
 import base64
 import tracemalloc
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import psycopg
@@ -27,14 +27,25 @@ from ioc.storage.migrate import migrate_database
 from ioc.storage.outbox import LEASE, PostgresOutbox, enqueue
 from ioc.storage.pool import Database
 from ioc.storage.subscriptions import NewSubscription, SubscriptionStore
-from tests.support import receivers
-from tests.support.alerts import apply, at, decide
+from tests.support import alerts, receivers
+from tests.support.alerts import apply
 from tests.support.receivers import JumpingClock, Receiver, status, verify
 from tests.support.roles import RoleProcess
 
 KEY = bytes(range(32))
 POLICY = DestinationPolicy(allow_http=True, allow_loopback=True)
 DEADLINE_S = 20.0
+BEGAN_AT = datetime.now(UTC) - timedelta(minutes=10)
+"""Dispatchers go by the machine's clock, and give up what has lain for too long."""
+
+
+def at(minute: float) -> datetime:
+    return BEGAN_AT + timedelta(minutes=minute)
+
+
+def decide(kind: ChangeType = ChangeType.FIRED, minute: float = 0, **wanted):
+    times = dict.fromkeys(("observed_at", "received_at", "decided_at"), at(minute))
+    return alerts.decide(kind, minute, **{**times, "started_at": at(0), **wanted})
 
 
 class Post:
