@@ -131,13 +131,17 @@ class VesselLostEvaluator:
             return
         place, key, watches = self._places.find(event, zones), event.asset_id, memory.noted[self._index]
         watch: Watch | None = watches.get(key)
-        interval_s = 0.0
-        if watch is None and isinstance(missed := memory.series[self._index].pop(key, None), Missed):
+        interval_s, is_out = 0.0, place.is_under_way or _may_be_under_way(event.data)
+        missed = memory.series[self._index].get(key) if watch is None else None
+        if isinstance(missed, Missed):
+            if is_out and not place.is_sheltered and event.lateness >= self._condition.least:
+                return  # where it was, as long ago as a silence that counts: it is no more heard than before
+            del memory.series[self._index][key]
             memory.dirty.add((self._index, key))
             memory.signals.append(Signal(scope=missed.scope, event=event))
             # One whose rhythm is not known yet may be as slow as that, not lost.
             interval_s = missed.interval_s or _interval_s(missed.since, event)
-        if place.is_sheltered or not (place.is_under_way or _may_be_under_way(event.data)):
+        if place.is_sheltered or not is_out:
             watches.pop(key, None)
             return
         if watch is None:

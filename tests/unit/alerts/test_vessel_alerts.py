@@ -22,7 +22,7 @@ WORLD = load_world()
 LOST, WARNED, OTHER_RULES = (
     Rulebook.load([RULES / f"{name}.yaml"]) for name in ("23-vessel-lost", "21-vessel-warned", "28-crowd")
 )
-BAY, NEXT_BAY = (107.12, 20.86), (107.435, 20.99)
+BAY, NEXT_BAY, PORT = (107.12, 20.86), (107.435, 20.99), (106.988, 20.9265)
 BOAT, OTHER_BOAT = "vessel.574000001", "vessel.574000002"
 FIRED, RECOVERING, RESOLVED = ChangeType.FIRED, ChangeType.RECOVERING, ChangeType.RESOLVED
 
@@ -87,6 +87,16 @@ def test_a_vessel_that_is_heard_again_after_a_restart_is_found():
         return told(lives)
 
     assert live(is_restarted=True) == live(is_restarted=False) == [(FIRED, 10.0), (RESOLVED, 18.0), (FIRED, 23.5)]
+
+
+@pytest.mark.parametrize(
+    ("made_at", "where", "ends_at"), [(6, BAY, 24), (14, BAY, 24), (15.1, BAY, 20), (14, PORT, 20)]
+)
+def test_a_position_that_was_under_way_for_long_finds_no_lost_vessel_unless_it_lay_in_port(made_at, where, ends_at):
+    data = VesselPosition(sog_kn=8.0)
+    late = make_event(BOAT, data, at(made_at), delay_s=60 * (20 - made_at), lon_deg=where[0], lat_deg=where[1])
+    lives = play(Lives(LOST, WORLD), sails(range(6)), sails(range(28), boat=OTHER_BOAT), [late], sails([24]))
+    assert told(lives) == [(FIRED, 10.0), (RESOLVED, float(ends_at))]
 
 
 def test_a_lost_vessel_is_told_of_once_however_often_the_process_restarts():
