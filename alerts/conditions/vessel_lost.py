@@ -18,6 +18,7 @@ from alerts.conditions.sea_state import (
     SEA_FORWARDS,
     SeaPlaces,
     VesselState,
+    Whereabouts,
     ZoneWeather,
     active_warning,
     newest_vessels,
@@ -73,7 +74,7 @@ def read_vessel_lost(table: Table) -> VesselLost:
     return VesselLost(
         levels=(Level(severity=table.severity("severity")), Level(severity=table.severity("severity_in_bad_weather"))),
         least=table.duration("least"),
-        intervals=table.number("intervals"),
+        intervals=table.positive("intervals"),
         wind_m_s=table.number("wind_m_s"),
         gust_m_s=table.number("gust_m_s"),
         reception=read_reception(table),
@@ -81,11 +82,20 @@ def read_vessel_lost(table: Table) -> VesselLost:
 
 
 class Watch(msgspec.Struct):
-    """A vessel at sea on its own partition: its rhythm, its last position and water."""
+    """A vessel at sea on its own partition: its rhythm (0: not known yet), its last position and water."""
 
     interval_s: float
     scope: str
     event: Event
+
+
+class Rhythm(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="rhythm"):
+    """The rhythm of a vessel at sea on its own partition, where a restart would forget it: slow, or not known yet.
+
+    Nearly all speak so often that it makes no difference how often. Nothing is kept of those.
+    """
+
+    interval_s: float = 0.0
 
 
 class Missed(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="missed"):
@@ -108,7 +118,7 @@ class VesselLostEvaluator:
     """Watches each vessel's rhythm; its water's partition knows the weather and decides how bad the silence is."""
 
     uses_zones = True
-    state_type = VesselState | ZoneWeather | Missed | ReceptionState
+    state_type = VesselState | ZoneWeather | Rhythm | Missed | ReceptionState
     forwards: ClassVar[dict[type[Payload], str]] = {
         WeatherWarning: SEA_FORWARDS[WeatherWarning],
         WeatherObservation: SEA_FORWARDS[WeatherObservation],
@@ -119,6 +129,8 @@ class VesselLostEvaluator:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
         self._places = SeaPlaces(world)
         self._announcer = Announcer(rule, index, world)
+        self._quickest_s = condition.least.total_seconds() / condition.intervals
+        """The rhythm of all that speak so often that ``least`` counts for them."""
         limits = condition.reception
         self._receptions = None if limits is None else Receptions(rule, index, world, limits, condition.least)
         self._waters = [OPEN_SEA, *(f"zone:{zone}" for zone in sorted(world.zone_ids(SEA_KINDS)))]
@@ -129,30 +141,56 @@ class VesselLostEvaluator:
         """Keep a vessel's rhythm; say that it is back."""
         if not isinstance(event.data, VesselPosition):
             return
-        place, key, watches = self._places.find(event, zones), event.asset_id, memory.noted[self._index]
-        watch: Watch | None = watches.get(key)
-        interval_s, is_out = 0.0, place.is_under_way or _may_be_under_way(event.data)
-        missed = memory.series[self._index].get(key) if watch is None else None
-        if isinstance(missed, Missed):
-            if is_out and not place.is_sheltered and event.lateness >= self._condition.least:
+        place, key, series = self._places.find(event, zones), event.asset_id, memory.series[self._index]
+        watch: Watch | None = memory.noted[self._index].get(key)
+        is_at_sea = _is_at_sea(event, place)
+        interval_s = 0.0
+        if watch is None and isinstance(missed := series.get(key), Missed):
+            if is_at_sea and event.lateness >= self._condition.least:
                 return  # where it was, as long ago as a silence that counts: it is no more heard than before
-            del memory.series[self._index][key]
+            del series[key]
             memory.dirty.add((self._index, key))
             memory.signals.append(Signal(scope=missed.scope, event=event))
             # One whose rhythm is not known yet may be as slow as that, not lost.
             interval_s = missed.interval_s or _interval_s(missed.since, event)
-        if place.is_sheltered or not is_out:
-            watches.pop(key, None)
+        if not is_at_sea:
+            if watch is not None:
+                del memory.noted[self._index][key]
+                self._keep_rhythm(memory, key, self._quickest_s)
             return
         if watch is None:
-            watches[key] = Watch(interval_s, place.scope, event)
-        else:
-            if passed_s := _interval_s(watch.event.received_at, event):
-                watch.interval_s += (passed_s - watch.interval_s) * (0.2 if watch.interval_s else 1.0)
-            watch.scope, watch.event = place.scope, event
+            self._watch(memory, event, place.scope, interval_s)
+            return
+        if passed_s := _interval_s(watch.event.received_at, event):
+            share = 0.2 if watch.interval_s else 1.0
+            interval_s = max(self._quickest_s, watch.interval_s + (passed_s - watch.interval_s) * share)
+            if interval_s != watch.interval_s:
+                watch.interval_s = interval_s
+                self._keep_rhythm(memory, key, interval_s)
+        watch.scope, watch.event = place.scope, event
+        self._arm(memory, key, event)
+
+    def _watch(self, memory: PartitionMemory, event: Event, scope: str, interval_s: float) -> None:
+        """Begin to watch a vessel at sea."""
+        memory.noted[self._index][event.asset_id] = Watch(interval_s, scope, event)
+        self._keep_rhythm(memory, event.asset_id, interval_s)
+        self._arm(memory, event.asset_id, event)
+
+    def _arm(self, memory: PartitionMemory, key: str, event: Event) -> None:
+        """Have a vessel looked at when it may be lost, unless that is so already."""
         if key not in memory.armed[self._index]:
             memory.armed[self._index].add(key)
             memory.wake_at(event.received_at + self._condition.least, self._index, key)
+
+    def _keep_rhythm(self, memory: PartitionMemory, key: str, interval_s: float) -> None:
+        """Keep a rhythm that could not be found again after a restart, and no other."""
+        series = memory.series[self._index]
+        if interval_s != self._quickest_s:
+            series[key] = Rhythm(shape=self.rule.condition_name, interval_s=interval_s)
+            memory.dirty.add((self._index, key))
+        elif key in series:
+            del series[key]
+            memory.dirty.add((self._index, key))
 
     def resume(self, memory: PartitionMemory) -> None:
         """Watch the vessels that were at sea before a restart, and the warnings that had not begun."""
@@ -161,14 +199,17 @@ class VesselLostEvaluator:
                 self._wake(memory, key, state)
         if self._receptions is not None:
             self._receptions.resume(memory)
+        series, watches = memory.series[self._index], memory.noted[self._index]
+        for key, watch in watches.items():  # the process goes on with other rules, and watches on
+            self._arm(memory, key, watch.event)
         # Those that are missed are so until they speak.
-        for event, zones in newest_vessels(memory, self._world, but=memory.series[self._index]):
-            watch: Watch | None = memory.noted[self._index].get(event.asset_id)
-            if watch is None:
-                self.on_event(memory, event, zones)
-            else:  # the process goes on with other rules, and watches on
-                memory.armed[self._index].add(event.asset_id)
-                memory.wake_at(watch.event.received_at + self._condition.least, self._index, event.asset_id)
+        known = {key for key, state in series.items() if isinstance(state, Missed)} | watches.keys()
+        for event, zones in newest_vessels(memory, self._world, but=known):
+            place = self._places.find(event, zones)
+            if _is_at_sea(event, place):
+                kept = series.get(event.asset_id)
+                interval_s = kept.interval_s if isinstance(kept, Rhythm) else self._quickest_s
+                self._watch(memory, event, place.scope, interval_s)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Look whether a vessel has spoken meanwhile; if not, tell its water. Of a water: a warning begins."""
@@ -357,9 +398,11 @@ class VesselLostEvaluator:
         return self._places.find(event, zones_of(memory, self._world, event)).is_in_hole
 
 
-def _may_be_under_way(position: VesselPosition) -> bool:
-    """Say whether a vessel that does not tell its speed does not tell that it lies still either."""
-    return position.sog_kn is None and position.nav_status not in _MOORED
+def _is_at_sea(event: Event, place: Whereabouts) -> bool:
+    """Whether a vessel is outside harbours and under way, or does not tell its speed nor that it lies still."""
+    if place.is_sheltered or not isinstance(event.data, VesselPosition):
+        return False
+    return place.is_under_way or (event.data.sog_kn is None and event.data.nav_status not in _MOORED)
 
 
 def _interval_s(since: datetime, event: Event) -> float:

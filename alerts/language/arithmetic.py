@@ -7,7 +7,7 @@ what may be true is CEL's to judge. Numbers are IEEE doubles on both sides, so a
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import add, ge, gt, le, lt, mul, sub
 from typing import Any, NamedTuple
 
@@ -39,13 +39,8 @@ class PlainFormula:
         return self._reading is not None
 
     def may_hold(self, values: Mapping[str, Any]) -> bool:
-        """Say whether CEL could find it true; without a value that it names it does not."""
-        if self._reading is None:
-            return True
-        try:
-            return bool(self._reading(values))
-        except _UnknownError:
-            return False
+        """Say whether CEL could find it true; it does not where that rests on a value that is missing."""
+        return self._reading is None or self._reading(values) is True
 
 
 class PlainComparison(NamedTuple):
@@ -106,11 +101,10 @@ def _read(text: str, numbers: frozenset[str]) -> Reading | None:
 def _to_reading(node: ast.expr, numbers: frozenset[str]) -> Reading:
     match node:
         case ast.BoolOp(op=operator, values=parts):
-            readings = [_to_reading(part, numbers) for part in parts]
-            # Every value must be known, as CEL is not asked otherwise: nothing is left out.
-            return _join(all if isinstance(operator, ast.And) else any, readings)
+            return _join([_to_reading(part, numbers) for part in parts], decisive=isinstance(operator, ast.Or))
         case ast.Compare(left=left, ops=[comparison], comparators=[right]) if type(comparison) in _COMPARISONS:
-            return _pair(_COMPARISONS[type(comparison)], _to_reading(left, numbers), _to_reading(right, numbers))
+            sides = _to_reading(left, numbers), _to_reading(right, numbers)
+            return _known(_pair(_COMPARISONS[type(comparison)], *sides))
         case ast.BinOp(left=left, op=operation, right=right) if type(operation) in _OPERATIONS:
             return _pair(_OPERATIONS[type(operation)], _to_reading(left, numbers), _to_reading(right, numbers))
         case ast.Name(id=name) if name in numbers:
@@ -122,12 +116,29 @@ def _to_reading(node: ast.expr, numbers: frozenset[str]) -> Reading:
             raise _OtherError
 
 
-def _join(join: Callable[[list[bool]], bool], readings: list[Reading]) -> Reading:
-    def joined(values: Mapping[str, Any]) -> bool:
-        found = [reading(values) for reading in readings]
-        return join(found)
+def _join(readings: Sequence[Reading], *, decisive: bool) -> Reading:
+    """Join parts of which one that is ``decisive`` decides, whatever the others are; None is unknown."""
+
+    def joined(values: Mapping[str, Any]) -> bool | None:
+        is_known = True
+        for reading in readings:
+            found: bool | None = reading(values)
+            if found is decisive:
+                return decisive
+            is_known = is_known and found is not None
+        return not decisive if is_known else None
 
     return joined
+
+
+def _known(reading: Reading) -> Reading:
+    def known(values: Mapping[str, Any]) -> bool | None:
+        try:
+            return bool(reading(values))
+        except _UnknownError:
+            return None
+
+    return known
 
 
 def _pair(operation: Callable[[Any, Any], Any], left: Reading, right: Reading) -> Reading:

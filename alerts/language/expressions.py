@@ -96,7 +96,9 @@ class Expression:
         return f"Expression({self.text!r})"
 
     def holds(self, values: Mapping[str, Any]) -> bool | None:
-        """Say whether it is true; None while a value that it names is missing, or is no number that is measured.
+        """Say whether it is true; None where that rests on a value that is missing, or is no number that is measured.
+
+        As CEL has it, ``a || b`` is true as soon as one of them is, and ``a && b`` false as soon as one of them is.
 
         Raises:
             ExpressionError: it could not be evaluated.
@@ -104,14 +106,18 @@ class Expression:
         known = {}
         for name in self.names:
             value = values.get(name)
-            if value is None or (isinstance(value, float | int) and not abs(value) <= MOST_VALUE):
-                return None
-            known[name] = _to_cel(value)
+            if value is not None and not (isinstance(value, float | int) and not abs(value) <= MOST_VALUE):
+                known[name] = _to_cel(value)
+        is_whole = len(known) == len(self.names)
         try:
             result = self._program.eval(data=known)
         except RuntimeError as error:
+            if not is_whole:
+                return None
             raise ExpressionError(f"{self.text!r}: {_first_line(error)}") from error
         if result.type() != cel.Type.BOOL:
+            if not is_whole:
+                return None
             raise ExpressionError(f"{self.text!r} gave {result.type().name()}: {result.plain_value()}")
         return result.plain_value() is True
 

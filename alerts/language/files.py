@@ -124,6 +124,15 @@ class Table:
             self.fault(f"{key}: must be a number of ordinary size", self._entries[key][1])
         return 0.0
 
+    def positive(self, key: str, default: float = _REQUIRED) -> float:
+        """Give a number above 0; where there is none, 1."""
+        found = self.number(key, default)
+        if found > 0:
+            return found
+        if self.has(key) and is_number(found):
+            self.fault(f"{key}: must be above 0", self._entries[key][1])
+        return 1.0
+
     def share(self, key: str, default: float = _REQUIRED) -> float:
         """Give a number from 0 to 1."""
         found = self.number(key, default)

@@ -16,7 +16,7 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -40,23 +40,42 @@ from ioc.domain.kinds import VesselPosition
 from ioc.messaging.embedded import EmbeddedLog
 from ioc.ports import Topic
 from ioc.storage.accounts import Account, Admission
+from ioc.storage.alert_actions import AlertActions
 
 WALLS = 200
-VESSELS = 5_000
-WARM_S, MEASURED_S = 6.0, 12.0
 REPOSITORY = Path(__file__).resolve().parents[2]
 _STAMP = re.compile(rb'"t":"(\w+)","ts":(\d+)')
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many walls watch how many vessels, and for how long they are watched once all is running."""
+
+    walls: int
+    vessels: int = 5_000
+    warm_s: float = 6.0
+    measured_s: float = 12.0
+
+    @classmethod
+    def read(cls, texts: Sequence[str]) -> Load:
+        """Read what ``texts`` gave."""
+        walls, vessels, warm_s, measured_s = texts
+        return cls(int(walls), int(vessels), float(warm_s), float(measured_s))
+
+    @property
+    def texts(self) -> list[str]:
+        """For another process."""
+        return [str(value) for value in (self.walls, self.vessels, self.warm_s, self.measured_s)]
+
+
 def measure() -> list[dict[str, Any]]:
     """Measure the server without walls, with one and with 200 of them."""
-    alone, one, many = (uvloop.run(_serve(walls)) for walls in (0, 1, WALLS))
+    alone, one, many = (uvloop.run(serve_walls(Load(walls))) for walls in (0, 1, WALLS))
+    vessels = f"{Load(0).vessels:,} vessels/s"
     fan_out_pct = many.cpu_pct - alone.cpu_pct
     return [
-        _entry(f"hub: CPU of {VESSELS:,} vessels/s, no wall", alone.cpu_pct, "% of a core"),
-        _entry(
-            f"hub: CPU of {VESSELS:,} vessels/s, {WALLS} walls", many.cpu_pct, "% of a core", "no wall", alone.cpu_pct
-        ),
+        _entry(f"hub: CPU of {vessels}, no wall", alone.cpu_pct, "% of a core"),
+        _entry(f"hub: CPU of {vessels}, {WALLS} walls", many.cpu_pct, "% of a core", "no wall", alone.cpu_pct),
         _entry(f"hub: CPU of sending it to {WALLS} walls", fan_out_pct, "% of a core"),
         _entry(f"hub: sent to {WALLS} walls", many.bytes_s / 1e6, "MB/s"),
         _entry("hub: rows in step per wall and second", many.deltas_s, "deltas/s"),
@@ -140,7 +159,8 @@ async def _child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
         await child.wait()
 
 
-async def _serve(walls: int) -> Run:
+async def serve_walls(load: Load) -> Run:
+    """Run the server under a load, and say what was seen."""
     clock, nothing = SystemClock(), _Nothing()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.sqlite3"
@@ -151,41 +171,42 @@ async def _serve(walls: int) -> Run:
                 zones=load_world().zones, stale_after={VesselPosition: timedelta(minutes=6)}, name_of=lambda _: None,
                 clock=clock, random=Random(1),
             )  # fmt: skip
-            api = cast(ApiServices, SimpleNamespace(accounts=nothing, hub=hub, alerts=nothing, audit=nothing))
+            actions = AlertActions(cast(Any, None), cast(Any, None))
+            api = SimpleNamespace(accounts=nothing, hub=hub, alerts=nothing, alert_actions=actions, audit=nothing)
             app = FastAPI()
-            app.include_router(endpoint.router(Services(clock=clock), api))
+            app.include_router(endpoint.router(Services(clock=clock), cast(ApiServices, api)))
             stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
             async with asyncio.TaskGroup() as group:
                 running = group.create_task(hub.run())
                 serving = group.create_task(serve(app, host="127.0.0.1", port=0, stop=stop, on_ready=port.set_result))
                 try:
-                    return await _measure(path, await port, walls)
+                    return await _measure(path, await port, load)
                 finally:
                     stop.set()
                     running.cancel()
                     await serving
 
 
-async def _measure(path: Path, port: int, walls: int) -> Run:
-    async with _child("feed", str(path)), _child("walls", str(port), str(walls)) as watching:
-        await asyncio.sleep(WARM_S)
+async def _measure(path: Path, port: int, load: Load) -> Run:
+    async with _child("feed", str(path), *load.texts), _child("walls", str(port), *load.texts) as watching:
+        await asyncio.sleep(load.warm_s)
         began, cpu = time.perf_counter(), time.process_time()
-        await asyncio.sleep(MEASURED_S)
+        await asyncio.sleep(load.measured_s)
         run = Run(cpu_pct=100 * (time.process_time() - cpu) / (time.perf_counter() - began))
-        if walls:
+        if load.walls:
             assert watching.stdout is not None
             seen = json.loads(await asyncio.wait_for(watching.stdout.readline(), 30))
             run.latencies_ms, run.event_p50_ms = seen["latencies_ms"], seen["event_p50_ms"]
-            run.bytes_s, run.deltas_s = seen["bytes"] / seen["seconds"], seen["deltas"] / seen["seconds"] / walls
+            run.bytes_s, run.deltas_s = seen["bytes"] / seen["seconds"], seen["deltas"] / seen["seconds"] / load.walls
         return run
 
 
-async def _feed(path: Path) -> None:
+async def _feed(path: Path, load: Load) -> None:
     """Report every vessel once a second, in four batches."""
     async with EmbeddedLog(path, retention=timedelta(hours=1), retention_bytes=10**9, clock=SystemClock()) as log:
         step = 0
         while True:
-            await log.append(Topic.EVENTS, [_vessel(number, step) for number in range(step % 4, VESSELS, 4)])
+            await log.append(Topic.EVENTS, [_vessel(number, step) for number in range(step % 4, load.vessels, 4)])
             step += 1
             await asyncio.sleep(0.25)
 
@@ -266,19 +287,19 @@ class _Reader(asyncio.Protocol):
                 self.event_ages_ms += [int(found[2]) - row[-2] for row in rows[::20]]
 
 
-async def _watch(port: int, walls: int) -> None:
-    readers = [_Reader(port, number) for number in range(walls)]
+async def _watch(port: int, load: Load) -> None:
+    readers = [_Reader(port, number) for number in range(load.walls)]
     loop = asyncio.get_running_loop()
     for number, reader in enumerate(readers):
         await loop.create_connection(lambda reader=reader: reader, "127.0.0.1", port)  # type: ignore[misc]
         if number % 20 == 19:
             await asyncio.sleep(0.1)
-    await asyncio.sleep(WARM_S - 2)
+    await asyncio.sleep(load.warm_s - 2)
     for reader in readers:
         reader.latencies_ms.clear()
         reader.byte_count = reader.delta_count = 0
     began = time.perf_counter()
-    await asyncio.sleep(MEASURED_S - 1)
+    await asyncio.sleep(load.measured_s - 1)
     said = {
         "seconds": time.perf_counter() - began,
         "bytes": sum(reader.byte_count for reader in readers),
@@ -293,7 +314,9 @@ async def _watch(port: int, walls: int) -> None:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["feed", path]:
-            uvloop.run(_feed(Path(path)))
-        case ["walls", port, walls]:
-            uvloop.run(_watch(int(port), int(walls)))
+        case ["feed", path, *texts]:
+            uvloop.run(_feed(Path(path), Load.read(texts)))
+        case ["walls", port, *texts]:
+            uvloop.run(_watch(int(port), Load.read(texts)))
+        case _:
+            raise SystemExit("run it by `python -m tests.benchmarks wall`")

@@ -57,6 +57,19 @@ def test_a_plain_formula_holds_exactly_where_cel_says_so(text, values):
     assert plain.may_hold(named) is (expression.holds(named) is True)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(formulas, some_values, st.fixed_dictionaries(dict.fromkeys(NAMES, st.integers(-5, 5))))
+def test_what_is_said_without_a_value_is_said_whatever_the_value_is(text, values, others):
+    try:
+        expression = Expression(text, dict.fromkeys(NAMES, float))
+    except ExpressionError:
+        return  # too long or too deep
+    holds = expression.holds(values)
+    if holds is not None:
+        filled = {name: others[name] if value is None else value for name, value in values.items()}
+        assert expression.holds(filled) is holds
+
+
 @pytest.mark.parametrize(
     "text", ["a == 1", "!(a > 1)", "a > 1 ? b > 1 : c > 1", "a / 2 > 1", "s == 'x'", "s.size() > 2", "a > 1 && t"]
 )

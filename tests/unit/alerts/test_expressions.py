@@ -199,15 +199,33 @@ def test_it_says_what_it_says(text, holds):
     assert Expression(text, VARIABLES).holds(values) is holds
 
 
-def test_a_missing_value_makes_it_unknown_and_not_false():
-    expression = Expression("density > 2 || people > 100", VARIABLES)
-    assert expression.holds({"people": 500}) is None
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("density > 2", None),
+        ("!(density > 2)", None),
+        ("density > 2 || people > 100", True),
+        ("people > 100 || density > 2", True),
+        ("density > 2 || people > 900", None),
+        ("density > 2 && people > 100", None),
+        ("density > 2 && people > 900", False),
+        ("people > 900 && density > 2", False),
+        ("density > 2 || density <= 2", None),
+        ("people > 100 ? status == 'open' : density > 2", True),
+        ("density > 2 ? status == 'open' : status == 'open'", None),
+    ],
+)
+def test_it_is_unknown_where_it_rests_on_a_value_that_is_missing(text, holds):
+    assert Expression(text, VARIABLES).holds({"people": 500, "status": "open"}) is holds
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 1e21, 10**400])
 def test_what_is_no_number_that_is_measured_makes_it_unknown(value):
     assert Expression("density > 2", VARIABLES).holds({"density": value}) is None
-    assert not PlainFormula("density > 2 || people > 1", frozenset(VARIABLES)).may_hold({"density": value, "people": 5})
+    for people, holds in ((5, True), (0, None)):
+        values = {"density": value, "people": people}
+        assert Expression("density > 2 || people > 1", VARIABLES).holds(values) is holds
+        assert PlainFormula("density > 2 || people > 1", frozenset(VARIABLES)).may_hold(values) is (holds is True)
 
 
 def test_an_error_is_raised_and_never_true():

@@ -110,6 +110,25 @@ def test_a_lost_vessel_is_told_of_once_however_often_the_process_restarts():
     assert not [key for key in lives.state[EVENTS] if key.rule_id], "what was kept of the loss is let go"
 
 
+@pytest.mark.parametrize("dies_at", [None, 1, 5, 13, 22])
+def test_a_slow_vessel_is_not_taken_for_lost_after_a_restart(dies_at):
+    """It speaks every four minutes, so twenty minutes of silence are lost; the other boat moves the time on."""
+    lives = Lives(LOST, WORLD)
+    slow, others = sails(range(0, 21, 4)), sails(range(60), boat=OTHER_BOAT)
+    for event in sorted([*slow, *others], key=lambda event: event.received_at):
+        if event is others[dies_at or 0] and dies_at is not None:
+            lives.die()
+        play(lives, [event])
+    assert told(lives) == [(FIRED, 40.0)]
+    play(lives, sails([60], PORT), sails([60], boat=OTHER_BOAT))
+    assert not [key for key in lives.state[EVENTS] if key.rule_id], "the rhythm of a trip ends with it"
+
+
+def test_of_vessels_that_speak_often_no_rhythm_is_kept():
+    lives = play(Lives(LOST, WORLD), sails(minute / 6 for minute in range(31)))
+    assert not [key for key in lives.state[EVENTS] if key.rule_id]
+
+
 @pytest.mark.parametrize("restarted_at", [None, 32])
 def test_the_alert_of_a_vessel_that_left_the_warned_water_ends_after_keep(restarted_at):
     """Nothing more comes of it there: the other boat only moves the time on."""
