@@ -15,10 +15,9 @@ from uuid import UUID
 
 import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ioc.arrow import pa, pq
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Field, Kind
 from ioc.domain.rows import make_events, to_instants
@@ -31,29 +30,33 @@ FORMAT = "1"
 GROUP_ROWS = 20_000
 """Rows of a group: what a replay holds of a file at a time."""
 
-_INSTANT = pa.timestamp("us", tz="UTC")
-_ENVELOPE = (
-    pa.field("asset_id", pa.string(), nullable=False),
-    pa.field("observed_at", _INSTANT, nullable=False),
-    pa.field("received_at", _INSTANT, nullable=False),
-    pa.field("event_id", pa.binary(16), nullable=False),
-    pa.field("quality", pa.int8(), nullable=False),
-    pa.field("feed_id", pa.string(), nullable=False),
-    pa.field("unit_code", pa.string()),
-    pa.field("lon_deg", pa.float64(), metadata={"unit": "°", "crs": "EPSG:4326"}),
-    pa.field("lat_deg", pa.float64(), metadata={"unit": "°", "crs": "EPSG:4326"}),
-)
-ENVELOPE_NAMES = tuple(field.name for field in _ENVELOPE)
-_TYPES = {
-    float: pa.float64(), int: pa.int64(), str: pa.string(), bool: pa.bool_(), datetime: _INSTANT, date: pa.date32(),
-}  # fmt: skip
+ENVELOPE_NAMES = (
+    "asset_id", "observed_at", "received_at", "event_id", "quality", "feed_id", "unit_code", "lon_deg", "lat_deg",
+)  # fmt: skip
 _RECEIVED_AT = ENVELOPE_NAMES.index("received_at")
 
 
 def to_schema(kind: Kind, metadata: Mapping[str, str] | None = None) -> pa.Schema:
     """Give the columns of a kind: the envelope as the store has it, then the kind's fields with their units."""
-    columns = [*_ENVELOPE, *(_to_column(field) for field in kind.fields)]
+    columns = [*_envelope(), *(_to_column(field) for field in kind.fields)]
     return pa.schema(columns, metadata={"ioc.kind": kind.name, "ioc.format": FORMAT, **(metadata or {})})
+
+
+def _envelope() -> list[pa.Field]:
+    degrees = {"unit": "°", "crs": "EPSG:4326"}
+    described = (
+        (pa.string(), False, None), (_instant(), False, None), (_instant(), False, None), (pa.binary(16), False, None),
+        (pa.int8(), False, None), (pa.string(), False, None), (pa.string(), True, None),
+        (pa.float64(), True, degrees), (pa.float64(), True, degrees),
+    )  # fmt: skip
+    return [
+        pa.field(name, type_, nullable=nullable, metadata=metadata)
+        for name, (type_, nullable, metadata) in zip(ENVELOPE_NAMES, described, strict=True)
+    ]
+
+
+def _instant() -> pa.DataType:
+    return pa.timestamp("us", tz="UTC")
 
 
 def to_row(event: Event) -> tuple[Any, ...]:
@@ -136,8 +139,9 @@ class ColumnWriter:
         self.rows_count += count
 
 
-UNFIT = (ValueError, TypeError, OverflowError, KeyError, pa.ArrowException)
-"""What columns raise that hold other things than they should."""
+def unfit_errors() -> tuple[type[Exception], ...]:
+    """Name what columns raise that hold other things than they should."""
+    return ValueError, TypeError, OverflowError, KeyError, pa.ArrowException
 
 
 @contextmanager
@@ -213,7 +217,7 @@ def read_run(run: Run) -> list[Event]:
         table = file.read_row_group(run.group)
     try:
         return to_events(kind, table)
-    except UNFIT as error:
+    except unfit_errors() as error:
         raise UnreadableFileError(str(run.path), str(error)) from error
 
 
@@ -231,7 +235,7 @@ def read_arrivals(run: Run) -> list[Passed]:
         arrivals_us = np.maximum.accumulate(_to_us(table.column("received_at")))
         thinned = list(thin(arrivals_us, MINUTE // timedelta(microseconds=1)))
         instants = to_instants(arrivals_us[[place for place, _ in thinned]])
-    except UNFIT as error:
+    except unfit_errors() as error:
         raise UnreadableFileError(str(run.path), str(error)) from error
     return [Passed(at, count) for at, (_, count) in zip(instants, thinned, strict=True)]
 
@@ -294,14 +298,18 @@ def _to_values(column: pa.ChunkedArray) -> Sequence[Any]:
 
 def _to_us(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Give instants as microseconds since 1970."""
-    return column.cast(_INSTANT).cast(pa.int64()).to_numpy()  # type: ignore[no-any-return]
+    return column.cast(_instant()).cast(pa.int64()).to_numpy()  # type: ignore[no-any-return]
 
 
 def _to_column(field: Field) -> pa.Field:
     notes = {}
     if (quantity := field.quantity) is not None:
         notes = {"unit": quantity.unit, "vi": quantity.vi, "en": quantity.en}
-    return pa.field(field.name, _TYPES[field.type], nullable=field.optional, metadata=notes or None)
+    types = {
+        float: pa.float64(), int: pa.int64(), str: pa.string(), bool: pa.bool_(), datetime: _instant(),
+        date: pa.date32(),
+    }  # fmt: skip
+    return pa.field(field.name, types[field.type], nullable=field.optional, metadata=notes or None)
 
 
 def _to_bytes(values: Iterable[Any]) -> list[bytes]:

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-import pyarrow as pa
 
+from ioc.arrow import pa
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload
 from ioc.errors import MalformedPayloadError

@@ -15,8 +15,8 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
+from ioc.arrow import pa
 from ioc.domain.events import Event, Rejected
 from ioc.domain.kinds import KINDS, Kind
 from ioc.domain.rows import make_payloads

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ioc import cancellation
+from ioc.arrow import pa, pc
 from ioc.errors import StoreUnavailableError, UnreadableFileError
 from ioc.logs import logger
 from ioc.recordings.columns import find_kind, opened

@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ioc.arrow import pa, pc
 from ioc.errors import UnreadableFileError
 from ioc.logs import logger
-from ioc.recordings.columns import ENVELOPE_NAMES, UNFIT, find_kind, opened, to_events
+from ioc.recordings.columns import ENVELOPE_NAMES, find_kind, opened, to_events, unfit_errors
 from ioc.storage.stored_columns import Arrivals, to_us
 
 _log = logger("archive")
@@ -128,6 +127,6 @@ def _read_group(path: Path, number: int, asset_ids: Collection[str] | None) -> A
     received: NDArray[np.int64] = pc.cast(table.column("received_at"), pa.int64()).to_numpy() - _EPOCH_US
     try:
         events = to_events(kind, table)
-    except UNFIT as error:
+    except unfit_errors() as error:
         raise UnreadableFileError(str(path), str(error)) from error
     return Arrivals(events, received, b"".join([event.event_id for event in events]))
