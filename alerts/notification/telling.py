@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID
 
+from alerts.notification.covering import Cover
 from alerts.notification.grouping import GroupLog, Reason, Timing, Verdict, decide, note_told
 from alerts.notification.suppression import LOOK_AT_HELD, Holds, Suppression, why_suppressed
 from ioc.domain.alerts import Alert, Severity
@@ -49,9 +51,16 @@ class Plan:
 
 
 def plan(
-    log: GroupLog | None, members: Sequence[Member], holds: Holds, timing: Mapping[Severity, Timing], now: datetime
+    log: GroupLog | None,
+    members: Sequence[Member],
+    holds: Holds,
+    timing: Mapping[Severity, Timing],
+    now: datetime,
+    covers: Mapping[UUID, Cover] = MappingProxyType({}),
 ) -> Plan:
-    """Look at a group at an instant."""
+    """Look at a group at an instant; ``covers`` says which members are told to its departments by another group."""
+    left = [member.alert.alert_id for member in members if covers.get(member.alert.alert_id) is Cover.LEAVE]
+    members = [member for member in members if covers.get(member.alert.alert_id) is not Cover.LEAVE]
     held: dict[UUID, Suppression] = {}
     firing: list[Member] = []
     for member in members:
@@ -61,7 +70,7 @@ def plan(
             held[member.alert.alert_id] = why
         else:
             firing.append(member)
-    log = _renew(log, firing)
+    log = _renew(log, [member for member in firing if member.alert.alert_id not in covers])
     known, current = (frozenset(), frozenset()) if log is None else (log.firing, log.current)
     news = [member for member in firing if member.alert.alert_id not in current]
     ended = [member.alert for member in members if member.alert.ended_at is not None]
@@ -94,9 +103,9 @@ def plan(
         resolved=resolved,
         held=held,
         log=note_told(log, firing=knows, resolved=ended_ids, now=now) if verdict.notify else log,
-        leaving=[alert.alert_id for alert in ended if verdict.notify or alert.alert_id not in known or is_over],
+        leaving=left + [alert.alert_id for alert in ended if verdict.notify or alert.alert_id not in known or is_over],
         closes=is_over,
-        look_at=_next_look(verdict, held, now),
+        look_at=_next_look(verdict, held, now, awaits=any(member.alert.alert_id in covers for member in firing)),
     )
 
 
@@ -124,8 +133,9 @@ def _find_turn(firing: Sequence[Member]) -> Reason | None:
     return Reason.FLAPPING if any(turned) else Reason.STEADY
 
 
-def _next_look(verdict: Verdict, held: Mapping[UUID, Suppression], now: datetime) -> datetime:
+def _next_look(verdict: Verdict, held: Mapping[UUID, Suppression], now: datetime, *, awaits: bool) -> datetime:
     looks = [] if verdict.look_at is None else [verdict.look_at]
+    looks += [now + LOOK_AT_HELD] if awaits else []
     looks += [
         hold.until if hold.until is not None and hold.until > now else now + LOOK_AT_HELD for hold in held.values()
     ]

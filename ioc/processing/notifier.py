@@ -10,18 +10,20 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 
+from alerts.notification.covering import Covering
 from alerts.notification.escalation import Ladder, climb
 from alerts.notification.inhibition import Inhibitors, source_rules
 from alerts.notification.labels import labels_of
 from alerts.notification.policy import Policy, walk
 from alerts.notification.suppression import Holds, why_suppressed
-from alerts.notification.telling import plan
+from alerts.notification.telling import Plan, plan
 from ioc.domain.alerts import Alert, ChangeType
 from ioc.errors import IocError
 from ioc.logs import logger
 from ioc.ports import Clock
 from ioc.processing.tellings import FLOOD_MEMORY, tell_group, tell_level
 from ioc.retry import Backoff
+from ioc.storage.notification_groups import Group
 from ioc.storage.notification_ladders import Climber
 from ioc.storage.notification_work import NotificationWork, open_work
 from ioc.storage.pool import Database
@@ -52,6 +54,7 @@ class Notifier:
 
     def __init__(self, database: Database, policy: Policy, clock: Clock, random: Random) -> None:
         self._database, self._policy, self._clock, self._random = database, policy, clock, random
+        self._covering = Covering(policy)
 
     async def run(self) -> None:
         """Live until cancelled. While the store is away, wait and try again; nothing is told twice or forgotten."""
@@ -121,9 +124,7 @@ class Notifier:
             if not groups:
                 return 0
             holds = await self._holds(work, now)
-            plans = [
-                plan(group.log, group.members, holds, self._policy.timing_of(group.route_id), now) for group in groups
-            ]
+            plans = [self._plan(group, holds, now) for group in groups]
             told = [(group, made) for group, made in zip(groups, plans, strict=True) if made.verdict.notify]
             if told:
                 departments = sorted({name for group, _ in told for name in group.departments})
@@ -136,6 +137,11 @@ class Notifier:
             for group, made in zip(groups, plans, strict=True):
                 await work.groups.save(group, made, now)
         return len(groups)
+
+    def _plan(self, group: Group, holds: Holds, now: datetime) -> Plan:
+        told = () if group.log is None else group.log.firing
+        covers = self._covering.find(group.route_id, group.departments, group.elsewhere, told)
+        return plan(group.log, group.members, holds, self._policy.timing_of(group.route_id), now, covers)
 
     async def _holds(self, work: NotificationWork, now: datetime) -> Holds:
         inhibitions = self._policy.inhibitions

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from alerts.notification.covering import Elsewhere
 from alerts.notification.grouping import GroupLog
 from alerts.notification.telling import Member, Plan
 from ioc.domain.alerts import Severity
@@ -17,7 +18,9 @@ from ioc.storage.statements import BoundStatements
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A group of alerts that is due for a look, locked."""
+    """A group of alerts that is due for a look, locked; ``elsewhere`` says of its alerts in which others they are told
+    to its departments.
+    """
 
     group_id: UUID
     group_key: str
@@ -27,6 +30,7 @@ class Group:
     told_count: int
     log: GroupLog | None
     members: Sequence[Member]
+    elsewhere: Mapping[UUID, Sequence[Elsewhere]]
 
 
 class GroupDecisions:
@@ -51,7 +55,12 @@ class GroupDecisions:
                     told_flapping=row["told_flapping"],
                 )
             )  # fmt: skip
-        return [_to_group(row, members[row["group_id"]]) for row in rows]
+        elsewhere: dict[UUID, dict[UUID, list[Elsewhere]]] = {group_id: {} for group_id in members}
+        for row in await self._work.fetch("elsewhere_of_members", group_ids=list(members)) if members else []:
+            elsewhere[row["group_id"]].setdefault(row["alert_id"], []).append(
+                Elsewhere(route_id=row["route_id"], departments=frozenset(row["departments"]), has_told=row["has_told"])
+            )
+        return [_to_group(row, members[row["group_id"]], elsewhere[row["group_id"]]) for row in rows]
 
     async def save(self, group: Group, plan: Plan, now: datetime) -> None:
         """Keep what was decided on a group, with the reason for each member that is held."""
@@ -92,7 +101,9 @@ class GroupDecisions:
         )  # fmt: skip
 
 
-def _to_group(row: Mapping[str, Any], members: Sequence[Member]) -> Group:
+def _to_group(
+    row: Mapping[str, Any], members: Sequence[Member], elsewhere: Mapping[UUID, Sequence[Elsewhere]]
+) -> Group:
     log = None
     if row["told_at"] is not None:
         log = GroupLog(
@@ -104,6 +115,7 @@ def _to_group(row: Mapping[str, Any], members: Sequence[Member]) -> Group:
     return Group(
         group_id=row["group_id"], group_key=row["group_key"], route_id=row["route_id"],
         departments=row["departments"], labels=row["labels"], told_count=row["told_count"], log=log, members=members,
+        elsewhere=elsewhere,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -75,6 +76,14 @@ class Office:
 
     def another_notifier(self) -> Notifier:
         return Notifier(self.database, self.policy, self.clock, Random(7))
+
+    def use(self, policy: str, folder: Path) -> None:
+        """Go on with another policy."""
+        path = folder / "another-policy.yaml"
+        path.write_text(policy, encoding="utf-8")
+        self.policy, faults = read_policy(path)
+        assert not faults
+        self.notifier = self.another_notifier()
 
     async def step(self, minute: float, *changes) -> list[str]:
         """Go to a minute, apply decisions, let the notifier look; give what was told there, as department/reason."""
@@ -160,6 +169,57 @@ async def test_a_rise_in_severity_is_news(office):
     await office.step(0, decide(severity=Severity.MINOR))
     await office.step(0.5)
     assert await office.step(3, decide(ChangeType.SEVERITY, 3, severity=Severity.MAJOR)) == ["environment/new_firing"]
+
+
+ROOT_ONLY = {"feed_id": "tides"}
+"""An alert that no route takes but the root, and the critical one once it is."""
+
+
+@pytest.mark.parametrize(
+    ("critical", "on_rise", "on_end"),
+    [
+        ("[shift]", ["shift/new_firing"], ["shift/all_resolved"]),
+        ("[shift, lead]", ["lead/first", "shift/first"], ["lead/all_resolved", "shift/all_resolved"]),
+        ("[lead]", ["lead/first", "shift/new_firing"], ["lead/all_resolved", "shift/all_resolved"]),
+    ],
+)
+async def test_a_rise_into_another_route_is_told_to_each_department_once(office, tmp_path, critical, on_rise, on_end):
+    office.use(
+        POLICY.replace("departments: [shift], group_by: [rule], ladder: up", f"departments: {critical}"), tmp_path
+    )
+    await office.step(0, decide(**ROOT_ONLY))
+    assert await office.step(0.5) == ["shift/first"]
+    risen = decide(ChangeType.SEVERITY, 3, severity=Severity.CRITICAL, **ROOT_ONLY)
+    assert [*await office.step(3, risen), *await office.step(3.1), *await office.step(4.5)] == on_rise
+    fallen = decide(ChangeType.SEVERITY, 6, severity=Severity.MAJOR, **ROOT_ONLY)
+    assert [*await office.step(6, fallen), *await office.step(7.5)] == []
+    risen = decide(ChangeType.SEVERITY, 9, severity=Severity.CRITICAL, **ROOT_ONLY)
+    assert [*await office.step(9, risen), *await office.step(10.5)] == []
+    ended = decide(ChangeType.RESOLVED, 12, severity=Severity.CRITICAL, **ROOT_ONLY)
+    assert [*await office.step(12, ended), *await office.step(13.5)] == on_end
+    assert await office.notifications.groups_of(risen.alert_id) == []
+
+
+async def test_who_was_told_of_an_alert_hears_of_its_end_where_the_wider_group_that_took_it_had_not_told_yet(
+    office, tmp_path
+):
+    office.use(
+        POLICY.replace("severity>=critical, departments: [shift]", "severity>=major, departments: [shift, lead]"),
+        tmp_path,
+    )
+    await office.step(0, decide(severity=Severity.MINOR, **ROOT_ONLY))
+    assert await office.step(0.5) == ["shift/first"]
+    assert await office.step(3, decide(ChangeType.SEVERITY, 3, **ROOT_ONLY)) == []
+    assert await office.step(3.1, decide(ChangeType.RESOLVED, 3.1, **ROOT_ONLY)) == ["shift/all_resolved"]
+    assert await office.step(5) == []
+
+
+async def test_two_routes_that_name_one_department_tell_it_once(office, tmp_path):
+    office.use(POLICY.replace("departments: [environment]", "departments: [environment, shift]"), tmp_path)
+    told = await office.step(0, decide(severity=Severity.CRITICAL))
+    assert told == ["environment/first", "shift/first"]
+    ended = await office.step(4, decide(ChangeType.RESOLVED, 4, severity=Severity.CRITICAL))
+    assert ended == ["environment/all_resolved", "shift/all_resolved"]
 
 
 async def test_what_a_person_closed_is_told_again_when_it_gets_worse(office):
@@ -438,12 +498,8 @@ async def test_an_alert_that_is_no_longer_critical_wakes_nobody_above_until_it_i
 
 
 async def test_an_alert_that_gets_to_another_ladder_begins_that_one(office, tmp_path):
-    path = tmp_path / "two-ladders.yaml"
     slow = POLICY.replace("match: feed=air,", "match: feed=air, ladder: slow,")
-    path.write_text(slow + "  - {id: slow, levels: [{after: 8m, departments: [archive]}]}\n", encoding="utf-8")
-    office.policy, faults = read_policy(path)
-    assert not faults
-    office.notifier = office.another_notifier()
+    office.use(slow + "  - {id: slow, levels: [{after: 8m, departments: [archive]}]}\n", tmp_path)
     await office.step(0, decide(severity=Severity.CRITICAL))
     assert await office.step(5) == ["lead/level_1"]  # of two ladders the first route's
     await office.step(6, decide(ChangeType.SEVERITY, 6, severity=Severity.MINOR))

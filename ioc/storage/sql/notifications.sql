@@ -83,6 +83,14 @@ SELECT * FROM notification_group WHERE look_at <= %(now)s ORDER BY look_at LIMIT
 SELECT member.group_id, member.joined_at, member.held_why, member.told_severity, member.told_flapping, alert.* FROM notification_member AS member JOIN alert USING (alert_id)
 WHERE member.group_id = ANY(%(group_ids)s)
 
+-- name: elsewhere_of_members
+-- In which other groups members are whose departments are told there as well.
+SELECT mine.group_id, mine.alert_id, other.route_id, other.departments, mine.alert_id = ANY(other.told_firing) AS has_told
+FROM notification_member AS mine JOIN notification_group AS own ON own.group_id = mine.group_id
+JOIN notification_member AS theirs ON theirs.alert_id = mine.alert_id AND theirs.group_id <> mine.group_id
+JOIN notification_group AS other ON other.group_id = theirs.group_id AND other.departments @> own.departments
+WHERE mine.group_id = ANY(%(group_ids)s)
+
 -- name: hold_members
 UPDATE notification_member SET held_why = given.why, held_by = given.by, held_until = given.until
 FROM unnest(%(alert_ids)s::uuid[], %(whys)s::text[], %(bys)s::text[], %(untils)s::timestamptz[])
