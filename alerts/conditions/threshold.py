@@ -14,6 +14,7 @@ from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Verdict
 from alerts.world import World
+from geo.zones import ZoneKind
 from ioc.domain.events import Event
 from ioc.domain.kinds import KINDS, Payload
 
@@ -37,7 +38,7 @@ def read_threshold(table: Table) -> Threshold:
     return Threshold(
         kinds=(kind,),
         levels=table.levels("levels", kind),
-        serving=frozenset(table.words("serving", default=())),
+        serving=frozenset(table.choices("serving", tuple(ZoneKind), default=())),
     )
 
 

@@ -76,11 +76,9 @@ def read_zone(table: Table) -> InZone:
     """Read the keys of a zone rule."""
     kind = table.kind("on")
     happening = Happening(table.choice("when", tuple(Happening)))
-    zones, zone_kinds = table.words("zones", default=()), table.words("zone_kinds", default=())
+    zones, zone_kinds = table.words("zones", default=()), table.choices("zone_kinds", tuple(ZoneKind), default=())
     if not zones and not zone_kinds:
         table.fault("zones: name them, or give zone_kinds")
-    for name in [name for name in zone_kinds if name not in [known.value for known in ZoneKind]]:
-        table.fault(f"zone_kinds: no kind {name!r}; there are {', '.join(ZoneKind)}", table.node_of("zone_kinds"))
     levels = table.levels("levels", kind, [INSIDE]) if happening is Happening.COUNT else _read_levels(table)
     return InZone(
         kinds=(kind,),

@@ -158,6 +158,17 @@ class Table:
             self.fault(f"{key}: one of {', '.join(words)}", self._entries[key][1])
         return words[0]
 
+    def choices(self, key: str, words: Sequence[str], default: Sequence[str] = _REQUIRED) -> tuple[str, ...]:
+        """Give a list of some words; one may stand alone."""
+        found = self.words(key, default)
+        for name in found:
+            if name not in words:
+                self.fault(
+                    f"{key}: no kind {name!r}{suggest(name, words)}; there are {', '.join(words)}",
+                    self._entries[key][1],
+                )
+        return found
+
     def flag(self, key: str, default: bool) -> bool:
         """Give a yes or no."""
         found = self.value(key, default)

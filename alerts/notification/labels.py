@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from alerts.language.documents import suggest
-from ioc.domain.alerts import Alert
+from ioc.domain.alerts import Alert, Severity
 
 Labels = Mapping[str, str]
 """Names and values of an alert; one that is missing matches as if it were empty."""
@@ -29,6 +29,26 @@ def labels_of(alert: Alert) -> dict[str, str]:
         "zone": alert.zone_id,
     }
     return {**dict(alert.labels), **{name: value for name, value in found.items() if value}}
+
+
+def read_labels(texts: Iterable[str]) -> dict[str, str]:
+    """Read labels such as ``rule=crowd.density``.
+
+    Raises:
+        ValueError: one is not written so, no alert has its name, or a severity is none.
+    """
+    found = {}
+    for text in texts:
+        name, is_pair, value = text.partition("=")
+        if not name or not is_pair:
+            raise ValueError(f"{text!r}: write LABEL=VALUE, such as rule=crowd.density")
+        found[name] = value
+    if (unknown := explain_unknown(found)) is not None:
+        raise ValueError(unknown)
+    severity = found.get("severity")
+    if severity is not None and severity not in list(Severity):
+        raise ValueError(f"severity={severity}: one of {', '.join(Severity)}")
+    return found
 
 
 def explain_unknown(names: Iterable[str]) -> str | None:

@@ -22,6 +22,7 @@ _LONGEST_LABEL = 80
 """Names have at most 64 characters behind their class."""
 MOST_STEPS = 65_000
 """What Python does within about a millisecond: two ``.*`` with texts between them are below it, three not."""
+_ANYTHING = ("", "a", "Z9", "/ ~", *Severity)
 _RANKS = {severity.value: severity.rank for severity in Severity}
 
 
@@ -47,6 +48,13 @@ class Matcher:
                 return pattern is not None and (pattern.fullmatch(found) is not None) is (self.operator == "=~")
             case _:
                 return _RANKS.get(found, -1) >= _RANKS[self.value]
+
+    @property
+    def is_always_met(self) -> bool:
+        """Whether every alert meets it: the least severity, or a pattern that matches anything and nothing."""
+        if self.operator == ">=":
+            return _RANKS[self.value] == min(_RANKS.values())
+        return self.operator == "=~" and all(self.matches({self.name: value}) for value in _ANYTHING)
 
     def to_text(self) -> str:
         """Write it as it is read."""
@@ -97,6 +105,11 @@ class Matchers:
         if len(found) > _MOST:
             raise ValueError(f"at most {_MOST} matchers")
         return Matchers(tuple(found))
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether there are none, or only such as every alert meets, whatever it is about."""
+        return all(item.is_always_met for item in self.items)
 
     def matches(self, labels: Labels) -> bool:
         """Whether all hold."""

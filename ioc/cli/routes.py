@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from alerts.notification.labels import explain_unknown
+from alerts.notification.labels import read_labels
 from alerts.notification.policy import Policy, Route
 from alerts.notification.policy_files import read_policy
 from ioc import settings
@@ -89,18 +89,10 @@ def _draw(route: Route, tree: Tree | None = None) -> Tree:
 
 
 def _to_labels(texts: list[str]) -> dict[str, str]:
-    found = {}
-    for text in texts:
-        name, is_pair, value = text.partition("=")
-        if not name or not is_pair:
-            raise typer.BadParameter(f"{text!r}: write LABEL=VALUE, such as rule=crowd.density")
-        found[name] = value
-    if (unknown := explain_unknown(found)) is not None:
-        raise typer.BadParameter(unknown)
-    severity = found.get("severity")
-    if severity is not None and severity not in list(Severity):
-        raise typer.BadParameter(f"severity={severity}: one of {', '.join(Severity)}")
-    return found
+    try:
+        return read_labels(texts)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _explain(policy: Policy, labels: dict[str, str], *, as_json: bool) -> None:

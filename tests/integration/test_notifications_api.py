@@ -66,6 +66,8 @@ async def test_a_silence_holds_what_it_covers_and_says_so(edge, boss):
         {"matchers": "   "},
         {"matchers": "feed air"},
         {"matchers": "severity>=loud"},
+        {"matchers": "severity>=info"},
+        {"matchers": 'severity>=info rule=~".*" unit=~"|.+"'},
         {"matchers": 'rule=~"(a+)+b"'},
         {"matchers": "aset!=site.ti-top"},
         {"matchers": 'asset=~".*a.*a.*a.*b"'},
@@ -95,6 +97,20 @@ async def test_the_tree_and_the_way_of_an_alert_through_it_are_shown(boss):
     asked = await boss.get("/api/v1/routes/explain", params={"label": ["rule=vessel.squall", "severity=critical"]})
     assert [item["route"] for item in asked.json()["goes_to"]] == ["critical", "sea"]
     assert {"route": "sea", "depth": 1, "refused_by": None} in asked.json()["steps"]
+
+
+@pytest.mark.parametrize(
+    ("label", "says"),
+    [
+        ("sevrity=critical", "did you mean severity"),
+        ("severity=urgent", "one of critical"),
+        ("critical", "LABEL=VALUE"),
+    ],
+)
+async def test_labels_that_no_alert_has_are_asked_back(boss, label, says):
+    refused = await boss.get("/api/v1/routes/explain", params={"label": [label]})
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad_label")
+    assert says in refused.json()["detail"]
 
 
 async def test_where_an_alert_stands_on_its_ladder_is_shown_with_what_it_waits_for(edge, boss):

@@ -8,13 +8,14 @@ from pydantic import Field
 
 from alerts.notification.escalation import why_it_waits
 from alerts.notification.inhibition import Inhibitors
-from alerts.notification.labels import labels_of
+from alerts.notification.labels import labels_of, read_labels
 from alerts.notification.policy import walk
 from alerts.notification.suppression import Holds, why_suppressed
 from ioc.api.auth import VIEWERS, signed_in
 from ioc.api.notification_views import to_climb, to_explanation, to_group, to_held, to_notification, to_route
 from ioc.api.services import ApiServices, Services
 from ioc.domain.alerts import Alert
+from ioc.errors import InvalidRequestError
 from ioc.storage.notifications import to_silence
 
 
@@ -31,10 +32,14 @@ def router(services: Services, api: ApiServices) -> APIRouter:
 
     @routes.get("/routes/explain")
     async def explain(
-        label: Annotated[list[Annotated[str, Field(max_length=300, pattern="=")]], Query(min_length=1, max_length=20)],
+        label: Annotated[list[Annotated[str, Field(max_length=300)]], Query(min_length=1, max_length=20)],
     ) -> dict[str, Any]:
         """Who would be told of an alert with labels such as ``rule=crowd.density``, and what each route says to it."""
-        return to_explanation(api.policy, dict(text.split("=", 1) for text in label))
+        try:
+            labels = read_labels(label)
+        except ValueError as error:
+            raise InvalidRequestError("bad_label", str(error)) from error
+        return to_explanation(api.policy, labels)
 
     @routes.get("/alerts/{alert_id}/routing")
     async def routing(alert_id: UUID) -> dict[str, Any]:

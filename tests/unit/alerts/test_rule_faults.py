@@ -133,6 +133,7 @@ SHIPPED = Path(str(resources.files("alerts").joinpath("rules")))
         ("15-reservoir", ("{minor: 29.0, major: 29.5}", "{}"), "at least one of"),
         ("15-reservoir", ("{minor: 29.0, major: 29.5}", "{medium: 29}"), "unknown key 'medium'"),
         ("17-coincident", ("when: rise_1h >= 0.5", "when: rise_2h >= 0.5"), "no quantity 'rise_2h'"),
+        ("18-wind-island-routes", ("serving: [route_area]", "serving: [route_areas]"), "did you mean route_area?"),
         ("20-squall", ("ahead: 30m", "ahead: soon"), "must be a duration"),
         ("22-unsheltered", ("hazards: [storm, typhoon]", "hazards: 3"), "must be a list of words"),
         ("25-mooring", ("wind_m_s: 17.2", "wind_m_s: strong"), "must be a number"),
