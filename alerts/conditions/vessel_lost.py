@@ -7,21 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-import msgspec
-
 from alerts.announcement import Announcer, Subject, plain_decision
-from alerts.approaches import Approach, compare
+from alerts.approaches import Approach
 from alerts.conditions.receptions import Reception, Receptions, ReceptionState, read_reception
+from alerts.conditions.rhythms import Missed, Rhythm, Rhythms, compare_silence
 from alerts.conditions.sea_state import (
     IN,
     OPEN_SEA,
     SEA_FORWARDS,
     SeaPlaces,
     VesselState,
-    Whereabouts,
     ZoneWeather,
     active_warning,
-    newest_vessels,
     take_weather,
     vessels_of,
     weather_of,
@@ -32,18 +29,13 @@ from alerts.conditions.squalls import MOST_CELLS, is_live, sweeps
 from alerts.language.files import Table
 from alerts.language.rule import Level, Rule, gained
 from alerts.memory.partition import PartitionMemory
-from alerts.memory.series import Series
 from alerts.world import SEA_KINDS, World
 from ioc.domain.alerts import ChangeType, ConditionState, Severity
-from ioc.domain.events import Event, Signal
-from ioc.domain.grounds import Part
+from ioc.domain.events import Event
 from ioc.domain.kinds import NowcastCell, Payload, VesselPosition, WeatherObservation, WeatherWarning
 from ioc.domain.quantities import Quality
 
-_LONGEST_INTERVAL_S = 600.0
 _WIND_GOOD_FOR = timedelta(minutes=30)
-_MOORED = frozenset({1, 5})
-"""AIS navigational status: at anchor, moored (ITU-R M.1371)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,39 +73,6 @@ def read_vessel_lost(table: Table) -> VesselLost:
     )
 
 
-class Watch(msgspec.Struct):
-    """A vessel at sea on its own partition: its rhythm (0: not known yet), its last position and water."""
-
-    interval_s: float
-    scope: str
-    event: Event
-
-
-class Rhythm(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="rhythm"):
-    """The rhythm of a vessel at sea on its own partition, where a restart would forget it: slow, or not known yet.
-
-    Nearly all speak so often that it makes no difference how often. Nothing is kept of those.
-    """
-
-    interval_s: float = 0.0
-
-
-class Missed(Series, kw_only=True, omit_defaults=True, tag_field="is", tag="missed"):
-    """A lost vessel on its own partition, instead of its watch: the water that was told and is to hear that it is back.
-
-    It is kept: whoever goes on after a restart could not tell by the last position that it was missed.
-    """
-
-    scope: str
-    since: datetime
-    interval_s: float = 0.0
-
-    @property
-    def heard_until(self) -> datetime | None:
-        """When it was heard last."""
-        return self.since
-
-
 class VesselLostEvaluator:
     """Watches each vessel's rhythm; its water's partition knows the weather and decides how bad the silence is."""
 
@@ -129,8 +88,9 @@ class VesselLostEvaluator:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
         self._places = SeaPlaces(world)
         self._announcer = Announcer(rule, index, world)
-        self._quickest_s = condition.least.total_seconds() / condition.intervals
-        """The rhythm of all that speak so often that ``least`` counts for them."""
+        self._rhythms = Rhythms(
+            rule.condition_name, index, world, self._places, least=condition.least, intervals=condition.intervals
+        )
         limits = condition.reception
         self._receptions = None if limits is None else Receptions(rule, index, world, limits, condition.least)
         self._waters = [OPEN_SEA, *(f"zone:{zone}" for zone in sorted(world.zone_ids(SEA_KINDS)))]
@@ -139,58 +99,8 @@ class VesselLostEvaluator:
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Keep a vessel's rhythm; say that it is back."""
-        if not isinstance(event.data, VesselPosition):
-            return
-        place, key, series = self._places.find(event, zones), event.asset_id, memory.series[self._index]
-        watch: Watch | None = memory.noted[self._index].get(key)
-        is_at_sea = _is_at_sea(event, place)
-        interval_s = 0.0
-        if watch is None and isinstance(missed := series.get(key), Missed):
-            if is_at_sea and event.lateness >= self._condition.least:
-                return  # where it was, as long ago as a silence that counts: it is no more heard than before
-            del series[key]
-            memory.dirty.add((self._index, key))
-            memory.signals.append(Signal(scope=missed.scope, event=event))
-            # One whose rhythm is not known yet may be as slow as that, not lost.
-            interval_s = missed.interval_s or _interval_s(missed.since, event)
-        if not is_at_sea:
-            if watch is not None:
-                del memory.noted[self._index][key]
-                self._keep_rhythm(memory, key, self._quickest_s)
-            return
-        if watch is None:
-            self._watch(memory, event, place.scope, interval_s)
-            return
-        if passed_s := _interval_s(watch.event.received_at, event):
-            share = 0.2 if watch.interval_s else 1.0
-            interval_s = max(self._quickest_s, watch.interval_s + (passed_s - watch.interval_s) * share)
-            if interval_s != watch.interval_s:
-                watch.interval_s = interval_s
-                self._keep_rhythm(memory, key, interval_s)
-        watch.scope, watch.event = place.scope, event
-        self._arm(memory, key, event)
-
-    def _watch(self, memory: PartitionMemory, event: Event, scope: str, interval_s: float) -> None:
-        """Begin to watch a vessel at sea."""
-        memory.noted[self._index][event.asset_id] = Watch(interval_s, scope, event)
-        self._keep_rhythm(memory, event.asset_id, interval_s)
-        self._arm(memory, event.asset_id, event)
-
-    def _arm(self, memory: PartitionMemory, key: str, event: Event) -> None:
-        """Have a vessel looked at when it may be lost, unless that is so already."""
-        if key not in memory.armed[self._index]:
-            memory.armed[self._index].add(key)
-            memory.wake_at(event.received_at + self._condition.least, self._index, key)
-
-    def _keep_rhythm(self, memory: PartitionMemory, key: str, interval_s: float) -> None:
-        """Keep a rhythm that could not be found again after a restart, and no other."""
-        series = memory.series[self._index]
-        if interval_s != self._quickest_s:
-            series[key] = Rhythm(shape=self.rule.condition_name, interval_s=interval_s)
-            memory.dirty.add((self._index, key))
-        elif key in series:
-            del series[key]
-            memory.dirty.add((self._index, key))
+        if isinstance(event.data, VesselPosition):
+            self._rhythms.take(memory, event, zones)
 
     def resume(self, memory: PartitionMemory) -> None:
         """Watch the vessels that were at sea before a restart, and the warnings that had not begun."""
@@ -199,69 +109,20 @@ class VesselLostEvaluator:
                 self._wake(memory, key, state)
         if self._receptions is not None:
             self._receptions.resume(memory)
-        series, watches = memory.series[self._index], memory.noted[self._index]
-        for key, watch in watches.items():  # the process goes on with other rules, and watches on
-            self._arm(memory, key, watch.event)
-        # Those that are missed are so until they speak.
-        known = {key for key, state in series.items() if isinstance(state, Missed)} | watches.keys()
-        for event, zones in newest_vessels(memory, self._world, but=known):
-            place = self._places.find(event, zones)
-            if _is_at_sea(event, place):
-                kept = series.get(event.asset_id)
-                interval_s = kept.interval_s if isinstance(kept, Rhythm) else self._quickest_s
-                self._watch(memory, event, place.scope, interval_s)
+        self._rhythms.resume(memory)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
         """Look whether a vessel has spoken meanwhile; if not, tell its water. Of a water: a warning begins."""
         if isinstance(memory.series[self._index].get(key), ZoneWeather):  # a vessel may be called as waters are
             self._announce_lost(memory, key)
-            return
-        if self._receptions is not None and (scope := self._receptions.scope_of(memory, key)) is not None:
+        elif self._receptions is not None and (scope := self._receptions.scope_of(memory, key)) is not None:
             self._announce_lost(memory, scope)
-            return
-        memory.armed[self._index].discard(key)
-        watch: Watch | None = memory.noted[self._index].get(key)
-        if watch is None:
-            return
-        event, heard_at, patience = watch.event, self._heard_at(memory, watch), self._patience(watch)
-        if heard_at + patience > memory.clock:
-            memory.armed[self._index].add(key)
-            # Its rhythm may have become quicker by then: no silence that counts is shorter than the least.
-            memory.wake_at(min(heard_at + patience, memory.clock + self._condition.least), self._index, key)
-            return
-        del memory.noted[self._index][key]
-        memory.series[self._index][key] = Missed(
-            shape=self.rule.condition_name, scope=watch.scope, since=event.received_at, interval_s=watch.interval_s
-        )
-        memory.dirty.add((self._index, key))
-        lost = msgspec.structs.replace(event, quality=Quality.STALE, received_at=memory.clock)
-        memory.signals.append(Signal(scope=watch.scope, event=lost))
-
-    def _heard_at(self, memory: PartitionMemory, watch: Watch) -> datetime:
-        heard_at = watch.event.received_at
-        return heard_at if memory.resumed_from is None else max(heard_at, memory.resumed_from)
-
-    def _patience(self, watch: Watch) -> timedelta:
-        return max(self._condition.least, timedelta(seconds=watch.interval_s * self._condition.intervals))
+        else:
+            self._rhythms.look(memory, key)
 
     def approaches(self, memory: PartitionMemory, place: str, asset_id: str | None) -> Iterator[Approach]:
         """Say how long a vessel at sea has been silent; of another, why it is not missed."""
-        own = memory.readings("", VesselPosition).get(place)
-        if own is None:
-            return
-        watch: Watch | None = memory.noted[self._index].get(place)
-        if watch is None:
-            zones = zones_of(memory, self._world, own)
-            here, harbour = self._places.find(own, zones), self._places.harbour_of(zones)
-            parts = (Part("outside_harbour", harbour is None), Part("under_way", here.is_under_way))
-            if not (parts[0].is_met and parts[1].is_met):
-                yield Approach(own.observed_at, parts, harbour or here.scope.removeprefix("zone:"), place)
-        else:
-            silent, patience = memory.clock - self._heard_at(memory, watch), self._patience(watch)
-            minutes, limit = silent / timedelta(minutes=1), patience / timedelta(minutes=1)
-            met = (Part("outside_harbour", True), Part("under_way", True))
-            asked = (*met, _compare_silence(minutes, limit))
-            yield Approach(memory.clock, asked, watch.scope.removeprefix("zone:"), place)
+        return self._rhythms.say_nearness(memory, place)
 
     # Where the water's signals meet
 
@@ -372,7 +233,7 @@ class VesselLostEvaluator:
         subject = Subject(
             labels=(("asset", event.asset_id),), event=event, asset_id=event.asset_id, zone_id=zone_id,
             lon_deg=event.lon_deg, lat_deg=event.lat_deg, input_ids=(bytes(event.event_id),),
-            facts={"minutes": float(minutes)}, asked=lambda: (_compare_silence(float(minutes), limit),),
+            facts={"minutes": float(minutes)}, asked=lambda: (compare_silence(float(minutes), limit),),
         )  # fmt: skip
         shadow = is_told or self._is_in_hole(memory, event)
         self._announcer.announce(memory, key, decision, subject, shadow=shadow)
@@ -396,20 +257,3 @@ class VesselLostEvaluator:
 
     def _is_in_hole(self, memory: PartitionMemory, event: Event) -> bool:
         return self._places.find(event, zones_of(memory, self._world, event)).is_in_hole
-
-
-def _is_at_sea(event: Event, place: Whereabouts) -> bool:
-    """Whether a vessel is outside harbours and under way, or does not tell its speed nor that it lies still."""
-    if place.is_sheltered or not isinstance(event.data, VesselPosition):
-        return False
-    return place.is_under_way or (event.data.sog_kn is None and event.data.nav_status not in _MOORED)
-
-
-def _interval_s(since: datetime, event: Event) -> float:
-    """Give the seconds up to an event as far as they may be a vessel's rhythm, else 0."""
-    passed_s = (event.received_at - since).total_seconds()
-    return passed_s if 0 < passed_s <= _LONGEST_INTERVAL_S else 0.0
-
-
-def _compare_silence(minutes: float, limit: float) -> Part:
-    return compare("silent_min", minutes, ">=", limit)
