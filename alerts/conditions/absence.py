@@ -104,9 +104,9 @@ class AbsenceEvaluator:
             memory.wake_at(event.received_at + self._after(event), self._index, asset_id)
         if silent_in is not None:
             noted[asset_id], scope = None, scope_of(event)
-            memory.signals.append(Signal(scope=scope, event=event))
+            memory.signals.append(Signal(scope=scope, event=event, to_rule=self.rule.rule_id))
             if silent_in not in {"", scope}:
-                memory.signals.append(Signal(scope=silent_in, event=event))
+                memory.signals.append(Signal(scope=silent_in, event=event, to_rule=self.rule.rule_id))
 
     def resume(self, memory: PartitionMemory) -> None:
         """Watch the stations that spoke before a restart, and the units of which some had just fallen silent."""
@@ -141,7 +141,7 @@ class AbsenceEvaluator:
         memory.armed[self._index].discard(key)
         memory.noted[self._index][key] = scope = scope_of(event)
         silent = msgspec.structs.replace(event, quality=Quality.STALE, received_at=memory.clock)
-        memory.signals.append(Signal(scope=scope, event=silent))
+        memory.signals.append(Signal(scope=scope, event=silent, to_rule=self.rule.rule_id))
 
     def _newest(self, memory: PartitionMemory, asset_id: str) -> Event | None:
         newest, own = None, memory.seen.get("", {})

@@ -114,7 +114,8 @@ class LeapFinder:
             for sign, quality in ((0 if is_same_way else before, Quality.GOOD), (now, _QUALITIES[abs(now)])):
                 if sign:
                     told = msgspec.structs.replace(event, quality=quality)
-                    memory.signals.append(Signal(scope=to_scope(event.kind, quantity, sign), event=told))
+                    scope = to_scope(event.kind, quantity, sign)
+                    memory.signals.append(Signal(scope=scope, event=told, to_rule=self._rule.rule_id))
             signs[quantity] = now
             if not now:
                 del signs[quantity]

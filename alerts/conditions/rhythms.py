@@ -12,6 +12,7 @@ import msgspec
 
 from alerts.approaches import Approach, compare
 from alerts.conditions.sea_state import SeaPlaces, Whereabouts, newest_vessels, zones_of
+from alerts.language.rule import Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series
 from alerts.world import World
@@ -65,8 +66,8 @@ class Rhythms:
     """Watches vessels for one rule.
 
     Args:
-        shape: the name of the rule's condition.
-        index: the rule's place in the rulebook.
+        rule: the rule.
+        index: its place in the rulebook.
         world: zones, for positions from before a restart.
         places: tells what zones mean for a vessel.
         least: no silence that counts is shorter.
@@ -74,9 +75,9 @@ class Rhythms:
     """
 
     def __init__(
-        self, shape: str, index: int, world: World, places: SeaPlaces, *, least: timedelta, intervals: float
+        self, rule: Rule, index: int, world: World, places: SeaPlaces, *, least: timedelta, intervals: float
     ) -> None:
-        self._shape, self._index, self._world, self._places = shape, index, world, places
+        self._rule, self._index, self._world, self._places = rule, index, world, places
         self._least, self._intervals = least, intervals
         self._quickest_s = least.total_seconds() / intervals
         """The rhythm of all that speak so often that ``least`` counts for them."""
@@ -129,11 +130,11 @@ class Rhythms:
             return
         del memory.noted[self._index][key]
         memory.series[self._index][key] = Missed(
-            shape=self._shape, scope=watch.scope, since=event.received_at, interval_s=watch.interval_s
+            shape=self._rule.condition_name, scope=watch.scope, since=event.received_at, interval_s=watch.interval_s
         )
         memory.dirty.add((self._index, key))
         lost = msgspec.structs.replace(event, quality=Quality.STALE, received_at=memory.clock)
-        memory.signals.append(Signal(scope=watch.scope, event=lost))
+        memory.signals.append(Signal(scope=watch.scope, event=lost, to_rule=self._rule.rule_id))
 
     def say_nearness(self, memory: PartitionMemory, key: str) -> Iterator[Approach]:
         """Say how long a vessel at sea has been silent; of another, why it is not missed."""
@@ -157,7 +158,7 @@ class Rhythms:
         """Tell the water that a vessel is back, and give its rhythm: while not known, it may be as slow as that."""
         del memory.series[self._index][event.asset_id]
         memory.dirty.add((self._index, event.asset_id))
-        memory.signals.append(Signal(scope=missed.scope, event=event))
+        memory.signals.append(Signal(scope=missed.scope, event=event, to_rule=self._rule.rule_id))
         return missed.interval_s or _interval_s(missed.since, event)
 
     def _watch(self, memory: PartitionMemory, event: Event, scope: str, interval_s: float) -> None:
@@ -185,7 +186,7 @@ class Rhythms:
         """Keep a rhythm that could not be found again after a restart, and no other."""
         series = memory.series[self._index]
         if interval_s != self._quickest_s:
-            series[key] = Rhythm(shape=self._shape, interval_s=interval_s)
+            series[key] = Rhythm(shape=self._rule.condition_name, interval_s=interval_s)
             memory.dirty.add((self._index, key))
         elif key in series:
             del series[key]

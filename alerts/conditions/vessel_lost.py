@@ -88,9 +88,7 @@ class VesselLostEvaluator:
         self.rule, self._index, self._world, self._condition = rule, index, world, condition
         self._places = SeaPlaces(world)
         self._announcer = Announcer(rule, index, world)
-        self._rhythms = Rhythms(
-            rule.condition_name, index, world, self._places, least=condition.least, intervals=condition.intervals
-        )
+        self._rhythms = Rhythms(rule, index, world, self._places, least=condition.least, intervals=condition.intervals)
         limits = condition.reception
         self._receptions = None if limits is None else Receptions(rule, index, world, limits, condition.least)
         self._waters = [OPEN_SEA, *(f"zone:{zone}" for zone in sorted(world.zone_ids(SEA_KINDS)))]

@@ -16,6 +16,9 @@ ByKind = dict[type[Payload], tuple[tuple[int, Method], ...]]
 """For a kind, the methods of the rules that look at it, each with its rule's place, in the order of the rulebook."""
 
 
+Way = tuple[type[Payload], str | None]
+"""What a signal is about, and the rule that it is told to, None: all that listen."""
+
 Item = tuple[int, Event, Any]
 """An event with its place in a round, and its zones, None if it is older than what was heard of its thing; of a signal
 its scope.
@@ -94,9 +97,13 @@ class Dispatch:
         names = self._named if kind is Observation else ()
         return part(None, {name: part(name, {}) for name in names})
 
-    def signal_lane_of(self, kind: type[Payload]) -> Lane:
-        """Give what signals of a kind of events go through."""
-        indexes = tuple(index for index, _ in self.on_signal.get(kind, ()))
+    def signal_lane_of(self, kind: type[Payload], to_rule: str | None) -> Lane:
+        """Give what signals of a kind of events go through, those to one rule that one alone."""
+        indexes = tuple(
+            index
+            for index, _ in self.on_signal.get(kind, ())
+            if to_rule is None or self._evaluators[index].rule.rule_id == to_rule
+        )
         return Lane({}, None, indexes, takes_late=False, is_looked_up=False, parts={}, items=[])
 
     def heard_kinds(self) -> dict[type[Payload], timedelta]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alerts.engine.dispatch import ByKind, Dispatch
+from alerts.engine.dispatch import ByKind, Dispatch, Lane, Way
 from alerts.language.rule import Rule
 from alerts.memory.partition import PartitionMemory, RuleFault
 from ioc.domain.kinds import Payload
@@ -125,6 +125,12 @@ class Meter:
             for index in {index for table in tables for index, _ in table.get(kind, ())}:
                 put = self.calls.count_for(index, kind, count, quantities) if quantities else count
                 self._tallies[index].count(put, is_timed=self.calls is self._timed)
+
+    def count_signals(self, counts: Mapping[Way, int], lanes: Mapping[Way, Lane]) -> None:
+        """Count the signals that a step puts to each rule."""
+        for way, count in counts.items():
+            for index in lanes[way].indexes:
+                self._tallies[index].count(count, is_timed=self.calls is self._timed)
 
     def count_timer(self, index: int) -> None:
         """Count a timer of the rule at a place."""

@@ -217,24 +217,24 @@ class Engine:
         events = [signal.event for signal in signals]
         kinds = list(map(type, map(_data_of, events)))
         calls = self._meter.calls
-        counts = Counter(kinds)
-        self._meter.count(counts, calls.on_signal)
+        ways = [(kind, signal.to_rule) for kind, signal in zip(kinds, signals, strict=True)]
+        lanes = {way: calls.signal_lane_of(*way) for way in dict.fromkeys(ways)}
         memory.located = {
             id(event): zones
             for event, kind, zones in zip(events, kinds, self._placing.find(events, kinds), strict=True)
             if kind in self._placing.kinds
         }
-        lanes = {kind: calls.signal_lane_of(kind) for kind in counts}
+        self._meter.count_signals(Counter(ways), lanes)
         used, reached = list(lanes.values()), memory.clock
         round_ = Round(reached)
-        for signal, event, kind in zip(signals, events, kinds, strict=True):
+        for signal, event, way in zip(signals, events, ways, strict=True):
             now = event.received_at
             if now > reached:
                 if now - reached > JUMP:
                     self._rounds.run(memory, round_, used, reached, is_pause=False, are_signals=True)
                     memory.resumed_from, round_ = now, Round(reached)
                 reached = now
-            lanes[kind].items.append((len(round_.reached), event, signal.scope))
+            lanes[way].items.append((len(round_.reached), event, signal.scope))
             round_.reached.append(reached)
         self._rounds.run(memory, round_, used, reached, is_pause=False, are_signals=True)
         memory.located = {}

@@ -54,10 +54,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """An event copied to the partition of a wider scope (unit, zone, province), for rules that look past one asset."""
+    """An event copied to the partition of a wider scope (unit, zone, province), for rules that look past one asset.
+
+    What one rule has found out by its own limits, such as that a station is silent, is told ``to_rule`` alone: another
+    rule has other limits. None: to all that listen.
+    """
 
     scope: str
     event: Event
+    to_rule: str | None = None
 
     @property
     def partition_key(self) -> str:
