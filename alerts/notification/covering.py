@@ -1,8 +1,8 @@
 """One alert in several groups: where the same people would be told of it twice, one group leaves it to the other.
 
 That happens where a severity rises into another route, and where routes that go on name a department again. A group
-leaves an alert to another one that tells all of its departments, and more of them; of two that tell the same ones to
-the one that has told them, or else to the one whose route comes first. What its departments were told by it, it
+leaves an alert to another one that tells all of its departments, and more of them or also of ends; of two that tell the
+same to the one that has told it, or else to the one whose route comes first. What its departments were told by it, it
 leaves only when the other one has told them as well: nobody's knowledge of an alert is given up.
 """
 
@@ -71,9 +71,10 @@ class Covering:
     def _judge(self, route_id: str, mine: frozenset[str], other: Elsewhere, *, has_told: bool) -> Cover | None:
         if not mine <= other.departments or other.route_id not in self._places:
             return None
-        if other.route_id in self._without_ends and route_id not in self._without_ends:
+        tells_ends = other.route_id not in self._without_ends
+        if not tells_ends and route_id not in self._without_ends:
             return None
-        tells_more = mine < other.departments
+        tells_more = mine < other.departments or (tells_ends and route_id in self._without_ends)
         if has_told:
             if not tells_more:
                 return None

@@ -30,6 +30,11 @@ class Member:
     told_severity: Severity | None
     told_flapping: bool = False
 
+    @property
+    def has_risen(self) -> bool:
+        """Whether it is more severe than they were told."""
+        return self.told_severity is not None and self.alert.severity.rank > self.told_severity.rank
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -70,8 +75,10 @@ def plan(
             held[member.alert.alert_id] = why
         else:
             firing.append(member)
-    log = _renew(log, [member for member in firing if member.alert.alert_id not in covers])
-    known, current = (frozenset(), frozenset()) if log is None else (log.firing, log.current)
+    log = _renew(log, [member for member in firing if member.was_held])
+    # Worked out at each look and not kept: a rise that has fallen back before anybody was told of it is no news.
+    asked = _renew(log, [member for member in firing if member.has_risen and member.alert.alert_id not in covers])
+    known, current = (frozenset(), frozenset()) if asked is None else (asked.firing, asked.current)
     news = [member for member in firing if member.alert.alert_id not in current]
     ended = [member.alert for member in members if member.alert.ended_at is not None]
     firing_ids = frozenset(member.alert.alert_id for member in firing)
@@ -80,7 +87,7 @@ def plan(
     most_urgent = max(speaking, key=lambda level: level.rank, default=Severity.INFO)
     standing = max((member.alert.severity for member in firing), key=lambda level: level.rank, default=most_urgent)
     verdict = decide(
-        log,
+        asked,
         firing=firing_ids,
         resolved=ended_ids,
         held=bool(held),
@@ -109,20 +116,15 @@ def plan(
     )
 
 
-def _renew(log: GroupLog | None, firing: Sequence[Member]) -> GroupLog | None:
-    """Make news of what the departments know in an older state: it was held meanwhile, or has become more severe.
+def _renew(log: GroupLog | None, members: Sequence[Member]) -> GroupLog | None:
+    """Make news of members that the departments know in an older state.
 
     They still know that it holds, and are told of its end if that comes first.
     """
-    if log is None:
-        return None
-    renewed = frozenset(
-        member.alert.alert_id
-        for member in firing
-        if member.was_held
-        or (member.told_severity is not None and member.alert.severity.rank > member.told_severity.rank)
-    )
-    return replace(log, renewed=(log.renewed | renewed) & log.firing) if renewed else log
+    if log is None or not members:
+        return log
+    renewed = frozenset(member.alert.alert_id for member in members)
+    return replace(log, renewed=(log.renewed | renewed) & log.firing)
 
 
 def _find_turn(firing: Sequence[Member]) -> Reason | None:

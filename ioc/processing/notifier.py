@@ -178,7 +178,7 @@ class Notifier:
     async def _tell_ladder_end(self, work: NotificationWork, climber: Climber, ladder: Ladder, now: datetime) -> None:
         """Tell those of the end who stand on no route of the alert: its ladder alone had told them."""
         routes = [route for route, _ in walk(self._policy.root) if route.ladder_id == ladder.ladder_id]
-        if not any(route.wants_ends for route in routes):
+        if routes and not any(route.wants_ends for route in routes):
             return
         if departments := await work.log.told_on_ladder(climber.alert.alert_id):
             await self._tell_departments(work, climber, ladder, departments, None, now)

@@ -222,6 +222,34 @@ async def test_two_routes_that_name_one_department_tell_it_once(office, tmp_path
     assert ended == ["environment/all_resolved", "shift/all_resolved"]
 
 
+async def test_a_rise_that_has_fallen_back_before_anybody_was_told_is_no_news(office):
+    await office.step(0, decide(severity=Severity.MINOR))
+    await office.step(0.5)
+    assert await office.step(0.6, decide(ChangeType.SEVERITY, 0.6)) == []
+    assert await office.step(0.7, decide(ChangeType.SEVERITY, 0.7, severity=Severity.MINOR)) == []
+    assert await office.step(2) == []
+    assert await office.step(3, decide(ChangeType.SEVERITY, 3)) == ["environment/new_firing"]
+
+
+async def test_of_two_routes_with_the_same_departments_that_which_tells_ends_has_the_alert(office, tmp_path):
+    quiet = "{id: quiet, match: feed=tides, departments: [shift], resolved: false}"
+    office.use(POLICY.replace("    - {id: air,", f"    - {quiet}\n    - {{id: air,"), tmp_path)
+    await office.step(0, decide(**ROOT_ONLY))
+    assert await office.step(0.5) == ["shift/first"]
+    risen = decide(ChangeType.SEVERITY, 3, severity=Severity.CRITICAL, **ROOT_ONLY)
+    assert [*await office.step(3, risen), *await office.step(5)] == ["shift/first"]
+    ended = decide(ChangeType.RESOLVED, 6, severity=Severity.CRITICAL, **ROOT_ONLY)
+    assert [*await office.step(6, ended), *await office.step(7.5)] == ["shift/all_resolved"]
+
+
+async def test_who_was_told_on_a_ladder_that_no_route_has_any_more_hears_of_the_end(office, tmp_path):
+    await office.step(0, decide(severity=Severity.CRITICAL))
+    assert await office.step(5) == ["lead/level_1"]
+    office.use(POLICY.replace("ladder: up, ", ""), tmp_path)
+    told = await office.step(6, decide(ChangeType.RESOLVED, 6, severity=Severity.CRITICAL))
+    assert "lead/all_resolved" in told
+
+
 async def test_what_a_person_closed_is_told_again_when_it_gets_worse(office):
     mild, worse = decide(severity=Severity.MINOR), decide(ChangeType.SEVERITY, 20, severity=Severity.CRITICAL)
     await office.step(0, mild)

@@ -292,7 +292,7 @@ class GroupLife(RuleBasedStateMachine):
         """Remember what was told. What a notification does not name is known no more, unless it is held."""
         for key, known in list(self.alerts.items()):
             is_held = known.holds and self._is_held(known)
-            known.is_renewed = known.is_renewed or (known.holds and not is_held and _has_changed(known))
+            known.is_renewed = known.is_renewed or (known.holds and not is_held and known.was_held)
             known.was_held = is_held
             if told is not None:
                 if not is_held:
