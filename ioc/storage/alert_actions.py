@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -37,6 +38,11 @@ class Action:
     to: str | None = None
     severity: Severity | None = None
     check: Callable[[Alert], None] | None = None
+
+    def to_detail(self, alert: Alert) -> dict[str, Any]:
+        """Give what the audit log keeps of it beside who, when and on what; ``alert`` is as it became."""
+        given = {"reason": self.reason, "until": None if self.until is None else self.until.isoformat()}
+        return {"revision": alert.revision} | {name: value for name, value in given.items() if value is not None}
 
 
 class AlertActions:

@@ -57,9 +57,11 @@ async def test_an_operator_takes_an_alert_from_its_beginning_to_its_end(edge, st
     noted = [(entry["actor"], entry["address"], entry["action"], entry["object"], entry["detail"])
              for entry in await edge.api.audit.newest()][:2]  # fmt: skip
     assert noted == [
-        ("truc", "192.0.2.7", "alert.commented", str(decide().alert_id), {"revision": 3}),
-        ("truc", "192.0.2.7", "alert.acknowledged", str(decide().alert_id), {"revision": 2}),
-    ]
+        ("truc", "192.0.2.7", "alert.commented", str(decide().alert_id),
+         {"revision": 3, "reason": "gió đổi hướng"}),
+        ("truc", "192.0.2.7", "alert.acknowledged", str(decide().alert_id),
+         {"revision": 2, "reason": "đã cử người"}),
+    ]  # fmt: skip
 
 
 async def test_who_comes_second_is_told_how_the_alert_stands(truc):

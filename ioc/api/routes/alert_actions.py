@@ -86,7 +86,7 @@ def router(services: Services, api: ApiServices) -> APIRouter:
         """Acknowledge, resolve, comment, shelve or unshelve."""
         action = _to_action(verb, asked, by.name, services.clock.now())
         alert: Alert = await api.alert_actions.act(alert_id, action)
-        await by.note(f"alert.{action.type}", alert_id, revision=alert.revision)
+        await by.note(f"alert.{action.type}", alert_id, **action.to_detail(alert))
         return to_alert(alert)
 
     return routes

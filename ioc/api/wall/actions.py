@@ -97,7 +97,7 @@ class WallActions:
         alert: Alert = await self._api.alert_actions.act(known, action)
         await self._api.audit.note(
             actor=action.actor, address=self._address, action=f"alert.{action.type}", on=alert_id,
-            detail={"revision": alert.revision},
+            detail=action.to_detail(alert),
         )  # fmt: skip
         return alert
 

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from importlib import resources
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.rulebook.book import Rulebook
 from ioc.domain.alerts import Alert, ConditionState, OperatorState, Severity
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
@@ -202,6 +204,15 @@ def test_a_rolling_share_is_what_brute_force_finds(things, now):
     held = [counts for minute, counts in known.values() if minute > now - 100]
     found = share.share_pct(at(now))
     assert found is None if not held else math.isclose(found, 100 * sum(held) / len(held), abs_tol=0.06)
+
+
+def test_every_unit_that_a_shipped_rule_writes_in_words_is_named_in_both_languages():
+    rules = Rulebook.load([Path(str(resources.files("alerts").joinpath("rules")))]).rules
+    words = {rule.quantity_unit for rule in rules if rule.quantity_unit} - {"%", "m", "mm", "m/s", "µg/m³"}
+    assert words
+    for language in ("vi", "en"):
+        texts = json.loads((WALL / "i18n" / f"{language}.json").read_text(encoding="utf-8"))
+        assert words <= {key.removeprefix("unit.") for key in texts if key.startswith("unit.")}
 
 
 def test_every_indicator_has_its_name_on_the_wall_in_both_languages(board):
