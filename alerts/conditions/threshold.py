@@ -96,17 +96,18 @@ class ThresholdEvaluator(LeveledEvaluator):
         value = next((known[item.quantity] for item in level.when if item.quantity in known), None)
         if not level.is_in_force(day):
             return Verdict(False, True, value, None)
+        missing = tuple(item.quantity for item in level.when if item.quantity not in known)
         clearing = [item for item in level.clear if item.quantity in known]
         clears = not level.clear or (bool(clearing) and all(_clears(item, known, day) for item in clearing))
-        return Verdict(False, clears, value, None)
+        return Verdict(False, clears, value, None, missing=missing)
 
 
-def _first_holding(items: Sequence[Comparison], known: dict[str, float], day: date) -> tuple[float, float] | None:
+def _first_holding(items: Sequence[Comparison], known: dict[str, float], day: date) -> tuple[float, float, str] | None:
     for item in items:
         limit = item.limit.on(day)
         value = known.get(item.quantity)
         if limit is not None and value is not None and item.is_over(value, limit):
-            return value, limit
+            return value, limit, item.quantity
     return None
 
 

@@ -251,16 +251,18 @@ def compare_levels(levels: Sequence[Level], values: Mapping[str, Any], day: date
         if holding is not None:
             verdicts.append(Verdict(True, False, *holding))
             continue
-        clears = not level.is_in_force(day) or all(_clears(item, values, day) for item in level.clear)
-        verdicts.append(Verdict(False, clears and first is not None, first, None))
+        is_in_force = level.is_in_force(day)
+        clears = not is_in_force or all(_clears(item, values, day) for item in level.clear)
+        missing = tuple(item.quantity for item in level.when if is_in_force and item.quantity not in values)
+        verdicts.append(Verdict(False, clears and first is not None, first, None, missing=missing))
     return verdicts if is_known else None
 
 
-def _over(item: Comparison, values: Mapping[str, Any], day: date) -> tuple[float, float] | None:
+def _over(item: Comparison, values: Mapping[str, Any], day: date) -> tuple[float, float, str] | None:
     value, limit = values.get(item.quantity), item.limit.on(day)
     if value is None or limit is None or not math.isfinite(value) or not item.is_over(value, limit):
         return None
-    return float(value), limit
+    return float(value), limit, item.quantity
 
 
 def _clears(item: Comparison, values: Mapping[str, Any], day: date) -> bool:

@@ -27,18 +27,19 @@ _FLAP_MASK = (1 << FLAP_WINDOW) - 1
 class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
     """State of one condition of one thing; what the store keeps between batches.
 
-    ``active_at`` and ``fired`` run parallel to the rule's levels. ``severities`` are theirs, for the rule
-    may have others when its state is taken over; none before the first evaluation. ``flips`` is a bit per evaluation,
-    newest lowest: 1 where the outcome changed; ``flip_count`` counts them since the alert began. ``top`` is the level
-    that fired last. ``heard_at`` is when the reading came that was evaluated last, ``failed_at`` when the rule first
-    failed on one after it while an alert was open. ``last`` is the newest change that was announced, None while none is
-    open.
+    ``active_at``, ``fired`` and ``reached_by``, the quantity with which a level held last, run parallel to the rule's
+    levels; the last may be shorter. ``severities`` are theirs, for the rule may have others when its state is taken
+    over; none before the first evaluation. ``flips`` is a bit per evaluation, newest lowest: 1 where the outcome
+    changed; ``flip_count`` counts them since the alert began. ``top`` is the level that fired last. ``heard_at`` is
+    when the reading came that was evaluated last, ``failed_at`` when the rule first failed on one after it while an
+    alert was open. ``last`` is the newest change that was announced, None while none is open.
     """
 
     shape: str
     condition: ConditionState = ConditionState.INACTIVE
     active_at: list[datetime | None] = []
     fired: list[bool] = []
+    reached_by: list[str] = []
     severities: tuple[Severity, ...] = ()
     started_at: datetime | None = None
     keep_since: datetime | None = None
@@ -75,12 +76,18 @@ class Series(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Verdict(NamedTuple):
-    """What one level says about one reading: whether it holds, and whether it may be left."""
+    """What one level says about one reading: whether it holds, and whether it may be left.
+
+    Of a level that any of several quantities reaches, ``quantity`` is the one that does, and ``missing`` those that the
+    reading does not tell.
+    """
 
     holds: bool
     clears: bool
     value: float | None = None
     limit: float | None = None
+    quantity: str = ""
+    missing: tuple[str, ...] = ()
 
 
 class Decision(NamedTuple):
@@ -116,6 +123,9 @@ def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: da
         if verdict.holds:
             is_true = True
             _hold(series, index, levels[index], at, after_gap=after_gap)
+            _note_quantity(series, index, verdict.quantity)
+        elif _is_unknown(series, index, verdict):
+            is_true = is_true or fired[index]
         elif verdict.clears or not fired[index]:
             active_at[index], fired[index] = None, False
     has_turned = is_true is not series.was_true
@@ -123,6 +133,10 @@ def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: da
     series.flip_count += has_turned and series.is_open
     series.was_true = is_true
     top = _top_level(series, levels) if True in fired else None
+    if top is not None and series.last is not None and _is_unknown(series, top, verdicts[top]):
+        # What the reading tells is of other quantities: what was told of this one last stands.
+        verdicts = [*verdicts]
+        verdicts[top] = verdicts[top]._replace(value=series.last.value, limit=series.last.limit)
     series.flapping = (top is not None or series.is_open) and is_flapping(series)
     if top is not None:
         return _firing(series, levels[top].severity, verdicts[top], top)
@@ -131,10 +145,24 @@ def evaluate(series: Series, policy: Policy, verdicts: Sequence[Verdict], at: da
     return _not_firing(series, policy, verdicts, at, after_gap=after_gap)
 
 
+def _is_unknown(series: Series, index: int, verdict: Verdict) -> bool:
+    """Whether a level held by a quantity of which the reading says nothing: silence does not end what was so."""
+    by = series.reached_by
+    return bool(verdict.missing) and not verdict.holds and index < len(by) and by[index] in verdict.missing
+
+
+def _note_quantity(series: Series, index: int, quantity: str) -> None:
+    by = series.reached_by
+    if quantity and (index >= len(by) or by[index] != quantity):
+        series.reached_by = [*by, *[""] * (index + 1 - len(by))]
+        series.reached_by[index] = quantity
+
+
 def _fit_to(series: Series, levels: Sequence[Level]) -> None:
     """Begin with these levels. An alert that is open when a rule gets other ones goes on with the nearest of them."""
     series.active_at = [None] * len(levels)
     series.fired = [False] * len(levels)
+    series.reached_by = []
     series.severities = severities_of(levels)
     if series.last is not None and levels:
         rank = series.last.severity.rank
@@ -153,7 +181,8 @@ def carry_over(series: Series, old: Sequence[Severity], new: Sequence[Level]) ->
         return
     reached = {severity: place for place, severity in reversed(list(enumerate(old)))}
     places = [reached.get(level.severity) for level in new]
-    was_top = series.top
+    was_top, by = series.top, series.reached_by
+    series.reached_by = ["" if place is None or place >= len(by) else by[place] for place in places] if by else []
     series.active_at, series.fired = (
         [None if place is None else series.active_at[place] for place in places],
         [place is not None and series.fired[place] for place in places],
@@ -245,5 +274,6 @@ def end(series: Series) -> None:
     series.started_at = series.keep_since = None
     series.active_at = [None] * len(series.active_at)
     series.fired = [False] * len(series.fired)
+    series.reached_by = []
     series.silent = series.flapping = False
     series.top = -1
