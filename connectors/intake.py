@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from operator import attrgetter
+
+import msgspec
 
 from connectors.status import FeedBoard
 from ioc import cancellation, telemetry
@@ -13,6 +16,8 @@ from ioc.domain.ids import dead_letter_id
 from ioc.errors import LogUnavailableError, OverloadedError
 from ioc.ports import Clock, EventLog, Sink, Topic
 
+_asset_of = attrgetter("asset_id")
+_MICROSECOND = timedelta(microseconds=1)
 _MOST_RAW_BYTES = 512 * 1024
 """Bytes of a refused record that are kept: a message of the log must stay below what Kafka takes (1 MiB)."""
 
@@ -83,7 +88,7 @@ class Intake:
         letters = make_letters(parsed, feed_id=feed_id, received_at=received_at)
         count = len(parsed.events) + len(letters)
         if count:
-            await self._write(parsed.events, letters, count)
+            await self._write(put_in_sequence(parsed.events), letters, count)
         telemetry.events_received.labels(feed_id).inc(len(parsed.events))
         if letters:
             telemetry.records_rejected.labels(feed_id).inc(len(letters))
@@ -137,6 +142,26 @@ async def hand_over(parsed: Parsed, *, sink: Sink, clock: Clock, feed_id: str, r
             await clock.sleep(overload.retry_after)
         else:
             return
+
+
+def put_in_sequence(events: list[Event]) -> list[Event]:
+    """Let readings of one thing that came in one payload arrive one after the other, a microsecond apart.
+
+    The log keeps their order, the store only their arrival: without it, nobody could tell afterwards which of them was
+    the newest when it came, and a backtest would decide otherwise than was decided.
+    """
+    if len(set(map(_asset_of, events))) == len(events):
+        return events
+    newest: dict[str, tuple[datetime, int]] = {}
+    spread = []
+    for event in events:
+        at, number = newest.get(event.asset_id, (event.observed_at, 0))
+        number += event.observed_at != at
+        newest[event.asset_id] = event.observed_at, number
+        if number:
+            event = msgspec.structs.replace(event, received_at=event.received_at + number * _MICROSECOND)
+        spread.append(event)
+    return spread
 
 
 def make_letters(parsed: Parsed, *, feed_id: str, received_at: datetime) -> list[DeadLetter]:
