@@ -78,12 +78,13 @@ def read_expression(table: Table) -> Measured:
     variables = variables_of(KINDS[kind.KIND], [window.name for window in windows])
     levels, formulas = [], []
     parts, known_faults = table.tables("levels"), len(table.faults)
+    if table.has("levels") and not parts:
+        table.fault("levels: at least one level", table.node_of("levels"))
     if len(parts) > MOST_FORMULAS:
         table.fault(f"levels: at most {MOST_FORMULAS} with formulas", table.node_of("levels"))
     for part in parts[:MOST_FORMULAS]:
-        when, clear = part.text("when"), part.text("clear", "")
-        for name, text in (("when", when), ("clear", clear)):
-            _check(part, name, text, variables)
+        when = _read_formula(part, "when", variables)
+        clear = _read_formula(part, "clear", variables) if part.has("clear") else ""
         severity, hold_for, (from_on, until_on) = part.severity("severity"), part.duration("for", _AT_ONCE), part.term()
         levels.append(Level(severity=severity, hold_for=hold_for, from_on=from_on, until_on=until_on))
         formulas.append((when, clear))
@@ -115,12 +116,16 @@ def _observed_of(condition: Measured) -> frozenset[str] | None:
     return frozenset().union(*(texts for texts in wanted if texts is not None))
 
 
-def _check(part: Table, name: str, text: str, variables: Mapping[str, type]) -> None:
-    if text:
+def _read_formula(part: Table, name: str, variables: Mapping[str, type]) -> str:
+    """Read a formula and compile it; one that is missing or is no text has its fault already."""
+    known_faults = len(part.faults)
+    text = part.text(name)
+    if len(part.faults) == known_faults:
         try:
             Expression(text, variables)
         except ExpressionError as error:
             part.fault(f"{name}: {error}", part.node_of(name))
+    return text
 
 
 class MeasuredEvaluator(LeveledEvaluator):

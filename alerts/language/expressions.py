@@ -72,12 +72,15 @@ class Expression:
         variables: names that it may use, with their Python types.
 
     Raises:
-        ExpressionError: it is too long, too deep, of another type, uses what is not there, or may become infinite.
+        ExpressionError: it is empty, too long, too deep, of another type, uses what is not there, or may become
+            infinite.
     """
 
     def __init__(self, text: str, variables: Mapping[str, type]) -> None:
         self.text = text
         bare = read_bare(text)
+        if not bare.strip():
+            raise ExpressionError("says nothing; write what must be so, such as `wind_m_s >= 10.8`")
         refuse_hostile(bare)
         self.names = tuple(dict.fromkeys(name for name in _NAME.findall(bare) if name in variables))
         environment = cel.NewEnv(variables={name: _TYPES[kind] for name, kind in variables.items()})

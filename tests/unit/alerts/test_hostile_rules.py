@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from alerts.engine.stepping import Engine
 from alerts.language.documents import MOST_BYTES
 from alerts.lifecycle import rule_tests
+from alerts.rulebook.book import Rulebook
+from ioc.bootstrap.knowledge import load_world
 
 SHIPPED = sorted(Path(str(resources.files("alerts").joinpath("rules"))).glob("*.yaml"))
+WORLD = load_world()
 SOUND = """\
 rule: test.rule
 condition: expression
@@ -98,6 +102,11 @@ def test_a_rule_of_very_many_formulas_is_refused_and_they_are_not_compiled(tmp_p
         (("density_p_m2 >= 2", "density_p_m2 > -.5e400"), 6, "ordinary size"),
         (("density_p_m2 >= 2", "'[1,2,3].exists(x, x > density_p_m2)'"), 6, "runs over lists"),
         (("density_p_m2 >= 2", "density_p_m2 >"), 6, "when:"),
+        (("density_p_m2 >= 2", '""'), 6, "when: says nothing"),
+        (("density_p_m2 >= 2", '"  "'), 6, "when: says nothing"),
+        (("    for: 5m", '    clear: ""'), 7, "clear: says nothing"),
+        (("    for: 5m", '    clear: " "'), 7, "clear: says nothing"),
+        (("- severity: major\n    when: density_p_m2 >= 2\n    for: 5m", "[]"), 5, "at least one level"),
         (("density_p_m2 >= 2", "density_p_m2 + 2"), 6, "must be true or false"),
         (("density_p_m2 >= 2", "densty >= 2"), 6, "densty"),
         (("density_p_m2 >= 2", "density_p_m2 >= 1e999"), 6, "when:"),
@@ -117,7 +126,7 @@ def test_a_rule_of_very_many_formulas_is_refused_and_they_are_not_compiled(tmp_p
         (("name: one", "name: one\n    then_wait: 300d"), 12, "60 days"),
         (("name: one", "name: one\n    begin: yesterday"), 12, "begin"),
     ],
-    ids=range(32),
+    ids=range(37),
 )
 def test_a_hostile_value_is_refused_at_its_line(tmp_path, change, line, says):
     assert change[0] in SOUND
@@ -146,6 +155,7 @@ def test_mistakes_of_a_rule_and_of_the_tests_beside_it_come_together_in_the_orde
 
 SPOILT = (
     "",
+    "''",
     "[]",
     "{}",
     "null",
@@ -189,6 +199,8 @@ def test_wherever_a_shipped_rule_is_spoilt_it_is_sound_or_has_faults_and_never_a
         for value in SPOILT[number % 5 :: 5]:
             found = faults(tmp_path, rule[:start] + value + rule[end:])
             assert all(fault.line >= 1 for fault in found)
+            if not found:  # what is sound can be put in force, too
+                Engine(Rulebook.load([tmp_path / "rule.yaml"]), WORLD)
             spoilt += bool(found)
     assert spoilt > 20
 
