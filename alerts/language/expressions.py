@@ -57,6 +57,8 @@ _HINTS = (
     (re.compile(r"\d,\d"), "write decimals with a dot: "),
 )
 """What other languages write, and what CEL has for it."""
+_MISSING = 'UNKNOWN: No value with name "'
+"""What CEL says where a result rests on a name that it was given no value for; of all else it says something else."""
 _WHOLE_BESIDE_DECIMAL = re.compile(r"applied to '\((?:int, double|double, int)\)'")
 
 
@@ -111,18 +113,16 @@ class Expression:
             value = values.get(name)
             if value is not None and not (isinstance(value, float | int) and not abs(value) <= MOST_VALUE):
                 known[name] = _to_cel(value)
-        is_whole = len(known) == len(self.names)
         try:
             result = self._program.eval(data=known)
         except RuntimeError as error:
-            if not is_whole:
-                return None
             raise ExpressionError(f"{self.text!r}: {_first_line(error)}") from error
-        if result.type() != cel.Type.BOOL:
-            if not is_whole:
-                return None
-            raise ExpressionError(f"{self.text!r} gave {result.type().name()}: {result.plain_value()}")
-        return result.plain_value() is True
+        if result.type() == cel.Type.BOOL:
+            return result.plain_value() is True
+        said = str(result.plain_value())
+        if said.startswith(_MISSING):
+            return None
+        raise ExpressionError(f"{self.text!r} gave {result.type().name()}: {said}")
 
 
 def variables_of(kind: Kind, extra: Iterable[str] = ()) -> dict[str, type]:

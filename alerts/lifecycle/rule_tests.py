@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ from alerts.conditions.zone import InZone
 from alerts.engine.stepping import Engine, Step
 from alerts.language.files import Fault, Table, parse_duration
 from alerts.language.rule import Rule
+from alerts.memory.partition import RuleFault
 from alerts.rulebook.book import Rulebook, RulebookError, read_rules
 from alerts.world import World
 from ioc.domain.alerts import AlertChange, ChangeType
@@ -141,34 +142,43 @@ class RuleTest:
     end_at: datetime
 
     def run(self, world: World) -> TestResult:
-        """Play what is given and compare."""
-        came = [_describe(change) for change in play(self.rule, self.events, self.end_at, world)]
+        """Play what is given and compare. A rule that trips fails, whatever it said besides."""
+        played = play(self.rule, self.events, self.end_at, world)
+        came = [_describe(change) for change in played.changes]
         matches = len(came) == len(self.expected) and all(
             all(actual.get(key) == value for key, value in expected.items())
             for actual, expected in zip(came, self.expected, strict=True)
         )
-        lines = (f"expected {_shorten(self.expected, self.begin)}", f"came     {_shorten(came, self.begin)}")
+        lines = [f"expected {_shorten(self.expected, self.begin)}", f"came     {_shorten(came, self.begin)}"]
+        difference = ([] if matches else lines) + _tell_trips(played.faults, self.begin)
         return TestResult(
-            passed=matches,
+            passed=not difference,
             rule_id=self.rule.rule_id,
             name=self.name,
-            difference="" if matches else "\n".join(lines),
+            difference="\n".join(difference),
             file=self.file,
             line=self.line,
         )
 
 
-def play(rule: Rule, events: Sequence[Event], end_at: datetime, world: World) -> list[AlertChange]:
+class Played(NamedTuple):
+    """What a rule said of the events that were played to it, but for mere updates, and what it tripped on."""
+
+    changes: Sequence[AlertChange]
+    faults: Sequence[RuleFault]
+
+
+def play(rule: Rule, events: Sequence[Event], end_at: datetime, world: World) -> Played:
     """Play events through an engine with one rule, with time passing between them as on a caught-up partition."""
     engine = Engine(Rulebook([rule]), world)
     changes: list[AlertChange] = []
+    faults: list[RuleFault] = []
 
     def settle(step: Step, now: datetime) -> None:
-        changes.extend(step.changes)
         signals: Sequence[Signal] = sorted(step.signals, key=lambda signal: signal.event.received_at)
-        beyond = engine.step(_SIGNALS, signals)
-        changes.extend(beyond.changes)
-        changes.extend(engine.advance(_SIGNALS, now).changes)
+        for made in (step, engine.step(_SIGNALS, signals), engine.advance(_SIGNALS, now)):
+            changes.extend(made.changes)
+            faults.extend(made.rule_errors)
 
     in_order = sorted(events, key=lambda item: item.received_at)
     clock = in_order[0].received_at if in_order else BEGIN
@@ -182,7 +192,7 @@ def play(rule: Rule, events: Sequence[Event], end_at: datetime, world: World) ->
     while clock < end_at:
         clock += step
         settle(engine.advance(_EVENTS, clock), clock)
-    return [change for change in changes if change.type is not ChangeType.UPDATED]
+    return Played([change for change in changes if change.type is not ChangeType.UPDATED], faults)
 
 
 def _read_test(rule: Rule, table: Table, *, is_sound: bool = True) -> RuleTest:
@@ -317,8 +327,21 @@ def _shorten(items: Sequence[Mapping[str, Any]], begin: datetime) -> str:
 
     def one(item: Mapping[str, Any]) -> str:
         at = item.get("at")
-        when = f" at {(at - begin) / timedelta(minutes=1):g}m" if isinstance(at, datetime) else ""
+        when = f" at {_since(begin, at)}" if isinstance(at, datetime) else ""
         rest = " ".join(str(item[key]) for key in ("severity", "asset", "unit", "reason", "title") if item.get(key))
         return f"{item['type']}{when} {rest}".strip()
 
     return "; ".join(map(one, items)) or "nothing"
+
+
+def _tell_trips(faults: Sequence[RuleFault], begin: datetime) -> list[str]:
+    """Say what a rule tripped on first, and how often it tripped, in a line of its own; none where it never did."""
+    if not faults:
+        return []
+    first = faults[0]
+    times = "" if len(faults) == 1 else f" (and {len(faults) - 1} times more)"
+    return [f"tripped  at {_since(begin, first.at)} on {first.asset_id}: {first.reason}{times}"]
+
+
+def _since(begin: datetime, at: datetime) -> str:
+    return f"{(at - begin) / timedelta(minutes=1):g}m"

@@ -41,7 +41,7 @@ RULES = rules_with(is_plain=False)
 
 
 def decisions(tests: list[RuleTest]) -> list[AlertChange]:
-    return [change for test in tests for change in play(test.rule, test.events, test.end_at, WORLD)]
+    return [change for test in tests for change in play(test.rule, test.events, test.end_at, WORLD).changes]
 
 
 def is_met(grounds: Grounds) -> bool:

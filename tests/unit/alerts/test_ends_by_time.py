@@ -31,7 +31,7 @@ def test_an_alert_ends_when_its_keep_is_over_however_short_the_gap_is(rule_id):
     assert ending
     for test in ending:
         rule = replace(test.rule, keep_firing_for=timedelta(hours=2), gap=timedelta(minutes=10))
-        changes = play(rule, test.events, test.end_at + timedelta(hours=6), WORLD)
+        changes = play(rule, test.events, test.end_at + timedelta(hours=6), WORLD).changes
         begun = [change.alert_id for change in changes if change.type is ChangeType.FIRED]
         ended = [change.alert_id for change in changes if change.type is ChangeType.RESOLVED]
         assert set(ended) == set(begun), test.name

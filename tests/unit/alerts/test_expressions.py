@@ -234,6 +234,21 @@ def test_an_error_is_raised_and_never_true():
         expression.holds({"status": "no instant", "at": datetime(2026, 1, 1, tzinfo=UTC)})
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "timestamp('x') < at",
+        "timestamp(status) > at || density > 2",
+        "timestamp(status) > at && density > 2",
+        "timestamp(status) > at ? density > 2 : people > 2",
+    ],
+)
+def test_an_error_that_is_not_about_what_is_missing_is_raised_where_something_is_missing_too(text):
+    values = {"status": 'No value with name "density"', "at": datetime(2026, 1, 1, tzinfo=UTC)}
+    with pytest.raises(ExpressionError, match="conversion failed"):
+        Expression(text, VARIABLES).holds(values)
+
+
 def test_a_value_that_the_library_cannot_take_is_an_error_as_any_other():
     with pytest.raises(ExpressionError, match="status"):
         Expression("status == 'x'", VARIABLES).holds({"status": "\ud800"})

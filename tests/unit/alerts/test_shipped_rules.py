@@ -26,7 +26,7 @@ def test_every_label_that_an_alert_has_can_be_matched():
     labels = {
         name
         for test in rule_tests.find_tests([RULES])
-        for change in rule_tests.play(test.rule, test.events, test.end_at, WORLD)
+        for change in rule_tests.play(test.rule, test.events, test.end_at, WORLD).changes
         for name, _ in change.labels
     }
     assert labels <= {*NAMES, *IDENTITY_NAMES}

@@ -60,6 +60,29 @@ def test_a_failing_test_is_shown_with_its_line_what_was_expected_and_what_came(i
     assert lines[-1] == "1 passed, 1 failed"
 
 
+TRIPS = RULE.replace("condition: threshold", "condition: expression").replace("name: two", "name: two or more")
+TRIPS = TRIPS[: TRIPS.index("  - name: three")].replace("at: 0m, density", "at: 3m, every: 1m, until: 5m, density")
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["density_p_m2 > 0 && timestamp('x') < timestamp('y')", "density_p_m2 > 3 || timestamp('x') < timestamp('y')"],
+)
+@pytest.mark.parametrize("expected", ["[]", "[{type: fired, at: 3m}]"])
+def test_a_test_in_which_the_rule_trips_fails_and_says_on_what_and_when(invoke, when, expected):
+    text = TRIPS.replace("density_p_m2 >= 2", when)
+    result = invoke("test", text[: text.index("    expect:")] + f"    expect: {expected}\n")
+    assert result.exit_code == 1
+    lines = [line.strip() for line in result.output.splitlines()]
+    assert "FAILED test.rule: two or more are enough" in lines
+    assert ("came     nothing" in lines) is (expected != "[]")
+    (trip,) = (line for line in lines if line.startswith("tripped"))
+    assert trip.startswith("tripped  at 3m on site.x: ")
+    assert "String to Timestamp conversion failed" in trip
+    assert trip.endswith("(and 2 times more)")
+    assert lines[-1] == "0 passed, 1 failed"
+
+
 def test_passing_tests_exit_0_and_none_at_all_exits_1(invoke):
     assert invoke("test", RULE[: RULE.index("  - name: three")]).exit_code == 0
     assert invoke("test", RULE[: RULE.index("tests:")]).exit_code == 1
