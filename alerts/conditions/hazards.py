@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from alerts.conditions.window import compare_levels
 from alerts.language.files import Table
 from alerts.language.rule import PROVINCE_TIME, Level, Rule, gained
-from alerts.language.windows import Window, read_windows
+from alerts.language.windows import Window, find_window_fault, read_windows
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.readings import Readings
 from alerts.memory.series import Series
@@ -53,7 +54,7 @@ def read_hazard(table: Table) -> Hazard:
         kind=kind,
         windows=windows,
         difference=difference,
-        levels=table.levels("levels", kind, made),
+        levels=table.levels("levels", kind, made, find_fault=partial(find_window_fault, windows=windows)),
         name_vi=table.text("vi"),
         name_en=table.text("en"),
     )

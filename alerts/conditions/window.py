@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -13,13 +14,13 @@ import msgspec
 
 from alerts.announcement import asset_subject
 from alerts.conditions.leveled import COMPOUND_KINDS, LeveledEvaluator, reading_key
-from alerts.language.arithmetic import PlainFormula
+from alerts.language.arithmetic import PlainFormula, find_comparisons
 from alerts.language.days import confine
 from alerts.language.expressions import Expression, ExpressionError, variables_of
-from alerts.language.files import Table, note_contradictions, parse_comparison
+from alerts.language.files import Table, note_contradictions, note_doubts, parse_comparison
 from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Rule
 from alerts.language.wanted import wanted_texts
-from alerts.language.windows import Window, read_windows
+from alerts.language.windows import Window, find_window_fault, read_windows
 from alerts.memory.loudness import Loudness
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.readings import Readings
@@ -66,9 +67,9 @@ def read_window(table: Table) -> Measured:
     """Read the keys of a window rule."""
     kind = table.kind("on")
     windows = read_windows(table, kind)
-    return Measured(
-        kinds=(kind,), windows=windows, levels=table.levels("levels", kind, [window.name for window in windows])
-    )
+    names = [window.name for window in windows]
+    levels = table.levels("levels", kind, names, find_fault=partial(find_window_fault, windows=windows))
+    return Measured(kinds=(kind,), windows=windows, levels=levels)
 
 
 def read_expression(table: Table) -> Measured:
@@ -92,6 +93,8 @@ def read_expression(table: Table) -> Measured:
     if len(table.faults) == known_faults:
         plain = [_read_plainly(level, *texts) for level, texts in zip(levels, formulas, strict=True)]
         note_contradictions(plain, parts[:MOST_FORMULAS])
+        for part, (when, _) in zip(parts, formulas, strict=True):
+            note_doubts(part, _find_compared(when), partial(find_window_fault, windows=windows))
     shown = table.text("shows", "")
     if shown and shown not in variables:
         table.fault(f"shows: no value {shown!r}; there are {', '.join(sorted(variables))}")
@@ -106,6 +109,12 @@ def _read_plainly(level: Level, when: str, clear: str) -> Level:
         when=() if reached is None else (confine(reached, level.from_on, level.until_on),),
         clear=() if left is None else (left,),
     )
+
+
+def _find_compared(formula: str) -> list[Comparison]:
+    """Give what a formula compares with a number, wherever its form shows that."""
+    found = map(parse_comparison, find_comparisons(formula))
+    return [item for item in found if item is not None]
 
 
 def _observed_of(condition: Measured) -> frozenset[str] | None:

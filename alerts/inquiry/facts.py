@@ -8,6 +8,7 @@ from alerts.approaches import Approach
 from alerts.inquiry.asking import Fact, Inquiry
 from alerts.inquiry.measures import Nearest
 from alerts.language.rule import Comparison, Level
+from alerts.language.windows import TENTHS
 
 
 def describe_limit(severity: str, item: Comparison) -> dict[str, Fact]:
@@ -43,7 +44,9 @@ def describe_window(inquiry: Inquiry, name: str) -> dict[str, Fact]:
     window = filling.window
     return {
         "name": name, "quantity": window.quantity, "aggregate": window.aggregate.value, "span": window.span,
-        "needs_ratio": window.covers, "best_ratio": max(0.0, filling.best_ratio), "best_at": filling.best_at,
+        # Whatever a window asks for, without any reading it has no value.
+        "needs_ratio": max(window.covers, 1 / TENTHS),
+        "best_ratio": max(0.0, filling.best_ratio), "best_at": filling.best_at,
         "unfilled_count": inquiry.trace.yardstick.missing[name],
     }  # fmt: skip
 

@@ -129,7 +129,7 @@ def _find_levels(inquiry: Inquiry) -> Iterator[Finding]:
         )  # fmt: skip
         return
     # A window over a quantity that never came is not on its way to be filled.
-    windows = [name for name in stick.missing if name in stick.fillings and stick.fillings[name].best_ratio > 0]
+    windows = [name for name in stick.missing if name in stick.fillings and stick.fillings[name].is_begun]
     if windows:
         yield _finding(
             Reason.WINDOW_NOT_FILLED, is_decisive=not stick.measured_count,

@@ -15,15 +15,13 @@ from alerts.conditions.window import Measured
 from alerts.language.arithmetic import PlainComparison, read_ways
 from alerts.language.expressions import Expression, ExpressionError, variables_of
 from alerts.language.rule import PROVINCE_TIME, Comparison, Level, Rule
-from alerts.language.windows import Window
+from alerts.language.windows import TENTHS, Window
 from alerts.memory.readings import Readings
-from alerts.memory.windowing import Windows
+from alerts.memory.windowing import Windows, end_of
 from ioc.domain.alerts import Severity
 from ioc.domain.events import Event
 from ioc.domain.grounds import Part
 from ioc.domain.kinds import KINDS, Kind
-
-_TENTHS = 10
 
 
 @dataclass(slots=True)
@@ -49,9 +47,13 @@ class Nearest:
 
 @dataclass(slots=True)
 class Filling:
-    """How well a window was filled at best: ``best_ratio`` of its tenths had a value in them."""
+    """How well a window was filled at best: ``best_ratio`` of its tenths had a value in them.
+
+    ``is_begun``: a value came less than a span before; a tumbling window does not look at it yet.
+    """
 
     window: Window
+    is_begun: bool = False
     best_ratio: float = -1.0
     best_at: datetime | None = None
 
@@ -194,10 +196,11 @@ class Yardstick:
     def _note_filling(self, filling: Filling, readings: Readings, at: datetime) -> None:
         if self._windows is None:
             return
-        window, moment = filling.window, at.timestamp()
-        places = readings.cut(moment - window.span.total_seconds(), moment, _TENTHS)
-        number = self._windows.quantities.index(window.quantity)
-        ratio = sum(readings.count(number, first, last) > 0 for first, last in pairwise(places)) / _TENTHS
+        window, moment, span_s = filling.window, at.timestamp(), filling.window.span.total_seconds()
+        number, end = self._windows.quantities.index(window.quantity), end_of(window, at)
+        filling.is_begun = filling.is_begun or readings.count(number, *readings.find(moment - span_s, moment)) > 0
+        places = readings.cut(end - span_s, end, TENTHS)
+        ratio = sum(readings.count(number, first, last) > 0 for first, last in pairwise(places)) / TENTHS
         if ratio > filling.best_ratio:
             filling.best_ratio, filling.best_at = ratio, at
 

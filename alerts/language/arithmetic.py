@@ -7,7 +7,7 @@ what may be true is CEL's to judge. Numbers are IEEE doubles on both sides, so a
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import add, ge, gt, le, lt, mul, sub
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from alerts.language.bounds import MOST_VALUE
 Reading = Callable[[Mapping[str, Any]], Any]
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {ast.Lt: lt, ast.LtE: le, ast.Gt: gt, ast.GtE: ge}
 _SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {ast.Add: add, ast.Sub: sub, ast.Mult: mul}
 
 
@@ -68,6 +69,29 @@ def read_ways(text: str, numbers: frozenset[str]) -> list[list[PlainComparison]]
         return [_to_way(part, numbers) for part in _parts_of(_parse(text), ast.Or)]
     except (SyntaxError, _OtherError):
         return []
+
+
+def find_comparisons(text: str) -> Iterator[str]:
+    """Give the comparisons of two sides that a formula joins by ``&&`` and ``||``, whatever it joins them with.
+
+    A number that stands first comes last: ``5 > x`` is given as ``x < 5``.
+    """
+    try:
+        yield from _find_comparisons(_parse(text))
+    except SyntaxError:
+        return
+
+
+def _find_comparisons(node: ast.expr) -> Iterator[str]:
+    match node:
+        case ast.BoolOp(values=parts):
+            for part in parts:
+                yield from _find_comparisons(part)
+        case ast.Compare(left=left, ops=[comparison], comparators=[right]) if type(comparison) in _SIGNS:
+            sign = _SIGNS[type(comparison)]
+            if isinstance(right, ast.Name):
+                left, sign, right = right, _MIRRORED[sign], left
+            yield f"{ast.unparse(left)} {sign} {ast.unparse(right)}"
 
 
 def _to_way(node: ast.expr, numbers: frozenset[str]) -> list[PlainComparison]:

@@ -6,7 +6,7 @@ A file may come from anybody who may propose a rule: a number or a duration that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,6 +25,9 @@ from ioc.domain.kinds import KINDS, Payload
 
 _COMPARISON = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*")
 _REQUIRED: Any = object()
+
+FindFault = Callable[[Comparison], str | None]
+"""Says why a comparison cannot mean what it says, None where it can."""
 
 LONGEST = timedelta(days=400)
 _MOST_CHARACTERS = 4_000
@@ -215,8 +218,10 @@ class Table:
         near = get_close_matches(name, KINDS, n=1)
         return KINDS[near[0] if near else next(iter(KINDS))].payload
 
-    def levels(self, key: str, kind: type[Payload], names: Iterable[str] = ()) -> tuple[Level, ...]:
-        """Give the levels of a rule, in the order of the file."""
+    def levels(
+        self, key: str, kind: type[Payload], names: Iterable[str] = (), *, find_fault: FindFault | None = None
+    ) -> tuple[Level, ...]:
+        """Give the levels of a rule, in the order of the file; ``find_fault`` as ``note_doubts`` has it."""
         known = {*names, *KINDS[kind.KIND].quantities}
         found, tables, known_faults = [], self.tables(key), len(self.faults)
         for table in tables:
@@ -239,6 +244,9 @@ class Table:
             self.fault(f"{key}: at least one level", self._entries[key][1])
         if len(self.faults) == known_faults:  # what is read wrongly was replaced and contradicts nothing
             note_contradictions(found, tables)
+            if find_fault is not None:
+                for level, table in zip(found, tables, strict=True):
+                    note_doubts(table, level.when, find_fault)
         return tuple(found)
 
     def term(self) -> tuple[date | None, date | None]:
@@ -330,6 +338,13 @@ def note_contradictions(levels: Sequence[Level], tables: Sequence[Table]) -> Non
             table.fault(what, table.node_of("clear"), can_run=True)
     for index, what in find_hidden(levels):
         tables[index].fault(what, tables[index].node_of("when"), can_run=True)
+
+
+def note_doubts(table: Table, when: Iterable[Comparison], find_fault: FindFault) -> None:
+    """Note in the table of a level what ``find_fault`` has against its comparisons, which can run all the same."""
+    for what in dict.fromkeys(map(find_fault, when)):
+        if what is not None:
+            table.fault(what, table.node_of("when"), can_run=True)
 
 
 def parse_comparison(text: str) -> Comparison | None:

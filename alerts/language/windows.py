@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from alerts.language.files import Table
-from alerts.language.rule import gained
+from alerts.language.rule import Comparison, gained
 from ioc.domain.kinds import KINDS, Payload
 
 LONGEST = timedelta(days=8)
@@ -25,7 +27,11 @@ class Aggregate(enum.StrEnum):
     P90 = "p90"
 
 
+TENTHS = 10
+"""How finely it is seen where in a window readings lie."""
 _NEEDS_COVER = {Aggregate.MEAN: 0.7, Aggregate.RISE: 0.9, Aggregate.P90: 0.7}
+_GROWING = frozenset({Aggregate.SUM, Aggregate.COUNT})
+"""Aggregates that are small as long as a window has not filled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,11 @@ class Window:
     span: timedelta
     covers: float
     tumbling: bool = gained(False)
+
+    @property
+    def needed_tenths(self) -> int:
+        """In how many of its tenths readings must lie for it to have a value; 0 where it asks for no such thing."""
+        return math.ceil(self.covers * TENTHS)
 
 
 def read_windows(table: Table, kind: type[Payload], *, optional: bool = False) -> tuple[Window, ...]:
@@ -72,11 +83,25 @@ def _read_window(entry: Table, name: str) -> Window:
     chosen = [aggregate for aggregate in Aggregate if entry.has(aggregate.value)]
     if len(chosen) != 1:
         entry.fault(f"window {name!r}: exactly one of {', '.join(Aggregate)} with its span")
-    aggregate = chosen[0] if chosen else Aggregate.SUM
+    aggregate = chosen[0] if chosen else Aggregate.MEAN
     span = entry.duration(aggregate.value, timedelta(hours=1))
     covers = entry.number("covers", _NEEDS_COVER.get(aggregate, 0.0))
+    if entry.has("covers") and not 0 < covers <= 1:
+        entry.fault("covers: a share of the window, above 0 up to 1", entry.node_of("covers"), can_run=True)
     tumbling = entry.flag("tumbling", default=False)
     if tumbling and timedelta(days=1) % span if span else False:
         entry.fault(f"window {name!r}: a day must be whole times a span that tumbles")
     entry.finish()
     return Window(name=name, quantity=quantity, aggregate=aggregate, span=span, covers=covers, tumbling=tumbling)
+
+
+def find_window_fault(item: Comparison, windows: Iterable[Window]) -> str | None:
+    """Say why a level's comparison of a window cannot mean what it says; None where it can, or is of no window."""
+    window = next((window for window in windows if window.name == item.quantity), None)
+    if window is None or window.aggregate not in _GROWING or item.is_upper:
+        return None
+    if not window.covers:
+        return f"{window.name} is small while its window fills; give the window `covers`, such as `covers: 0.9`"
+    if window.aggregate is Aggregate.COUNT and not item.is_over(window.needed_tenths, item.easiest):
+        return f"{window.name} is never so low, since `covers` asks for {window.needed_tenths} readings at least"
+    return None

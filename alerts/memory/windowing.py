@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from alerts.language.windows import Aggregate, Window
+from alerts.language.windows import TENTHS, Aggregate, Window
 from alerts.memory.loudness import Loudness
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.readings import MOST_READINGS, Readings
 from ioc.domain.kinds import Payload
 
-_TENTHS = 10
 _OFFSET_S = 7 * 3_600.0
 """Province time is UTC+7 the whole year: its days begin at 17:00 UTC."""
 
@@ -105,10 +104,16 @@ class Windows:
         """Tell what every window holds at an instant, for people who ask; ``measure`` gives the values alone."""
         values = self.measure(readings, at) if len(readings) else {}
         return [
-            _look(readings, window, number, _last_full(at.timestamp(), span_s) if tumbles else at.timestamp(), values)
-            for (span_s, tumbles), numbered in self._by_span.items()
+            _look(readings, window, number, end_of(window, at), values)
+            for numbered in self._by_span.values()
             for window, number in numbered
         ]
+
+
+def end_of(window: Window, at: datetime) -> float:
+    """Give the epoch second at which a window ends that is looked at at an instant."""
+    moment = at.timestamp()
+    return _last_full(moment, window.span.total_seconds()) if window.tumbling else moment
 
 
 def _last_full(moment: float, span_s: float) -> float:
@@ -124,15 +129,14 @@ class _Stretch:
         self.first, self.last = readings.find(moment - span_s, moment)
         self._places: list[int] = []
 
-    def covers(self, number: int, share: float) -> bool:
-        """Say whether values lie in that share of the span's tenths."""
-        needed = math.ceil(share * _TENTHS)
+    def covers(self, number: int, needed: int) -> bool:
+        """Say whether values lie in so many of the span's tenths."""
         # Windows that have only begun are the many: what lies within too few tenths of now cannot fill enough of them.
         oldest = self.readings.times[self.first]
-        if oldest > self._moment - self._span_s * (needed - 1) / _TENTHS:
+        if oldest > self._moment - self._span_s * (needed - 1) / TENTHS:
             return False
         if not self._places:
-            self._places = self.readings.cut(self._moment - self._span_s, self._moment, _TENTHS)
+            self._places = self.readings.cut(self._moment - self._span_s, self._moment, TENTHS)
         count = self.readings.count
         return sum(count(number, first, last) > 0 for first, last in pairwise(self._places)) >= needed
 
@@ -140,7 +144,7 @@ class _Stretch:
 def _look(readings: Readings, window: Window, number: int, until: float, values: Mapping[str, float]) -> WindowState:
     after = until - window.span.total_seconds()
     column = readings.columns[number]
-    places = readings.cut(after, until, _TENTHS)
+    places = readings.cut(after, until, TENTHS)
     held = [readings.times[place] for place in range(places[0], places[-1]) if not math.isnan(column[place])]
     return WindowState(
         window=window,
@@ -151,17 +155,19 @@ def _look(readings: Readings, window: Window, number: int, until: float, values:
         first_at=datetime.fromtimestamp(held[0], UTC) if held else None,
         last_at=datetime.fromtimestamp(held[-1], UTC) if held else None,
         filled_tenths=sum(readings.count(number, first, last) > 0 for first, last in pairwise(places)),
-        needed_tenths=math.ceil(window.covers * _TENTHS),
+        needed_tenths=window.needed_tenths,
     )
 
 
 def _measure(stretch: _Stretch, window: Window, number: int) -> float | None:
     readings, first, last = stretch.readings, stretch.first, stretch.last
     count = readings.count(number, first, last)
+    if window.covers > 0 and not stretch.covers(number, window.needed_tenths):
+        return None
     match window.aggregate:
         case Aggregate.COUNT:
             return float(count)
-        case _ if count == 0 or (window.covers > 0 and not stretch.covers(number, window.covers)):
+        case _ if count == 0:
             return None
         case Aggregate.SUM:
             return readings.total(number, first, last)

@@ -170,6 +170,13 @@ def rain(minute: float, rain_mm: float, **others):
     return make_event("rain.ba-che", Rain(rain_mm=rain_mm), at(minute), **others)
 
 
+def test_of_a_tumbling_window_that_asks_for_no_filling_one_reading_is_what_it_needs(why):
+    rule = WINDOW.replace("mean: 1h}", "sum: 1h, tumbling: true}")
+    found = why(rule, [rain(minute, 9.0) for minute in (5, 10, 50, 55)], asset_id="rain.ba-che")
+    [window] = facts_of(found, Reason.WINDOW_NOT_FILLED)["windows"]
+    assert (window["needs_ratio"], window["best_ratio"]) == (0.1, 0.0)
+
+
 def test_the_window_was_never_filled(why):
     found = why(WINDOW, [rain(minute, 9.0) for minute in (0, 5, 10, 50, 55)], asset_id="rain.ba-che")
     assert leading(found) == (Reason.WINDOW_NOT_FILLED, True)

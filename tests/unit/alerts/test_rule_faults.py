@@ -155,6 +155,71 @@ def test_every_condition_names_its_faults_with_the_line_they_stand_on(tmp_path, 
     assert any(at <= line and says in what for at, what in found), found
 
 
+WINDOW = """\
+rule: test.rule
+condition: window
+on: env.rain
+windows: {w: {of: rain_mm, sum: 1h}}
+levels:
+  - severity: major
+    when: w >= 2
+title: {vi: "a {value}", en: "a {value}"}
+detail: {vi: b, en: b}
+runbook: {vi: c, en: c}
+"""
+FORMULA = WINDOW.replace("condition: window", "condition: expression")
+
+
+@pytest.mark.parametrize("covers", ["0", "-0.5", "1.01", "70"])
+@pytest.mark.parametrize("aggregate", ["sum", "count", "mean"])
+def test_covers_is_a_share_above_0(tmp_path, aggregate, covers):
+    (found,) = _faults(tmp_path, WINDOW.replace("sum: 1h", f"{aggregate}: 1h, covers: {covers}"))
+    assert found == (4, "covers: a share of the window, above 0 up to 1")
+    assert _faults(tmp_path, WINDOW.replace("sum: 1h", f"{aggregate}: 1h, covers: 1")) == []
+
+
+DOWNWARDS = (
+    (WINDOW, "w < 2"),
+    (WINDOW, "[w >= 20, w <= 2]"),
+    (WINDOW, '{quantity: w, operator: "<", limits: {2026-01-01: 2}}'),
+    (FORMULA, "w < 2"),
+    (FORMULA, "2 >= w"),
+    (FORMULA, "rain_mm > 1 && (rain_mm < 7 || w <= 2)"),
+    (FORMULA, "timestamp('2026-01-01T00:00:00Z') < timestamp('2026-01-02T00:00:00Z') && w <= 2"),
+)
+
+
+@pytest.mark.parametrize("aggregate", ["sum", "count"])
+@pytest.mark.parametrize(("rule", "when"), DOWNWARDS)
+def test_what_is_small_while_a_window_fills_is_compared_downwards_with_covers_only(tmp_path, rule, when, aggregate):
+    text = rule.replace("w >= 2", when).replace("sum: 1h", f"{aggregate}: 1h")
+    ((line, what),) = _faults(tmp_path, text)
+    assert (line, what) == (
+        7, "w is small while its window fills; give the window `covers`, such as `covers: 0.9`"
+    )  # fmt: skip
+    assert _faults(tmp_path, text.replace(f"{aggregate}: 1h", f"{aggregate}: 1h, covers: 0.1")) == []
+    (tmp_path / "rule.yaml").write_text(text, encoding="utf-8")
+    assert len(Rulebook.load([tmp_path], on_doubt=lambda fault: None).rules) == 1
+
+
+@pytest.mark.parametrize("aggregate", ["min", "max", "mean", "rise", "p90"])
+def test_other_windows_are_compared_downwards_as_they_are(tmp_path, aggregate):
+    assert _faults(tmp_path, WINDOW.replace("w >= 2", "w < 2").replace("sum", aggregate)) == []
+
+
+def test_a_hazard_that_looks_for_little_rain_needs_covers_too(tmp_path):
+    text = (SHIPPED / "17-coincident.yaml").read_text(encoding="utf-8")
+    found = _faults(tmp_path, text.replace("- rain_1h >= 30", "- rain_1h < 30", 1))
+    assert ["rain_1h is small" in what for _, what in found] == [True]
+
+
+def test_a_count_that_its_covers_keep_above_the_limit_is_never_reached(tmp_path):
+    text = WINDOW.replace("sum: 1h", "count: 1h, covers: 0.9")
+    ((line, what),) = _faults(tmp_path, text.replace("w >= 2", "w < 9"))
+    assert (line, what) == (7, "w is never so low, since `covers` asks for 9 readings at least")
+    assert _faults(tmp_path, text.replace("w >= 2", "w < 10")) == []
+
+
 def test_a_coincidence_of_one_hazard_is_none(tmp_path):
     text = (SHIPPED / "17-coincident.yaml").read_text(encoding="utf-8")
     alone = text[: text.index("  water:\n")] + text[text.index("keep: 60m") :]
