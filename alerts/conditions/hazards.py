@@ -13,7 +13,7 @@ import msgspec
 from alerts.conditions.window import compare_levels
 from alerts.language.files import Table
 from alerts.language.rule import PROVINCE_TIME, Level, Rule, gained
-from alerts.language.windows import Window, find_window_fault, read_windows
+from alerts.language.windows import Window, find_window_fault, note_unused, read_windows
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.readings import Readings
 from alerts.memory.series import Series
@@ -46,15 +46,18 @@ class Hazard:
 
 def read_hazard(table: Table) -> Hazard:
     """Read one hazard."""
-    kind = table.kind("on")
+    known_faults, kind = len(table.faults), table.kind("on")
     windows = read_windows(table, kind, optional=True)
     difference = _read_difference(table, kind)
     made = [*(window.name for window in windows), *([difference[0]] if difference else [])]
+    levels = table.levels("levels", kind, made, find_fault=partial(find_window_fault, windows=windows))
+    if len(table.faults) == known_faults:
+        note_unused(table, windows, {item.quantity for level in levels for item in (*level.when, *level.clear)})
     return Hazard(
         kind=kind,
         windows=windows,
         difference=difference,
-        levels=table.levels("levels", kind, made, find_fault=partial(find_window_fault, windows=windows)),
+        levels=levels,
         name_vi=table.text("vi"),
         name_en=table.text("en"),
     )

@@ -14,7 +14,7 @@ from alerts.announcement import asset_subject
 from alerts.approaches import Approach, compare, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.window import compare_levels
-from alerts.language.files import Table
+from alerts.language.files import Table, note_others
 from alerts.language.rule import PROVINCE_TIME, Level, Rule
 from alerts.language.windows import LONGEST
 from alerts.memory.partition import PartitionMemory
@@ -67,9 +67,11 @@ def read_on_time(table: Table) -> OnTime:
     over = table.duration("over")
     if table.has("over") and not timedelta(0) < over <= LONGEST:
         table.fault(f"over: between 1s and {LONGEST.days}d", table.node_of("over"))
+    levels = table.levels("levels", kind, [ON_TIME])
+    note_others(table, levels, ON_TIME)
     return OnTime(
         kinds=(kind,),
-        levels=table.levels("levels", kind, [ON_TIME]),
+        levels=levels,
         state=state,
         due=instants["due"],
         done=instants["done"],

@@ -18,7 +18,7 @@ from alerts.announcement import asset_subject
 from alerts.approaches import Approach, compare, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.window import compare_levels
-from alerts.language.files import Table
+from alerts.language.files import Table, note_others
 from alerts.language.rule import PROVINCE_TIME, Level, Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series
@@ -67,9 +67,11 @@ def read_passage(table: Table) -> Passage:
     quantile, least = table.number("quantile", 0.9), int(table.number("least", 5))
     if not 0 < quantile <= 1:
         table.fault("quantile: above 0 up to 1")
+    levels = table.levels("levels", kind, [HOURS])
+    note_others(table, levels, HOURS)
     return Passage(
         kinds=(kind, Observation),
-        levels=table.levels("levels", kind, [HOURS]),
+        levels=levels,
         place=names["place"],
         step=names["step"],
         inside=frozenset(table.words("inside")),

@@ -13,7 +13,7 @@ from alerts.announcement import asset_subject
 from alerts.approaches import Approach, compare, compare_to_levels
 from alerts.conditions.leveled import LeveledEvaluator, reading_key
 from alerts.conditions.window import compare_levels
-from alerts.language.files import Table
+from alerts.language.files import Table, note_others
 from alerts.language.rule import PROVINCE_TIME, Level, Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series
@@ -55,13 +55,15 @@ def read_share(table: Table) -> Share:
     for key, name in names.items():
         if name and name not in known:
             table.fault(f"{key}: no quantity {name!r}; there are {', '.join(sorted(known))}")
+    levels = table.levels("levels", kind, [SHARE])
+    note_others(table, levels, SHARE)
     return Share(
         kinds=(kind,),
-        levels=table.levels("levels", kind, [SHARE]),
+        levels=levels,
         part=names["part"],
         whole=names["whole"],
         least=int(table.number("least", 1)),
-        good_for=table.duration("good_for"),
+        good_for=table.span("good_for"),
     )
 
 

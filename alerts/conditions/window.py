@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -34,6 +35,7 @@ from ioc.domain.quantities import Quality
 _asset_of: Callable[[Event], str] = attrgetter("asset_id")
 
 _AT_ONCE = timedelta(0)
+_WORD = re.compile(r"\w+")
 
 MOST_FORMULAS = 12
 """Levels of one rule: compiling the longest formula takes some 20 ms, and nobody has so many severities."""
@@ -57,6 +59,13 @@ class Measured:
         return frozenset(window.name for window in self.windows) | {
             field.name for field in KINDS[self.kinds[0].KIND].fields
         }
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Names that its levels ask for, or that its alerts show as their value."""
+        compared = {item.quantity for level in self.levels for item in (*level.when, *level.clear)}
+        words = {word for pair in self.formulas for formula in pair for word in _WORD.findall(formula)}
+        return frozenset(compared | words | {self.shown})
 
     def bind(self, rule: Rule, index: int, world: World) -> MeasuredEvaluator:
         """Make the evaluator."""
@@ -129,11 +138,16 @@ def _read_formula(part: Table, name: str, variables: Mapping[str, type]) -> str:
     """Read a formula and compile it; one that is missing or is no text has its fault already."""
     known_faults = len(part.faults)
     text = part.text(name)
-    if len(part.faults) == known_faults:
-        try:
-            Expression(text, variables)
-        except ExpressionError as error:
-            part.fault(f"{name}: {error}", part.node_of(name))
+    if len(part.faults) > known_faults:
+        return text
+    try:
+        names = Expression(text, variables).names
+    except ExpressionError as error:
+        part.fault(f"{name}: {error}", part.node_of(name))
+        return text
+    if not names:
+        what = f"{name}: names no value, so no reading changes it; there are {', '.join(sorted(variables))}"
+        part.fault(what, part.node_of(name), can_run=True)
     return text
 
 

@@ -22,7 +22,7 @@ from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.sea_state import zones_of
 from alerts.conditions.window import compare_levels
 from alerts.language.documents import suggest
-from alerts.language.files import Table
+from alerts.language.files import Table, note_others
 from alerts.language.rule import PROVINCE_TIME, Level, Rule
 from alerts.memory.partition import PartitionMemory
 from alerts.memory.series import Series, Verdict
@@ -79,15 +79,22 @@ def read_zone(table: Table) -> InZone:
     zones, zone_kinds = table.words("zones", default=()), table.choices("zone_kinds", tuple(ZoneKind), default=())
     if not zones and not zone_kinds:
         table.fault("zones: name them, or give zone_kinds")
-    levels = table.levels("levels", kind, [INSIDE]) if happening is Happening.COUNT else _read_levels(table)
+    if happening is Happening.COUNT:
+        levels = table.levels("levels", kind, [INSIDE])
+        note_others(table, levels, INSIDE)
+    else:
+        levels = _read_levels(table)
+    edge_m = table.number("edge_m", 50.0)
+    if edge_m < 0:
+        table.fault("edge_m: 0 or more, how far outside a thing has left", table.node_of("edge_m"), can_run=True)
     return InZone(
         kinds=(kind,),
         levels=levels,
         happening=happening,
         zones=zones,
         zone_kinds=zone_kinds,
-        edge_m=table.number("edge_m", 50.0),
-        good_for=table.duration("good_for", timedelta(minutes=30)),
+        edge_m=edge_m,
+        good_for=table.span("good_for", timedelta(minutes=30)),
     )
 
 

@@ -192,6 +192,14 @@ class Table:
             self.fault(f"{key}: {what}", self._entries[key][1])
         return timedelta(0)
 
+    def span(self, key: str, default: timedelta = _REQUIRED) -> timedelta:
+        """Give a duration that is longer than nothing."""
+        known_faults = len(self.faults)
+        found = self.duration(key, default)
+        if self.has(key) and not found and len(self.faults) == known_faults:
+            self.fault(f"{key}: must be longer than nothing, such as 15m", self.node_of(key), can_run=True)
+        return found
+
     def table(self, key: str, *, optional: bool = False) -> Table | None:
         """Give a mapping under a key."""
         entry = self._take(key, None if optional else _REQUIRED)
@@ -240,6 +248,7 @@ class Table:
                 )
             )
             table.finish()
+            note_empty(table)
         if self.has(key) and not found:
             self.fault(f"{key}: at least one level", self._entries[key][1])
         if len(self.faults) == known_faults:  # what is read wrongly was replaced and contradicts nothing
@@ -338,6 +347,22 @@ def note_contradictions(levels: Sequence[Level], tables: Sequence[Table]) -> Non
             table.fault(what, table.node_of("clear"), can_run=True)
     for index, what in find_hidden(levels):
         tables[index].fault(what, tables[index].node_of("when"), can_run=True)
+
+
+def note_empty(level: Table) -> None:
+    """Note in the table of a level a list without any comparison, which is never so or asks nothing."""
+    for key in ("when", "clear"):
+        node = level.node_of(key)
+        if isinstance(node, yaml.SequenceNode) and not node.value:
+            level.fault(f"{key}: at least one comparison, such as `wind_m_s >= 10.8`", node, can_run=True)
+
+
+def note_others(table: Table, levels: Sequence[Level], own: str) -> None:
+    """Note levels on other quantities than the one that a condition makes itself, as it looks at no other."""
+    others = {item.quantity for level in levels for item in (*level.when, *level.clear)} - {own}
+    if others:
+        what = f"levels: on {own} alone, not {', '.join(sorted(others))}"
+        table.fault(what, table.node_of("levels"), can_run=True)
 
 
 def note_doubts(table: Table, when: Iterable[Comparison], find_fault: FindFault) -> None:

@@ -8,6 +8,14 @@ from string import Formatter
 from alerts.language.files import Table
 
 
+def names_in(text: str) -> frozenset[str]:
+    """Give what a template names between braces; of one that cannot be read, nothing."""
+    try:
+        return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+    except ValueError:
+        return frozenset()
+
+
 def check_template(table: Table, where: str, text: str, allowed: AbstractSet[str]) -> None:
     """Note what is wrong with a template; ``where`` names it in the rule's file."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +14,8 @@ from alerts.language.rule import Comparison, gained
 from ioc.domain.kinds import KINDS, Payload
 
 LONGEST = timedelta(days=8)
+MOST_READINGS = 4_096
+"""Per asset and rule; beyond it the oldest go, and the windows that need them have no value."""
 
 
 class Aggregate(enum.StrEnum):
@@ -95,13 +98,36 @@ def _read_window(entry: Table, name: str) -> Window:
     return Window(name=name, quantity=quantity, aggregate=aggregate, span=span, covers=covers, tumbling=tumbling)
 
 
+def note_unused(table: Table, windows: Iterable[Window], used: AbstractSet[str]) -> None:
+    """Note in the table that has ``windows`` those that nothing asks for: what they are for does not happen."""
+    part = table.table("windows", optional=True)
+    if part is None:
+        return
+    for window in windows:
+        if window.name not in used:
+            what = f"window {window.name!r}: no level compares it and no text shows it; use it or leave it out"
+            part.fault(what, part.node_of(window.name), can_run=True)
+
+
 def find_window_fault(item: Comparison, windows: Iterable[Window]) -> str | None:
     """Say why a level's comparison of a window cannot mean what it says; None where it can, or is of no window."""
     window = next((window for window in windows if window.name == item.quantity), None)
-    if window is None or window.aggregate not in _GROWING or item.is_upper:
+    if window is None or window.aggregate not in _GROWING:
+        return None
+    if window.aggregate is Aggregate.COUNT and not _can_count(item):
+        so = "never" if item.is_upper else "always"
+        return f"{item.quantity} is {so} so: a window keeps {MOST_READINGS:,} readings; give a smaller number"
+    if item.is_upper:
         return None
     if not window.covers:
         return f"{window.name} is small while its window fills; give the window `covers`, such as `covers: 0.9`"
     if window.aggregate is Aggregate.COUNT and not item.is_over(window.needed_tenths, item.easiest):
         return f"{window.name} is never so low, since `covers` asks for {window.needed_tenths} readings at least"
     return None
+
+
+def _can_count(item: Comparison) -> bool:
+    """Whether a count can come to the number that it is compared with, for each day's number."""
+    if item.is_upper:
+        return item.is_over(MOST_READINGS, max(item.limit.numbers))
+    return not item.is_over(MOST_READINGS, min(item.limit.numbers))

@@ -14,8 +14,7 @@ from collections.abc import Sequence, Set
 
 import msgspec
 
-MOST_READINGS = 4_096
-"""Per asset and rule; beyond it the oldest go, and the windows that need them have no value."""
+from alerts.language.windows import MOST_READINGS as MOST_READINGS
 
 PART_READINGS = 32
 """A part that holds this many is closed; late readings may make it twice as long."""

@@ -32,11 +32,12 @@ from alerts.conditions.vessel_lost import read_vessel_lost
 from alerts.conditions.vessel_squall import read_vessel_squall
 from alerts.conditions.vessel_unsheltered import read_vessel_unsheltered
 from alerts.conditions.vessel_warned import read_vessel_warned
-from alerts.conditions.window import read_expression, read_window
+from alerts.conditions.window import Measured, read_expression, read_window
 from alerts.conditions.zone import read_zone
 from alerts.language.files import Fault, Table, parse_tables, read_tables
 from alerts.language.rule import Bindable, NoData, NoDataPolicy, Rule, Texts
-from alerts.language.templates import check_template
+from alerts.language.templates import check_template, names_in
+from alerts.language.windows import note_unused
 from ioc.domain.kinds import KINDS
 from ioc.errors import ConfigurationError
 
@@ -177,8 +178,11 @@ def read_rule(table: Table) -> tuple[Rule, list[Table]] | None:
         if table.has("condition"):
             table.fault(f"no condition {name!r}; there are {', '.join(CONDITIONS)}", table.node_of("condition"))
         return None
-    condition = reader(table)
+    known_faults, condition = len(table.faults), reader(table)
     texts = _read_texts(table, condition)
+    if isinstance(condition, Measured) and len(table.faults) == known_faults:
+        shown = (texts.title_vi, texts.title_en, texts.detail_vi, texts.detail_en)
+        note_unused(table, condition.windows, condition.asked.union(*map(names_in, shown)))
     no_data = _read_no_data(table)
     rule = Rule(
         rule_id=rule_id,
@@ -187,8 +191,8 @@ def read_rule(table: Table) -> tuple[Rule, list[Table]] | None:
         condition=condition,
         texts=texts,
         quantity_unit=table.text("unit", ""),
-        lateness=table.duration("lateness", timedelta(minutes=15)),
-        gap=table.duration("gap", timedelta(minutes=15)),
+        lateness=table.span("lateness", timedelta(minutes=15)),
+        gap=table.span("gap", timedelta(minutes=15)),
         keep_firing_for=_read_keep(table, name),
         no_data=no_data,
         clear_if_quiet_for=_read_quiet(table, name),

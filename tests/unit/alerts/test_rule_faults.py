@@ -220,6 +220,80 @@ def test_a_count_that_its_covers_keep_above_the_limit_is_never_reached(tmp_path)
     assert _faults(tmp_path, text.replace("w >= 2", "w < 10")) == []
 
 
+COUNT = WINDOW.replace("sum: 1h", "count: 1h")
+ZONE = """\
+rule: test.zone
+condition: zone
+on: vehicle.position
+when: count
+zones: [gate.x]
+edge_m: 5
+good_for: 5m
+levels:
+  - severity: major
+    when: inside_count >= 5
+title: {vi: "a {value}", en: "a {value}"}
+detail: {vi: b, en: b}
+runbook: {vi: c, en: c}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "change", "line", "says"),
+    [
+        (SOUND, ("density_p_m2 >= 2", "[]"), 6, "when: at least one comparison"),
+        (SOUND, ("2\n", "2\n    clear: []\n"), 7, "clear: at least one comparison"),
+        (SOUND, ("levels:", "lateness: 0s\nlevels:"), 4, "lateness: must be longer than nothing, such as 15m"),
+        (SOUND, ("levels:", "gap: 0s\nlevels:"), 4, "gap: must be longer than nothing, such as 15m"),
+        (FORMULA, ("w >= 2", "w > 1 || rain_mm > 1\n    clear: 'true'"), 8, "clear: names no value"),
+        (FORMULA, ("w >= 2", "'true'"), 7, "when: names no value"),
+        (FORMULA, ("w >= 2", "1 > 2"), 7, "when: names no value"),
+        (FORMULA, ("w >= 2", "size('w') > int(2)"), 7, "when: names no value"),
+        (COUNT, ("w >= 2", "w > 4096"), 7, "w is never so: a window keeps 4,096 readings"),
+        (COUNT, ("w >= 2", "[w >= 3, w >= 4097]"), 7, "w is never so"),
+        (COUNT.replace("1h", "1h, covers: 0.5"), ("w >= 2", "w < 5000"), 7, "w is always so"),
+        (FORMULA.replace("sum", "count"), ("w >= 2", "rain_mm > 1 && 5000 <= w"), 7, "w is never so"),
+        (WINDOW, ("1h}}", "1h, cover: 0.5}}"), 4, "unknown key 'cover'"),
+        (WINDOW, ("1h}}", "1h}, v: {of: rain_mm, max: 1h}}"), 4, "window 'v': no level compares it"),
+        (FORMULA, ("1h}}", "1h}, v: {of: rain_mm, max: 1h}}"), 4, "window 'v': no level compares it"),
+        (ZONE, ("inside_count >= 5", "[inside_count >= 5, speed_km_h > 3]"), 9, "levels: on inside_count alone"),
+        (ZONE, (">= 5", ">= 5\n    clear: speed_km_h < 3"), 9, "levels: on inside_count alone, not speed_km_h"),
+        (ZONE, ("edge_m: 5", "edge_m: -5"), 6, "edge_m: 0 or more"),
+        (ZONE, ("good_for: 5m", "good_for: 0s"), 7, "good_for: must be longer than nothing"),
+    ],
+)
+def test_what_could_never_or_always_be_so_is_named_and_goes_on_where_it_is_in_force(tmp_path, rule, change, line, says):
+    assert _faults(tmp_path, rule) == []
+    ((at, what),) = _faults(tmp_path, rule.replace(*change))
+    assert at == line
+    assert says in what
+    if "unknown key" not in says:
+        assert len(Rulebook.load([tmp_path], on_doubt=lambda fault: None).rules) == 1
+
+
+@pytest.mark.parametrize("rule", [WINDOW, FORMULA])
+def test_a_window_that_only_a_text_shows_is_used(tmp_path, rule):
+    text = rule.replace("1h}}", "1h}, v: {of: rain_mm, max: 1h}}")
+    assert _faults(tmp_path, text.replace("detail: {vi: b, en: b}", 'detail: {vi: "{v}", en: b}')) == []
+    assert _faults(tmp_path, text.replace("w >= 2", "w >= 2\n    clear: v < 1")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "says"),
+    [
+        ("17-coincident", ("- rain_1h >= ", "- rain_24h >= "), "window 'rain_1h': no level compares it"),
+        ("30-truck-dwell", ("passage_h > 6", "[passage_h > 6, mass_t > 30]"), "levels: on passage_h alone, not mass_t"),
+        ("35-outage", ("good_for: 6h", "good_for: 0s"), "good_for: must be longer than nothing"),
+        ("35-outage", ("clear: share_pct < 35", "clear: customers_off_count < 9"), "levels: on share_pct alone"),
+    ],
+)
+def test_conditions_past_one_asset_name_it_too(tmp_path, name, change, says):
+    text = (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
+    assert change[0] in text
+    ((_, what),) = _faults(tmp_path, text.replace(*change))
+    assert says in what
+
+
 def test_a_coincidence_of_one_hazard_is_none(tmp_path):
     text = (SHIPPED / "17-coincident.yaml").read_text(encoding="utf-8")
     alone = text[: text.index("  water:\n")] + text[text.index("keep: 60m") :]
