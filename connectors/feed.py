@@ -46,6 +46,10 @@ class FeedConfig(BaseModel):
     websocket: WebSocketConfig | None = Field(None, description="a WebSocket that is listened to")
     mqtt: MqttConfig | None = Field(None, description="topics of an MQTT broker that are listened to")
 
+    def period_of(self, kind: str) -> timedelta:
+        """Say how often one asset should send a kind: as often as the feed as a whole, unless the feed knows better."""
+        return self.expected_period
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Station:

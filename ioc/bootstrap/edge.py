@@ -151,7 +151,9 @@ def find_stale_after(settings: Settings) -> Mapping[type[Payload], timedelta]:
     definitions = load_definitions(settings)
     for feed_id, config in load_feed_configs(settings).items():
         for name in find(feed_id, definitions).kinds:
-            found[KINDS[name].payload] = _PERIODS_UNTIL_STALE * config.expected_period
+            kind, span = KINDS[name].payload, _PERIODS_UNTIL_STALE * config.period_of(name)
+            # Of two feeds that send a kind the slower one counts.
+            found[kind] = max(span, found.get(kind, span))
     if VesselPosition in found:
         found[VesselPosition] = max(_VESSEL_STALE, found[VesselPosition])
     for register in (UnitReport, TruckStep):

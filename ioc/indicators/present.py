@@ -111,17 +111,18 @@ class CustomersOff(Indicator):
     )  # fmt: skip
 
     def __init__(self, stale_after: timedelta | None) -> None:
-        self._off = FreshSum(stale_after)
+        self._off, self._speaking = FreshSum(None), FreshSum(stale_after)
 
     def take(self, event: Event) -> None:
         """Take a unit's state in."""
         if isinstance(event.data, Outage):
-            self._off.put(event.asset_id, event.observed_at, float(event.data.customers_off_count))
+            for held in (self._off, self._speaking):
+                held.put(event.asset_id, event.observed_at, float(event.data.customers_off_count))
 
     def figure(self, now: datetime) -> Figure:
-        """Sum the units that speak."""
-        quality = self._off.settle(now)
-        return Figure(self._off.total if self._off.count else None, self._off.newest_at, quality, 5_000)
+        """Sum the newest words of all units: one that falls silent has not got its power back."""
+        quality = self._speaking.settle(now)
+        return Figure(self._off.total if self._speaking.count else None, self._off.newest_at, quality, 5_000)
 
 
 class DatabasesHealthy(Indicator):

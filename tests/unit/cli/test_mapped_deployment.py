@@ -18,7 +18,7 @@ from ioc import settings
 from ioc.bootstrap.edge import find_stale_after
 from ioc.bootstrap.knowledge import load_definitions, load_feed_configs, load_feeds
 from ioc.cli.play_options import to_sources
-from ioc.domain.kinds import WaterLevel
+from ioc.domain.kinds import Feeder, Outage, WaterLevel
 from ioc.errors import ConfigurationError
 from ioc.keys import Keys
 from ioc.replaying import Recording
@@ -74,6 +74,23 @@ async def test_a_mapped_feed_is_polled_and_its_silence_has_its_own_measure(deplo
     assert log.events[0].data == WaterLevel(level_m=2.15)
     assert json.loads(log.letters[0].raw) == {"items": [{"id": "b-1"}]}
     assert find_stale_after(deployment)[WaterLevel] == timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("order", ["gauges,water", "water,gauges"])
+def test_of_two_feeds_that_send_a_kind_the_slower_one_says_when_it_is_stale(
+    deployment: Settings, monkeypatch: pytest.MonkeyPatch, order: str
+):
+    monkeypatch.setenv("IOC_FEEDS__ENABLED", order)
+    assert find_stale_after(settings.load())[WaterLevel] == timedelta(minutes=15)
+
+
+def test_units_may_report_outages_more_seldom_than_feeders_their_load(
+    deployment: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("IOC_FEEDS__ENABLED", "energy")
+    (tmp_path / "energy.yaml").write_text("outage_period: PT15M\n")
+    stale_after = find_stale_after(settings.load())
+    assert (stale_after[Outage], stale_after[Feeder]) == (timedelta(minutes=45), timedelta(minutes=3))
 
 
 def test_a_file_of_a_mapped_feed_is_a_recording(deployment: Settings, tmp_path: Path):

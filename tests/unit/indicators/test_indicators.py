@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.rulebook.book import Rulebook
+from ioc.bootstrap.edge import find_stale_after
 from ioc.domain.alerts import Alert, ConditionState, OperatorState, Severity
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
@@ -22,7 +23,9 @@ from ioc.domain.kinds import AirReading, CaseStep, Crowd, DatabaseCalls, Directi
 from ioc.domain.quantities import Quality
 from ioc.indicators.board import Board, Surroundings, make_indicators
 from ioc.indicators.flows import RollingShare
+from ioc.indicators.indicator import Figure
 from ioc.indicators.newest import FreshSum
+from ioc.settings import Settings
 
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 STALE_AFTER = {Crowd: timedelta(minutes=3), Outage: timedelta(minutes=30), AirReading: timedelta(minutes=15)}
@@ -50,8 +53,12 @@ def board() -> Board:
     return Board(make_indicators(around, STALE_AFTER))
 
 
+def figure_of(board: Board, name: str, minute: float = 0) -> Figure:
+    return next(item.figure for item in board.show(at(minute)) if item.definition.indicator_id == f"kpi.{name}")
+
+
 def value(board: Board, name: str, minute: float = 0) -> float | None:
-    return next(item.figure.value for item in board.show(at(minute)) if item.definition.indicator_id == f"kpi.{name}")
+    return figure_of(board, name, minute).value
 
 
 def test_before_anything_was_heard_there_is_no_figure(board):
@@ -130,6 +137,29 @@ def test_registers_and_utilities_count_their_newest_word(board):
     )
     wanted = {"tasks_done": 1, "databases_healthy": 2, "customers_off": 120}
     assert {name: value(board, name, 5) for name in wanted} == wanted
+
+
+def test_an_outage_stands_between_two_reports_of_its_unit_though_the_feed_speaks_each_minute():
+    stale_after = find_stale_after(Settings.model_validate({}))
+    board = Board(make_indicators(Surroundings(lambda: (), lambda _: 0, lambda _: (None, Quality.GOOD)), stale_after))
+    found = []
+    for minute in range(20):
+        if minute % 5 == 0:
+            board.take([event("unit.1", Outage(customers_off_count=4906), minute)])
+        if minute % 5 == 2:
+            board.take([event("unit.2", Outage(customers_off_count=0), minute)])
+        figure = figure_of(board, "customers_off", minute)
+        found.append((figure.value, figure.quality))
+    assert found == [(4906, Quality.GOOD)] * 20
+
+
+def test_a_unit_that_fell_silent_has_not_got_its_power_back(board):
+    board.take([event(f"unit.{number}", Outage(customers_off_count=4906 * number)) for number in range(2)])
+    board.take([event("unit.0", Outage(customers_off_count=0), 20)])
+    figure = figure_of(board, "customers_off", 40)
+    assert (figure.value, figure.quality) == (4906, Quality.UNCERTAIN)
+    figure = figure_of(board, "customers_off", 60)
+    assert (figure.value, figure.quality) == (None, Quality.STALE)
 
 
 def test_hours_of_bad_air_are_those_since_midnight_of_the_province(board):
