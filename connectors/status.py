@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -78,11 +78,7 @@ class FeedMonitor:
         self._dead_letters_count += dead_letters_count
         if not events:
             return
-        if self._received_at is None or received_at > self._received_at:
-            self._received_at = received_at
-        newest_at = max(event.observed_at for event in events)
-        if self._last_at is None or newest_at > self._last_at:
-            self._last_at = newest_at
+        self.recall(max(event.observed_at for event in events), received_at)
         if len(self._assets) < _MOST_ASSETS:
             self._assets.update(event.asset_id for event in events)
         if self._steps and received_at - self._steps[-1][0] < _STEP:
@@ -91,6 +87,11 @@ class FeedMonitor:
         else:
             self._steps.append((received_at, len(events)))
             self._forget(received_at)
+
+    def recall(self, last_at: datetime, received_at: datetime) -> None:
+        """Know when the feed spoke, for example to a process before this one; what is known to be newer stands."""
+        self._last_at = last_at if self._last_at is None else max(self._last_at, last_at)
+        self._received_at = received_at if self._received_at is None else max(self._received_at, received_at)
 
     def status(self, now: datetime) -> FeedStatus:
         """Judge the feed at ``now``."""
@@ -129,6 +130,12 @@ class FeedBoard:
     def monitor(self, feed_id: str) -> FeedMonitor | None:
         """Give the monitor of a feed, or None for a feed that this deployment does not run."""
         return self._monitors.get(feed_id)
+
+    def recall(self, heard: Mapping[str, tuple[datetime, datetime]]) -> None:
+        """Take up when feeds spoke before this process started: newest source time and newest arrival, by feed."""
+        for feed_id, (last_at, received_at) in heard.items():
+            if (monitor := self._monitors.get(feed_id)) is not None:
+                monitor.recall(last_at, received_at)
 
     def statuses(self, now: datetime) -> list[FeedStatus]:
         """Judge every feed at ``now``."""

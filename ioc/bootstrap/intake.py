@@ -50,9 +50,16 @@ class Ingest:
             group.create_task(self._report(), name="feed-status")
 
     async def _report(self) -> None:
-        """Tell the api processes how the feeds stand; while the store is away they see that the report is old."""
+        """Tell the api processes how the feeds stand; while the store is away they see that the report is old.
+
+        What was heard before our start comes first: a report without it would say that those feeds never spoke.
+        """
+        has_recalled = False
         while True:
             try:
+                if not has_recalled:
+                    self._board.recall(await self._statuses.heard())
+                    has_recalled = True
                 statuses = self._board.statuses(self._base.clock.now())
                 await self._statuses.report([status.to_wire() for status in statuses])
             except IocError as error:

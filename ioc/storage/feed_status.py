@@ -31,6 +31,15 @@ class FeedStatusStore:
         async with self._database.transaction() as connection, connection.cursor() as cursor:
             await cursor.executemany(_SQL["report"], rows)
 
+    async def heard(self) -> dict[str, tuple[datetime, datetime]]:
+        """Give each feed's newest source time and newest arrival, after the reports and the readings that are stored.
+
+        Either may lack what the other has: a process is killed before its next report, readings are on their way.
+        """
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["list_heard"])).fetchall()
+        return {feed_id: (last_at, received_at) for feed_id, last_at, received_at in rows}
+
     async def statuses(self) -> list[dict[str, Any]]:
         """Give the statuses with ``reported_at`` (ms). Without a fresh report no feed is live: ingest is away."""
         async with self._database.connection() as connection:
