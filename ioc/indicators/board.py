@@ -104,6 +104,11 @@ class Board:
                     spans[kind] = max(indicator.looks_back, spans.get(kind, timedelta(0)))
         return spans
 
+    @property
+    def told_by_newest(self) -> frozenset[type[Payload]]:
+        """The other kinds: of these the newest reading of each asset is needed at start, however old it is."""
+        return frozenset(self._by_kind) - self.look_back.keys()
+
     def take(self, events: Iterable[Event]) -> None:
         """Take events in."""
         for event in events:

@@ -64,10 +64,10 @@ class HistoryStore:
             rows = await (await connection.execute(_SQL["list_latest"], wanted)).fetchall()
         return [to_reading(row[0], row[1:10], row[10]) for row in rows]
 
-    async def latest_events(self, *, since: datetime | None = None) -> list[Event]:
-        """Give the newest reading of every asset and kind as events, for an engine that takes a partition over."""
+    async def latest_events(self, *, kinds: Sequence[str] | None = None, since: datetime | None = None) -> list[Event]:
+        """Give what ``latest`` gives as events, for whoever begins with what was said before its start."""
         events = []
-        for reading in await self.latest(since=since):
+        for reading in await self.latest(kinds=kinds, since=since):
             if (table := TABLES.get(reading.kind)) is None:
                 continue  # a kind that left the registry: no rule reads it
             events.append(_to_event(reading, table.kind))

@@ -16,7 +16,7 @@ from ioc.api.wall.endpoint import HELLO_DEADLINE_S, MOST_SOCKETS_A_USER
 from ioc.domain.alerts import ChangeType
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
-from ioc.domain.kinds import VesselPosition
+from ioc.domain.kinds import Directive, VesselPosition
 from ioc.ports import Topic
 from tests.support.alerts import apply, decide
 from tests.support.feeds import SteppedClock
@@ -451,6 +451,26 @@ async def test_feeds_and_figures_are_there_without_any_event(wall):
         wanted = {definition.indicator_id for definition in wall.api.hub.board.definitions}
         assert set(client.rows["kpi:province"]) == wanted
         assert len(wanted) == 21
+
+
+async def test_after_a_restart_the_figures_count_what_was_said_long_ago(tmp_path, plain_postgres_url, fresh_database):
+    def task(number: int, *, days_ago: int) -> Event:
+        at, asset_id = datetime.now(UTC) - timedelta(days=days_ago), f"directive.{number}"
+        return Event(
+            event_id=event_id("registers", asset_id, at, Directive.KIND), feed_id="registers", asset_id=asset_id,
+            observed_at=at, received_at=at, data=Directive(owner="x", status="done", due_on=at.date()),
+        )  # fmt: skip
+
+    url = await fresh_database(plain_postgres_url, prepare=prepare)
+    async with open_wall(tmp_path, url) as first, first.store.begin("process") as transaction:
+        await transaction.record([task(1, days_ago=1), task(2, days_ago=8), task(3, days_ago=60)])
+    async with open_wall(tmp_path, url) as wall:
+        await wall.add_person()
+        async with wall.client() as client:
+            await client.follow("kpi:province")
+            done = client.rows["kpi:province"]
+            await client.until(lambda: done.get("kpi.tasks_done", {}).get("value") is not None)
+            assert (done["kpi.tasks_done"]["value"], done["kpi.tasks_done"]["q"]) == (3, 0)
 
 
 async def test_a_heartbeat_comes_with_the_numbers_that_the_wall_has(wall):

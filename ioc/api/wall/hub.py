@@ -155,10 +155,12 @@ class WallHub:
 
     async def _fill(self) -> None:
         now = self._clock.now()
-        newest, look_back = await self._history.latest_events(since=now - KEPT), self.board.look_back
-        self._picture.take([event for event in newest if _is_kept(event)], now)
-        self.board.take(event for event in newest if type(event.data) not in look_back)
-        for kind, span in look_back.items():
+        kept = [kind.KIND for kind in LATEST_KINDS]
+        self._picture.take(await self._history.latest_events(kinds=kept, since=now - KEPT), now)
+        # However old: a task that was done months ago is done.
+        told_by_newest = [kind.KIND for kind in self.board.told_by_newest]
+        self.board.take(await self._history.latest_events(kinds=told_by_newest))
+        for kind, span in self.board.look_back.items():
             async for readings in self._history.events_since(kind.KIND, now - span):
                 self.board.take(readings)
                 self._picture.learn_air(readings)
