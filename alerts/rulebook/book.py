@@ -78,6 +78,9 @@ EVENT_STYLE = ("threshold", "asset_limits", "window", "expression")
 REPORTED = ("standing", "trip_manifest", "trip_unseen")
 """Conditions about what people report: over when people say so, whatever the rule's ``keep``."""
 
+_FORMS = ("*.yaml", "*.yml")
+"""Names of rule files in a folder; a file that is named by itself may have any."""
+
 MARK = "~"
 """What stands between a rule's name and the number of a version that runs beside it."""
 
@@ -160,7 +163,7 @@ def _read_tables(tables: Iterable[Table]) -> tuple[list[Rule], dict[str, list[Ta
 def _find_files(paths: Iterable[Path], faults: list[Fault]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
-        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        inside = sorted(file for form in _FORMS for file in path.glob(form)) if path.is_dir() else [path]
         if not inside or not inside[0].exists():
             faults.append(Fault(file=str(path), line=1, what="no rule files here"))
             continue

@@ -89,6 +89,13 @@ def test_an_empty_folder_says_so(tmp_path):
     assert "no rule files" in str(rule_tests.check([tmp_path])[0])
 
 
+def test_files_of_either_ending_are_read_in_the_order_of_their_names(tmp_path):
+    for name, rule_id in (("b.yaml", "test.b"), ("a.yml", "test.a"), ("c.yml", "test.a"), ("d.txt", "test.d")):
+        (tmp_path / name).write_text(SOUND.replace("test.rule", rule_id), encoding="utf-8")
+    count, (fault,) = rule_tests.count_and_check([tmp_path])
+    assert (count, Path(fault.file).name, fault.what) == (3, "c.yml", "rule 'test.a' stands twice")
+
+
 def test_editing_texts_keeps_the_version_and_editing_a_limit_does_not(tmp_path):
     def version(text):
         path = tmp_path / "rule.yaml"
