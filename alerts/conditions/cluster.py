@@ -12,7 +12,15 @@ import msgspec
 
 from alerts.announcement import asset_subject
 from alerts.approaches import Approach, compare
-from alerts.conditions.endings import is_to_end, timed_policy, wake_to_end
+from alerts.conditions.endings import (
+    begin_anew,
+    delay_of,
+    is_to_begin,
+    is_to_end,
+    standing_policy,
+    wake_to_begin,
+    wake_to_end,
+)
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.winds import Sent, is_news, nearest_wind, send_wind, wind_of
 from alerts.language.files import Table
@@ -85,7 +93,7 @@ class ClusterEvaluator(LeveledEvaluator):
 
     def __init__(self, rule: Rule, index: int, world: World, condition: Cluster) -> None:
         super().__init__(rule, index, world)
-        self._policy = timed_policy(rule)
+        self._policy = standing_policy(rule)
         self._condition = condition
         self._scope = f"cluster:{rule.rule_id}"
 
@@ -121,10 +129,12 @@ class ClusterEvaluator(LeveledEvaluator):
         return None if value is None or limit is None else when.is_over(float(value), limit)
 
     def resume(self, memory: PartitionMemory) -> None:
-        """Set the timers of alerts that were about to end."""
+        """Set the timers of alerts that were about to begin or to end."""
         super().resume(memory)
         for key, state in memory.series[self.index].items():
             wake_to_end(memory, self.rule, self.index, key, state)
+            if isinstance(state, ClusterState):
+                self._wake_to_begin(memory, state)
 
     # Where they meet
 
@@ -139,12 +149,14 @@ class ClusterEvaluator(LeveledEvaluator):
         known = held.get(event.asset_id)
         if known is not None and event.observed_at <= known.observed_at:
             return
+        at = max(item.observed_at for item in (event, *state.over.values(), *state.winds.values()))
+        self._let_begin_anew(state, at)
         held[event.asset_id] = event
         memory.dirty.add((self.index, scope))
-        at = max(item.observed_at for item in (*state.over.values(), *state.winds.values()))
         self._judge(memory, state, event, at)
         if held is state.over and not self._is_over(event):
             del state.over[event.asset_id]
+        self._wake_to_begin(memory, state)
 
     def _judge(self, memory: PartitionMemory, state: ClusterState, event: Event, at: datetime) -> None:
         over = [item for _, item in sorted(state.over.items()) if self._is_over(item)]
@@ -175,14 +187,33 @@ class ClusterEvaluator(LeveledEvaluator):
             wake_to_end(memory, self.rule, self.index, self._scope, state)
 
     def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
-        """End an alert that has been over for long enough: stations below the limit are not told of again."""
+        """Begin or end an alert whose time has come: stations are told of again every ten minutes, or not at all."""
         state = memory.series[self.index].get(key)
-        if not isinstance(state, ClusterState) or state.keep_since is None:
+        newest = self._find_newest(state) if isinstance(state, ClusterState) else None
+        if not isinstance(state, ClusterState) or newest is None:
             super().on_timer(memory, key, due)
+        elif is_to_begin(self.rule, state, known_at := due - delay_of(newest)):
+            self._judge(memory, state, newest, known_at)
+            memory.dirty.add((self.index, key))
         elif is_to_end(self.rule, state, due):
-            told = (*state.over.values(), *state.winds.values())
-            self._judge(memory, state, max(told, key=lambda event: event.observed_at), due)
+            self._judge(memory, state, newest, due)
             wake_to_end(memory, self.rule, self.index, key, state)
+        else:
+            super().on_timer(memory, key, due)
+
+    def _wake_to_begin(self, memory: PartitionMemory, state: ClusterState) -> None:
+        newest = self._find_newest(state)
+        if newest is not None:
+            wake_to_begin(memory, self.rule, self.index, self._scope, state, delay_of(newest))
+
+    def _find_newest(self, state: ClusterState) -> Event | None:
+        told = (*state.over.values(), *state.winds.values())
+        return max(told, key=lambda event: event.observed_at, default=None)
+
+    def _let_begin_anew(self, state: ClusterState, at: datetime) -> None:
+        """Let a ``for`` begin anew where stations or winds have not been heard of for too long: nothing has stood."""
+        over = [item for item in state.over.values() if self._is_over(item)]
+        begin_anew(self.rule, state, lambda _: bool(self._find(over, at, fresh_only=True, state=state)))
 
     def _settle(self, state: ClusterState) -> None:
         """Let a waiting that came to nothing begin anew next time."""

@@ -2,6 +2,7 @@
 
 Positions jitter. A thing is in a zone when a position is; it has left when one is further than ``edge_m`` outside.
 Whether a thing is in is known where its own positions are; how many are in is judged where the zone's signals meet.
+A count stands between two signals: who was not heard of is still in, for as long as ``good_for`` says.
 """
 
 from __future__ import annotations
@@ -18,6 +19,15 @@ from shapely.geometry.base import BaseGeometry
 
 from alerts.announcement import asset_subject
 from alerts.approaches import Approach, compare_to_levels
+from alerts.conditions.endings import (
+    begin_anew,
+    delay_of,
+    is_to_begin,
+    is_to_end,
+    standing_policy,
+    wake_to_begin,
+    wake_to_end,
+)
 from alerts.conditions.leveled import LeveledEvaluator
 from alerts.conditions.sea_state import zones_of
 from alerts.conditions.window import compare_levels
@@ -29,6 +39,7 @@ from alerts.memory.series import Series, Verdict
 from alerts.world import World
 from geo.plane import PROVINCE_PLANE
 from geo.zones import ZoneKind
+from ioc.domain.alerts import ConditionState
 from ioc.domain.events import Event, Signal
 from ioc.domain.grounds import Part
 from ioc.domain.kinds import Payload
@@ -109,12 +120,15 @@ def _read_levels(table: Table) -> tuple[Level, ...]:
 
 
 class ZoneState(Series, kw_only=True, omit_defaults=True):
-    """Of a thing: the zone that it is in or was in last. Of a zone: who was in it when, in epoch seconds."""
+    """Of a thing: the zone that it is in or was in last. Of a zone: who was in it when, in epoch seconds, and the
+    position that was told of last.
+    """
 
     zone: str = ""
     is_inside: bool = False
     told_at: datetime | None = None
     inside: dict[str, float] = msgspec.field(default_factory=dict)
+    event: Event | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -135,6 +149,8 @@ class ZoneEvaluator(LeveledEvaluator):
         self._outlines: dict[str, BaseGeometry] = {}
         self._scope = f"zone_count:{rule.rule_id}:"
         self.counts_others = condition.happening is Happening.COUNT
+        if self.counts_others:
+            self._policy = standing_policy(rule)
 
     def on_event(self, memory: PartitionMemory, event: Event, zones: tuple[str, ...]) -> None:
         """Follow one position."""
@@ -184,25 +200,72 @@ class ZoneEvaluator(LeveledEvaluator):
         state = memory.series[self.index].get(scope)
         if not isinstance(state, ZoneState):
             state = memory.series[self.index][scope] = self.new_series()
-        at = event.observed_at.timestamp()
+        at_s = event.observed_at.timestamp()
+        newest_s = max([at_s, *state.inside.values()])
+        at = datetime.fromtimestamp(newest_s, UTC)
+        self._let_begin_anew(state, at)
         if event.quality == Quality.STALE:
             state.inside.pop(event.asset_id, None)
         else:
-            state.inside[event.asset_id] = max(at, state.inside.get(event.asset_id, at))
-        newest = max([at, *state.inside.values()])
-        oldest = newest - self._condition.good_for.total_seconds()
-        kept = sorted(((seen, name) for name, seen in state.inside.items() if seen >= oldest), reverse=True)
+            state.inside[event.asset_id] = max(at_s, state.inside.get(event.asset_id, at_s))
+        oldest_s = newest_s - self._condition.good_for.total_seconds()
+        kept = sorted(((seen, name) for name, seen in state.inside.items() if seen >= oldest_s), reverse=True)
         state.inside = {name: seen for seen, name in kept[:_MOST_ASSETS]}
+        state.event = event
         memory.dirty.add((self.index, scope))
-        count, zone = float(len(state.inside)), scope.removeprefix(self._scope)
-        day = event.observed_at.astimezone(PROVINCE_TIME).date()
-        verdicts = compare_levels(self._condition.levels, {INSIDE: count}, day)
-        if verdicts is None or not (state.is_open or any(item.holds for item in verdicts) or self._is_active(state)):
+        self._judge_zone(memory, scope, state, event, at)
+
+    def _judge_zone(self, memory: PartitionMemory, scope: str, state: ZoneState, event: Event, at: datetime) -> None:
+        verdicts = self._compare(state, at)
+        is_idle = not state.is_open and state.condition is ConditionState.INACTIVE
+        if verdicts is None or (is_idle and not any(item.holds for item in verdicts)):
             return
+        count, zone = self._count(state, at), scope.removeprefix(self._scope)
         subject = asset_subject(self.world, event, zone, count=count)
-        asked = partial(compare_to_levels, self._condition.levels, {INSIDE: count}, event.observed_at)
+        asked = partial(compare_to_levels, self._condition.levels, {INSIDE: count}, at)
         whole = replace(subject, labels=(("zone", zone),), asset_id=None, asked=asked)
-        self.judge(memory, scope, whole, verdicts, datetime.fromtimestamp(newest, UTC))
+        self.judge(memory, scope, whole, verdicts, at)
+        wake_to_begin(memory, self.rule, self.index, scope, state, delay_of(event))
+        if state.keep_since == at:
+            wake_to_end(memory, self.rule, self.index, scope, state)
+
+    def _count(self, state: ZoneState, at: datetime) -> float:
+        """Count who is in a zone at an instant, as far as it is known."""
+        oldest_s = at.timestamp() - self._condition.good_for.total_seconds()
+        return float(sum(seen >= oldest_s for seen in state.inside.values()))
+
+    def _compare(self, state: ZoneState, at: datetime) -> list[Verdict] | None:
+        day = at.astimezone(PROVINCE_TIME).date()
+        return compare_levels(self._condition.levels, {INSIDE: self._count(state, at)}, day)
+
+    def _let_begin_anew(self, state: ZoneState, at: datetime) -> None:
+        """Let a ``for`` begin anew where too many have not been heard of for too long: the count has not stood."""
+        verdicts = self._compare(state, at)
+        begin_anew(self.rule, state, lambda place: verdicts is not None and verdicts[place].holds)
+
+    def on_timer(self, memory: PartitionMemory, key: str, due: datetime) -> None:
+        """Let a count that stands fire and end in its time; note a zone of which nothing is heard."""
+        state = memory.series[self.index].get(key)
+        if not isinstance(state, ZoneState) or state.event is None:
+            super().on_timer(memory, key, due)
+        elif is_to_begin(self.rule, state, known_at := due - delay_of(state.event)):
+            self._let_begin_anew(state, known_at)
+            memory.dirty.add((self.index, key))
+            if is_to_begin(self.rule, state, known_at):
+                self._judge_zone(memory, key, state, state.event, known_at)
+        elif is_to_end(self.rule, state, due):
+            self._judge_zone(memory, key, state, state.event, due)
+            wake_to_end(memory, self.rule, self.index, key, state)
+        else:
+            super().on_timer(memory, key, due)
+
+    def resume(self, memory: PartitionMemory) -> None:
+        """Set the timers of counts that stood before a restart, and of alerts."""
+        super().resume(memory)
+        for key, state in memory.series[self.index].items():
+            if isinstance(state, ZoneState) and state.event is not None:
+                wake_to_begin(memory, self.rule, self.index, key, state, delay_of(state.event))
+                wake_to_end(memory, self.rule, self.index, key, state)
 
     def _ask(self, is_inside: bool) -> Iterator[Part]:
         """Say of a thing that is followed, since it was inside, whether it is where the rule asks for."""

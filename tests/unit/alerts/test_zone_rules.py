@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from shapely import Point
 
+from alerts.engine.stepping import Engine
 from alerts.lifecycle import rule_tests
 from alerts.lifecycle.versions import check_version, read_version
 from alerts.rulebook.book import Rulebook, RulebookError
@@ -121,6 +122,106 @@ def test_a_zone_counts_who_is_in_it_and_forgets_who_left_or_fell_silent(tmp_path
     assert told(lives) == [(FIRED, 3), (RESOLVED, 12)]
     assert (lives.changes[0].zone_id, lives.changes[0].asset_id, lives.changes[0].value) == (PORT, None, 3.0)
     assert [key.key for key in lives.state[SIGNALS] if key.rule_id] == [f"zone_count:test.zone:{PORT}"]
+
+
+COUNT = "{severity: minor, when: inside_count >= 4, for: 1m}"
+
+
+def crowd(until_min, *, numbers=range(1, 5), since_min=0.0):
+    """Boats that lie in port, each heard every ten seconds."""
+    return [
+        boat(since_min + step / 6, IN_PORT, number=number)
+        for step in range(int((until_min - since_min) * 6) + 1)
+        for number in numbers
+    ]
+
+
+def decided(lives):
+    return [
+        (change.type, (change.decided_at - START) / timedelta(minutes=1))
+        for change in lives.changes
+        if change.type is not ChangeType.UPDATED
+    ]
+
+
+def with_gap(tmp_path, level, gap, more=""):
+    text = RULE.replace("WHEN", "count").replace("LEVEL", level).replace("gap: 30m", f"gap: {gap}{more}")
+    (tmp_path / "rule.yaml").write_text(text, encoding="utf-8")
+    return Rulebook.load([tmp_path / "rule.yaml"])
+
+
+@pytest.mark.parametrize("gap", ["30s", "5m", "30m"])
+def test_a_count_that_stands_fires_when_its_time_is_over_though_nobody_comes_or_goes(tmp_path, gap):
+    lives = run(with_gap(tmp_path, COUNT, gap), WORLD, crowd(40))
+    assert decided(lives) == [(FIRED, 1)]
+    assert (lives.changes[0].started_at, lives.changes[0].value, lives.changes[0].zone_id) == (START, 4.0, PORT)
+
+
+def test_a_count_known_with_a_delay_stands_until_what_left_meanwhile_would_be_known(tmp_path):
+    rules = with_gap(tmp_path, COUNT, "5m")
+    came = [boat(0, IN_PORT, number=number, delay_min=3) for number in range(1, 5)]
+    left = [boat(0.5, AT_SEA, number=4, delay_min=3)]
+    assert decided(run(rules, WORLD, [*came, *left, boat(9, AT_SEA, number=5)])) == []
+    assert decided(run(rules, WORLD, [*came, boat(9, AT_SEA, number=5)])) == [(FIRED, 4)]
+
+
+def test_a_count_of_boats_that_are_not_heard_of_for_too_long_has_not_stood(tmp_path):
+    rules = with_gap(tmp_path, "{severity: minor, when: inside_count >= 4, for: 50m}", "2h")
+    assert decided(run(rules, WORLD, [*crowd(10), boat(100, AT_SEA, number=5)])) == []
+    # One falls silent and is counted no more from 30 minutes on; another one comes after that.
+    silent = [boat(0, IN_PORT, number=4)]
+    later = [*crowd(29, numbers=(1, 2, 3)), *crowd(90, numbers=(5, 1, 2, 3), since_min=31)]
+    assert decided(run(rules, WORLD, sorted([*silent, *later], key=lambda event: event.received_at))) == [(FIRED, 81)]
+
+
+def test_a_higher_level_of_a_count_fires_in_its_time_while_the_alert_is_open(tmp_path):
+    levels = "{severity: minor, when: inside_count >= 3}\n  - {severity: major, when: inside_count >= 4, for: 3m}"
+    assert decided(run(with_gap(tmp_path, levels, "1m"), WORLD, crowd(20))) == [(FIRED, 0), (SEVERITY, 3)]
+
+
+def test_a_level_whose_count_is_not_known_any_more_when_its_time_is_over_changes_nothing_of_the_alert(tmp_path):
+    levels = "{severity: minor, when: inside_count >= 3}\n  - {severity: major, when: inside_count >= 4, for: 50m}"
+    lives = run(with_gap(tmp_path, levels, "1m"), WORLD, [*crowd(10), boat(100, AT_SEA, number=5)])
+    assert decided(lives) == [(FIRED, 0)]
+
+
+def test_an_alert_of_a_count_ends_when_its_keep_is_over_though_nobody_comes_or_goes(tmp_path):
+    rules = with_gap(tmp_path, COUNT, "1m", more="\nkeep: 4m")
+    events = [*crowd(5), *(boat(5.5 + minute, AT_SEA, number=1) for minute in range(20))]
+    assert decided(run(rules, WORLD, events)) == [(FIRED, 1), (RECOVERING, 5.5), (RESOLVED, 9.5)]
+
+
+def test_a_restart_anywhere_changes_nothing_of_what_a_count_decides_in_its_time(tmp_path):
+    levels = (
+        "{severity: minor, when: inside_count >= 2, for: 3m}\n  - {severity: major, when: inside_count >= 3, for: 7m}"
+    )
+    rules = with_gap(tmp_path, levels, "1m", more="\nkeep: 4m")
+    events = [
+        boat(minute, AT_SEA if (minute + 2 * number) % 31 > 17 else IN_PORT, number=number, delay_min=number / 4)
+        for minute in range(0, 90, 2)
+        for number in (1, 2, 3)
+    ]
+    events.sort(key=lambda event: event.received_at)
+    whole = run(rules, WORLD, events).changes
+    assert {FIRED, SEVERITY, RECOVERING, RESOLVED} <= {change.type for change in whole}
+    for cut in range(1, len(events)):
+        assert run(rules, WORLD, events, frozenset({cut})).changes == whole
+
+
+def test_batches_of_any_size_change_nothing_of_what_a_count_decides_in_its_time(tmp_path):
+    rules = with_gap(tmp_path, COUNT, "1m", more="\nkeep: 4m")
+    events = [*crowd(5), boat(5.5, AT_SEA, number=1), *crowd(20, numbers=(2, 3), since_min=6)]
+
+    def play(size):
+        engine = Engine(rules, WORLD)
+        steps = [engine.step(EVENTS, events[first : first + size]) for first in range(0, len(events), size)]
+        signals = [signal for step in steps for signal in step.signals]
+        told = [engine.step(SIGNALS, signals[first : first + size]) for first in range(0, len(signals), size)]
+        return [change for step in told for change in step.changes]
+
+    whole = play(1)
+    assert [change.type for change in whole if change.type is not ChangeType.UPDATED] == [FIRED, RECOVERING, RESOLVED]
+    assert all(play(size) == whole for size in (2, 3, 7, 1_000))
 
 
 @pytest.mark.parametrize("when", ["inside", "left"])
