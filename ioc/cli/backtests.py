@@ -49,7 +49,8 @@ def backtest(
         typer.Option("--from", parser=to_instant, metavar="INSTANT", help=f"Stored history from then. {WRITTEN}."),
     ] = None,
     end: Annotated[
-        datetime | None, typer.Option("--to", parser=to_instant, metavar="INSTANT", help="Up to then; unset: now.")
+        datetime | None,
+        typer.Option("--to", parser=to_instant, metavar="INSTANT", help="Up to then; unset or ahead: now."),
     ] = None,
     unit: Annotated[str | None, typer.Option(help="Count only what concerns this unit (code).")] = None,
     feed: FeedOption = None,
@@ -123,7 +124,10 @@ async def _play_files(settings: Settings, drafts: Rulebook, sources: Sequence[So
 def _to_period(begin: datetime | None, end: datetime | None, unit: str | None) -> Period:
     if begin is None:
         raise ConfigurationError(["name files, or with --from since when stored history is to be played"])
-    until = SystemClock().now() if end is None else end
+    now = SystemClock().now()
+    if begin >= now:
+        raise ConfigurationError([f"--from {begin.isoformat()} lies in the future: nothing is stored of it"])
+    until = now if end is None else min(end, now)
     if begin >= until:
         raise ConfigurationError([f"--from {begin.isoformat()} lies after the end of the period"])
     return Period(start=begin, end=until, unit_code=unit)

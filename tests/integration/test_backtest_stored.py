@@ -197,6 +197,26 @@ def test_a_period_is_asked_for_where_no_files_are_named(drafts, tmp_path):
         assert isinstance(said.exception, ConfigurationError), asked
 
 
+def test_a_period_that_begins_in_the_future_is_refused(drafts):
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    said = CliRunner().invoke(make_app(), ["backtest", "--rules", str(drafts), "--from", ahead])
+    assert isinstance(said.exception, ConfigurationError)
+    assert "--from" in str(said.exception)
+    assert "lies in the future" in str(said.exception)
+
+
+def test_an_end_ahead_of_now_is_now(embedded, drafts, tmp_path):
+    began_at = datetime.now(UTC)
+    asyncio.run(_fill(load_settings(), []))
+    span = ["--from", (began_at - timedelta(hours=1)).isoformat(), "--to", (began_at + timedelta(days=1)).isoformat()]
+    said = CliRunner().invoke(
+        make_app(), ["backtest", "--rules", str(drafts), *span, "--json", str(tmp_path / "out.json")]
+    )
+    assert said.exit_code == 0, said.output
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert began_at < datetime.fromisoformat(written["to"]) <= datetime.now(UTC)
+
+
 @pytest.fixture
 async def base(plain_postgres_url, fresh_database, tmp_path):
     settings = make_settings(tmp_path / "data", await fresh_database(plain_postgres_url))
