@@ -200,7 +200,9 @@ async def test_rules_are_for_people_who_are_signed_in(edge):
 async def test_the_command_line_shows_rules_by_their_share_of_the_time(edge, address, rules_dir, tmp_path, monkeypatch):
     store = RuleHealthStore(edge.base.database, SystemClock())
     fault = RuleFault(rule_id="vessel.broken", asset_id="vessel.1", reason="ValueError: [x]", at=NOW)
+    long = "sc.centre-of-the-old-town~12"
     reports = [report("vessel.broken", failing_since=NOW), report("vessel.fast", recent_cost_s=0.1)]
+    reports.append(report(long, recent_cost_s=0.0))
     await store.report("a", reports, [fault])
     for name, value in {
         "DATA_DIR": str(tmp_path), "STORE__URL": address, "STORE__SCHEMA_NAME": SCHEMA,
@@ -212,6 +214,11 @@ async def test_the_command_line_shows_rules_by_their_share_of_the_time(edge, add
     assert shown.exit_code == 1, shown.output
     assert "█████████    75.0 %" in shown.output
     assert "ValueError: [x]" in shown.output
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = await asyncio.to_thread(CliRunner().invoke, make_app(), ["rules", "health", "--faults"])
+    assert [name in narrow.output for name in ("vessel.broken", "vessel.fast", long)] == [True] * 3
+    assert "…" not in narrow.output
+    assert "75.0 %" in narrow.output
     asked = await asyncio.to_thread(CliRunner().invoke, make_app(), ["rules", "health", "--json"])
     items = {item["rule_id"]: item for item in json.loads(asked.output)["items"]}
     assert (items["vessel.broken"]["is_failing"], items["vessel.fast"]["is_failing"]) == (True, False)
