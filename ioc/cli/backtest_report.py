@@ -14,6 +14,7 @@ from alerts.backtest.comparison import Change, Line
 from alerts.backtest.trial import Occurrence
 from ioc.bootstrap.backtests import Account
 from ioc.bootstrap.backtests import Progress as Reached
+from ioc.cli.instants import show_instant
 
 _FIRST = 10
 
@@ -42,7 +43,7 @@ class EventBar:
         left = "" if reached.left_s is None else f"{timedelta(seconds=round(reached.left_s))} left"
         self._bar.update(
             self._task, total=reached.estimate, completed=reached.events_count, left=left,
-            at="" if reached.reached_at is None else f"{reached.reached_at:%Y-%m-%d %H:%M}",
+            at="" if reached.reached_at is None else show_instant(reached.reached_at),
             rate=f"{reached.rate_per_s:,.0f} events/s",
         )  # fmt: skip
 
@@ -64,12 +65,12 @@ def print_account(account: Account) -> None:
     for title, items in (("Only with the drafts", comparison.added), ("Only with the rules in force", comparison.gone)):
         if items:
             first = Table(
-                "Decided (UTC)", Column("Rule", overflow="fold"), Column("Asset", overflow="fold"), "Severity", "What",
-                title=f"{title}: the first of {len(items):,}",
+                "Decided (UTC+7)", Column("Rule", overflow="fold"), Column("Asset", overflow="fold"), "Severity",
+                "What", title=f"{title}: the first of {len(items):,}",
             )  # fmt: skip
             for item in items[:_FIRST]:
                 first.add_row(
-                    f"{item.started_at:%Y-%m-%d %H:%M}", item.rule_id, item.asset_id or "", item.severity.value,
+                    show_instant(item.started_at), item.rule_id, item.asset_id or "", item.severity.value,
                     item.title_vi,
                 )  # fmt: skip
             console.print(first)
@@ -89,7 +90,7 @@ def print_changes(console: Console, changes: Sequence[Change]) -> None:
     if not changes:
         return
     table = Table(
-        Column("Rule", overflow="fold"), Column("Asset", overflow="fold"), "Now in force (UTC)", "Would be", "What",
+        Column("Rule", overflow="fold"), Column("Asset", overflow="fold"), "Now in force (UTC+7)", "Would be", "What",
         title=f"Changed: the first of {len(changes):,}",
     )  # fmt: skip
     for change in changes[:_FIRST]:
@@ -99,8 +100,8 @@ def print_changes(console: Console, changes: Sequence[Change]) -> None:
 
 
 def _course(item: Occurrence) -> str:
-    end = "" if item.ended_at is None else f"{item.ended_at:%m-%d %H:%M}"
-    return f"{item.severity.value}, {item.started_at:%m-%d %H:%M} – {end}"
+    end = "" if item.ended_at is None else show_instant(item.ended_at, "%m-%d %H:%M")
+    return f"{item.severity.value}, {show_instant(item.started_at, '%m-%d %H:%M')} – {end}"
 
 
 def _print_first(said: str, items: Sequence[str], count: int) -> None:
@@ -114,7 +115,7 @@ def _print_sum(console: Console, account: Account) -> None:
     comparison = account.comparison
     rate = account.events_count / account.elapsed_s if account.elapsed_s else 0.0
     if account.is_partial:
-        until = "nothing" if comparison.until is None else f"{comparison.until:%Y-%m-%d %H:%M} UTC"
+        until = "nothing" if comparison.until is None else f"{show_instant(comparison.until)} (UTC+7)"
         console.print(f"[bold]Stopped: a partial result, up to {until}[/]")
     console.print(
         f"{account.events_count:,} events, {account.elapsed_s:.1f} s, {rate:,.0f} events/s;"

@@ -1,4 +1,4 @@
-"""Instants as people write them on the command line: one reading for every command."""
+"""Instants as people write and read them on the command line: one reading for every command."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from alerts.language.rule import PROVINCE_TIME
 
 WRITTEN = "ISO 8601; without an offset in the province's time, UTC+7"
 """How an instant is written, for ``--help``."""
+
+
+def show_instant(at: datetime, pattern: str = "%Y-%m-%d %H:%M") -> str:
+    """Give an instant as it is read: in the province's time. Its offset, UTC+7, stands once beside many of them."""
+    return at.astimezone(PROVINCE_TIME).strftime(pattern)
 
 
 def to_instant(text: str) -> datetime:

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 
 from ioc.api.rule_views import to_rules_health
 from ioc.bootstrap.rule_health import read_rule_health
+from ioc.cli.instants import show_instant
 from ioc.cli.rulebooks import rules_app
 from ioc.cli.running import run
 
@@ -118,7 +119,7 @@ def _say_held(count: int, limit: int | None) -> str:
 
 def _print_faults(console: Console, shown: dict[str, Any]) -> None:
     table = Table(
-        Column("Rule", no_wrap=True), "Log time (UTC)", Column("Asset", overflow="fold"), "Reason",
+        Column("Rule", no_wrap=True), "Log time (UTC+7)", Column("Asset", overflow="fold"), "Reason",
         title="Newest faults", box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for item in shown["items"]:
@@ -137,4 +138,4 @@ def draw_bar(share_pct: float) -> str:
 
 
 def _to_text(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    return show_instant(datetime.fromtimestamp(at_ms / 1000, UTC), "%Y-%m-%d %H:%M:%S")

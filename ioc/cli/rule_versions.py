@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from alerts.backtest.trial import Occurrence
 from ioc.bootstrap.rulebooks import open_desk
 from ioc.cli.backtest_report import print_changes, show_difference
-from ioc.cli.instants import WRITTEN, to_instant
+from ioc.cli.instants import WRITTEN, show_instant, to_instant
 from ioc.cli.running import run
 from ioc.errors import ConfigurationError
 from ioc.rules.desk import Caller, RuleDesk, ShadowReport
@@ -75,7 +75,7 @@ def list_rules(as_json: AsJson = False) -> None:
         return
     # Ids are copied into other commands: on 80 columns they must stand whole.
     table = Table(
-        Column("Rule", no_wrap=True), "From", "Meaning", "By", "Since (UTC)", "Beside it",
+        Column("Rule", no_wrap=True), "From", "Meaning", "By", "Since (UTC+7)", "Beside it",
         box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for item in items:
@@ -104,16 +104,22 @@ def list_versions(rule_id: RuleName, as_json: AsJson = False) -> None:
             {"versions": list(map(to_version, found)), "activations": [to_activation(item) for item in history]}
         )
         return
-    table = Table("Number", "Meaning", "By", "Saved (UTC)", "Tests", "Why", title=f"Versions of {rule_id}")
+    table = Table("Number", "Meaning", "By", "Saved (UTC+7)", "Tests", "Why", title=f"Versions of {rule_id}")
     for version in found:
         table.add_row(
-            str(version.number), version.version, version.author, f"{version.created_at:%Y-%m-%d %H:%M}",
+            str(version.number), version.version, version.author, show_instant(version.created_at),
             str(version.tests_count), version.reason,
         )  # fmt: skip
     Console().print(table)
-    past = Table("Activation", "When (UTC)", "What", "By", "Why", title="What was active, newest first")
+    past = Table("Activation", "When (UTC+7)", "What", "By", "Why", title="What was active, newest first")
     for item in history:
-        past.add_row(str(item.activation_id), f"{item.at:%Y-%m-%d %H:%M:%S}", _describe(item), item.actor, item.reason)
+        past.add_row(
+            str(item.activation_id),
+            show_instant(item.at, "%Y-%m-%d %H:%M:%S"),
+            _describe(item),
+            item.actor,
+            item.reason,
+        )
     Console().print(past)
 
 
@@ -224,7 +230,7 @@ def _print_report(made: ShadowReport) -> None:
     _print_first(console, "Only the rule in force", found.gone)
     print_changes(console, found.changed)
     console.print(
-        f"{made.rule_id} version {made.number}, {made.start:%Y-%m-%d %H:%M} to {made.end:%Y-%m-%d %H:%M} UTC:"
+        f"{made.rule_id} version {made.number}, {show_instant(made.start)} to {show_instant(made.end)} (UTC+7):"
         f" {len(made.candidate):,} alerts, in force {len(made.in_force):,}: +{len(found.added):,} −{len(found.gone):,},"
         f" ~{len(found.changed):,} changed"
     )
@@ -232,10 +238,9 @@ def _print_report(made: ShadowReport) -> None:
 
 def _print_first(console: Console, title: str, items: Sequence[Occurrence]) -> None:
     if items:
-        table = Table("Decided (UTC)", "Asset", "Severity", "What", title=f"{title}: the first of {len(items):,}")
+        table = Table("Decided (UTC+7)", "Asset", "Severity", "What", title=f"{title}: the first of {len(items):,}")
         for item in items[:_FIRST]:
-            when = f"{item.started_at:%Y-%m-%d %H:%M}"
-            table.add_row(when, item.asset_id or "", item.severity.value, item.title_vi)
+            table.add_row(show_instant(item.started_at), item.asset_id or "", item.severity.value, item.title_vi)
         console.print(table)
 
 
@@ -247,7 +252,7 @@ def _describe(item: Activation, *, has_file: bool = True) -> str:
 
 
 def _to_text(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M}"
+    return show_instant(datetime.fromtimestamp(at_ms / 1000, UTC))
 
 
 def _at_desk(work: Callable[[RuleDesk], Awaitable[Result]]) -> Result:

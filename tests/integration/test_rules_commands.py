@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner
@@ -61,6 +63,27 @@ async def test_a_rule_is_saved_tried_put_in_force_and_taken_back_with_names_and_
     assert "as in the files" in await call("activate", "crowd.density", "file", "--reason", "lại")
     assert "crowd.density" in await call("list")
     assert "lễ hội" in await call("versions", "crowd.density")
+
+
+async def test_instants_are_shown_in_the_time_in_which_they_are_read(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "crowd.yaml"
+    path.write_text(crowd_rule(3.0), encoding="utf-8")
+    await call("save", path, "--reason", "thử")
+    await call("activate", "crowd.density", 1, "--shadow", "--reason", "thử")
+    began_at = _in_province(json.loads(await call("report", "crowd.density", "--json"))["from"])
+    said = await call("report", "crowd.density")
+    assert f"version 1, {began_at:%Y-%m-%d %H:%M} to " in said
+    assert "(UTC+7):" in said
+    found = json.loads(await call("versions", "crowd.density", "--json"))
+    shown = await call("versions", "crowd.density")
+    assert f"{_in_province(found['versions'][0]['created_at']):%Y-%m-%d %H:%M}" in shown
+    assert f"{_in_province(found['activations'][0]['at']):%Y-%m-%d %H:%M:%S}" in shown
+    assert "(UTC)" not in shown
+
+
+def _in_province(at_ms):
+    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo("Asia/Ho_Chi_Minh"))
 
 
 async def test_what_is_wrong_is_said(call, tmp_path):

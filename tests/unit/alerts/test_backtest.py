@@ -196,8 +196,8 @@ def test_the_command_shows_what_was_and_what_would_be(tmp_path, milder, monkeypa
     assert said.exit_code == 0, said.output
     assert "+0 −0, ~4 changed" in said.output
     assert "Changed: the first of 4" in said.output
-    assert "major, 11-23 02:35 – 11-23 03:02" in said.output
-    assert "info, 11-23 02:35 – 11-23 03:02" in said.output
+    assert "major, 11-23 09:35 – 11-23 10:02" in said.output
+    assert "info, 11-23 09:35 – 11-23 10:02" in said.output
     written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert [(item["in_force"]["severity"], item["draft"]["severity"]) for item in written["changed"]] == [
         ("major", "info")
