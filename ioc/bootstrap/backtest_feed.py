@@ -14,6 +14,9 @@ from alerts.backtest.trial import Trial
 from alerts.memory.partition import Stretch
 from ioc.domain.events import Event
 
+AT_ONCE = 10_000
+"""How many events are stepped over between two looks whether to stop: a second or two of work."""
+
 Silence: TypeAlias = tuple[datetime, datetime]
 """A span in which nothing at all came, longer than ``JUMP``."""
 
@@ -45,14 +48,22 @@ class Feed:
         trial: the rules.
         silences: those that are known before anything is read, in their order.
         compute: calls what takes long; in a thread, so that the loop stays free and the next slice is read meanwhile.
+        is_stopped: says whether to break off, also in the midst of a slice: a short period is one slice.
     """
 
     def __init__(
-        self, trial: Trial, silences: Sequence[Silence] = (), *, compute: Callable[..., Any] = asyncio.to_thread
+        self,
+        trial: Trial,
+        silences: Sequence[Silence] = (),
+        *,
+        compute: Callable[..., Any] = asyncio.to_thread,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._trial, self._silences, self._compute = trial, deque(silences), compute
+        self._trial, self._silences, self._compute, self._is_stopped = trial, deque(silences), compute, is_stopped
         self.is_done = False
         """Whether all slices have been stepped over."""
+        self.is_cut = False
+        """Whether a slice was broken off."""
         self._listeners = {kind: Listener(silence) for kind, silence in trial.heard_kinds().items()}
         self._heard: dict[str, set[str]] = {kind: set() for kind in self._listeners}
         self._others: set[str] = set()
@@ -66,9 +77,12 @@ class Feed:
                 async for found in slices:
                     if stepping is not None:
                         yield await stepping
+                    if self.is_cut:
+                        return
                     stepping = asyncio.create_task(self._compute(self._take, found))
             if stepping is not None:
-                done, stepping, self.is_done = await stepping, None, True
+                done, stepping = await stepping, None
+                self.is_done = not self.is_cut
                 yield done
         finally:
             if stepping is not None:
@@ -86,11 +100,15 @@ class Feed:
         self._trial.pass_time(to)
 
     def _take(self, found: Arrived) -> int:
-        """Step over a slice; give how many events it stands for."""
+        """Step over a slice; give how many events it stands for, of one that is broken off its share of them."""
         events, speaking = self._sift(found)
         self._silences.extend(found.silences)
         self._trial.assure(speaking)
-        self._trial.take(events, over=self.let_pass)
+        for first in range(0, len(events), AT_ONCE):
+            if self._is_stopped():
+                self.is_cut = True
+                return len(found) * first // len(events)
+            self._trial.take(events[first : first + AT_ONCE], over=self.let_pass)
         return len(found)
 
     def _sift(self, found: Arrived) -> tuple[Sequence[Event], Mapping[str, Sequence[Stretch]]]:

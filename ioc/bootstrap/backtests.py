@@ -106,7 +106,7 @@ async def backtest_stored(
     stored = StoredEvents(database, settings.archive_folder)
     first_at = period.start - trial.warm_up
     silences = await stored.find_silences(start=first_at, end=period.end, longer_than=JUMP)
-    feed = Feed(trial, silences)
+    feed = Feed(trial, silences, is_stopped=is_stopped)
     slices = read_stored(stored, kinds=trial.kinds, start=first_at, end=period.end)
     count, is_partial = 0, False
     with undisturbed():
@@ -117,7 +117,7 @@ async def backtest_stored(
                     events_count=count, estimate=stored.planned_count, reached_at=trial.reached_at,
                     elapsed_s=time.monotonic() - began,
                 ))  # fmt: skip
-                if is_partial := is_stopped() and not feed.is_done:
+                if is_partial := feed.is_cut or (is_stopped() and not feed.is_done):
                     break
         if not is_partial:
             feed.let_pass(period.end)

@@ -20,7 +20,7 @@ from alerts.backtest.trial import Trial
 from alerts.engine.stepping import JUMP
 from alerts.rulebook.book import Rulebook
 from ioc.bootstrap import Foundations, scratch
-from ioc.bootstrap.backtest_feed import Feed
+from ioc.bootstrap.backtest_feed import AT_ONCE, Feed
 from ioc.bootstrap.backtests import Account, Period, Progress, backtest_stored
 from ioc.bootstrap.foundations import open_store
 from ioc.bootstrap.knowledge import load_world
@@ -222,6 +222,18 @@ async def base(plain_postgres_url, fresh_database, tmp_path):
     settings = make_settings(tmp_path / "data", await fresh_database(plain_postgres_url))
     async with scratch(settings) as base:
         yield base
+
+
+@pytest.mark.parametrize(("looks", "most"), [(0, 0), (2, 2 * AT_ONCE)])
+async def test_a_period_of_one_slice_is_broken_off_in_the_midst(base, looks, most):
+    await _store(base.database, _crowds(sites=100))
+    until, asked = CROWDS_FROM + timedelta(hours=4), iter(range(1_000))
+    account = await backtest_stored(
+        base.settings, base.database, Rulebook.load([CROWD]), Period(start=CROWDS_FROM, end=until),
+        on_progress=lambda _: None, is_stopped=lambda: next(asked) >= looks,
+    )  # fmt: skip
+    assert (account.is_partial, account.events_count) == (True, most)
+    assert (account.comparison.until or CROWDS_FROM) < until - timedelta(minutes=30)
 
 
 async def test_rules_watch_before_the_period_and_only_what_starts_in_it_counts(base):
