@@ -13,6 +13,7 @@ from alerts.world import World
 from connectors.registry import find
 from ioc.api.services import ApiServices
 from ioc.api.wall.hub import WallHub
+from ioc.api.wall.judging import Judging
 from ioc.bootstrap.foundations import Foundations
 from ioc.bootstrap.knowledge import (
     load_definitions,
@@ -22,7 +23,7 @@ from ioc.bootstrap.knowledge import (
     load_world,
 )
 from ioc.bootstrap.letters import retry_letters
-from ioc.bootstrap.processing import make_rules
+from ioc.bootstrap.processing import GROUP, make_rules
 from ioc.bootstrap.rule_health import make_inquirer
 from ioc.delivery.destination import AllowedNetwork, DestinationPolicy
 from ioc.delivery.signing import make_secret
@@ -34,11 +35,13 @@ from ioc.sealing import Sealer
 from ioc.settings import Settings
 from ioc.storage.accounts import AccountStore
 from ioc.storage.alert_actions import AlertActions
+from ioc.storage.alert_writer import AlertWriter
 from ioc.storage.alerts import PostgresAlertStore
 from ioc.storage.archive_reads import ArchiveReader
 from ioc.storage.archived_history import ArchivedHistory
 from ioc.storage.audit import AuditLog
 from ioc.storage.backtest_runs import BacktestRunStore
+from ioc.storage.batches import PostgresBatchStore
 from ioc.storage.decision_inputs import DecisionInputs
 from ioc.storage.feed_status import FeedStatusStore
 from ioc.storage.indicators import IndicatorStore
@@ -73,6 +76,7 @@ def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiService
     alerts = PostgresAlertStore(database)
     statuses = FeedStatusStore(database, clock)
     indicators = IndicatorStore(database)
+    batches = PostgresBatchStore(database, alerts=AlertWriter(enqueue))
     rules = rules or make_rules(base)
     hub = WallHub(
         log=base.log,
@@ -80,6 +84,7 @@ def make_api(base: Foundations, rules: RulesInForce | None = None) -> ApiService
         alerts=alerts,
         indicators=indicators,
         feed_statuses=statuses.statuses,
+        judging=Judging(base.log, partial(batches.positions, GROUP), clock),
         zones=world.zones,
         stale_after=find_stale_after(settings),
         name_of=partial(_name_of, world),

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from ioc.api.services import ApiServices, Check, IngestServices
+from ioc.api.wall.hub import WallHub
 from ioc.bootstrap.backtest_runner import BacktestRunner
 from ioc.bootstrap.edge import make_api, make_destinations
 from ioc.bootstrap.foundations import Foundations
@@ -78,7 +79,9 @@ class RoleWork:
 
     def _start_api(self, rules: RulesInForce | None) -> None:
         self.api = make_api(self.base, rules)
-        self._keep("wall", self.api.hub.run())
+        hub = self.api.hub
+        self.checks["judging"] = lambda: _check_judging(hub)
+        self._keep("wall", hub.run())
         backtests = BacktestRunner(self.base.settings, self.base.database.conninfo, self.api.backtests)
         self._keep("backtests", backtests.run())
 
@@ -123,6 +126,11 @@ async def _check_log(base: Foundations) -> str:
 
 async def _check_rules(rules: RulesInForce) -> str:
     return rules.describe()
+
+
+async def _check_judging(hub: WallHub) -> str:
+    """Say whether alerts are judged. That the worker stands still makes no process unfit to show what there is."""
+    return hub.judging.describe()
 
 
 async def _check_worker(worker: Worker) -> str:

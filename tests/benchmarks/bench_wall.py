@@ -32,13 +32,14 @@ from ioc.api.services import ApiServices, Services
 from ioc.api.serving import serve
 from ioc.api.wall import endpoint
 from ioc.api.wall.hub import WallHub
+from ioc.api.wall.judging import Judging
 from ioc.bootstrap.knowledge import load_world
 from ioc.clocks import SystemClock
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
 from ioc.domain.kinds import VesselPosition
 from ioc.messaging.embedded import EmbeddedLog
-from ioc.ports import Topic
+from ioc.ports import Topic, TopicPartition
 from ioc.storage.accounts import Account, Admission
 from ioc.storage.alert_actions import AlertActions
 
@@ -128,6 +129,9 @@ class _Nothing:
     async def alerts_touched_since(self, since: datetime) -> list[object]:
         return []
 
+    async def positions(self, _: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        return {}
+
     async def courses(self, **_: object) -> dict[str, list[float]]:
         return {}
 
@@ -167,7 +171,7 @@ async def serve_walls(load: Load) -> Run:
         async with EmbeddedLog(path, retention=timedelta(hours=1), retention_bytes=10**9, clock=clock) as log:
             hub = WallHub(
                 log=log, history=cast(Any, nothing), alerts=cast(Any, nothing), indicators=cast(Any, nothing),
-                feed_statuses=nothing.statuses,
+                feed_statuses=nothing.statuses, judging=Judging(log, nothing.positions, clock),
                 zones=load_world().zones, stale_after={VesselPosition: timedelta(minutes=6)}, name_of=lambda _: None,
                 clock=clock, random=Random(1),
             )  # fmt: skip

@@ -504,6 +504,33 @@ def test_a_frozen_server_is_announced_and_forgotten_without_a_reload(server: Wal
     assert page.evaluate("() => window.__same") is True
 
 
+def test_alerts_that_nobody_judges_are_announced_in_both_languages_until_they_are_judged(
+    server: WallServer, open_wall: OpenWall
+) -> None:
+    page = open_wall()
+    server.raise_alert(build_alert("a1", at_ms=now_ms()))
+    page.locator("[data-alert='a1']").wait_for()
+    assert page.locator("#banner").is_hidden()
+    assert "Trực tuyến" in page.locator("#link-state").inner_text()
+    server.unjudged_since = 1_796_000_000_000
+    banner = page.locator("#banner:not([hidden])")
+    banner.get_by_text("CHƯA ĐÁNH GIÁ CẢNH BÁO TỪ 07:53").wait_for()
+    assert "Cảnh báo chậm" in page.locator("#link-state").inner_text()
+    keep_screenshot(page, "unjudged")
+    page.locator("#lang").click()
+    banner.get_by_text("ALERTS HAVE NOT BEEN JUDGED SINCE 07:53").wait_for()
+    assert "Live" not in page.locator("#link-state").inner_text()
+    keep_screenshot(page, "unjudged-english")
+    # A lost connection matters more.
+    server.freeze()
+    banner.get_by_text("NO CONNECTION").wait_for(timeout=25_000)
+    server.unjudged_since = None
+    server.thaw()
+    page.locator("#banner").wait_for(state="hidden")
+    page.locator("#link-state", has_text="Live").wait_for()
+    assert page.evaluate("() => __wall.missingKeys()") == []
+
+
 def test_a_killed_server_comes_back_without_reload_or_duplicates(server: WallServer, open_wall: OpenWall) -> None:
     page = open_wall()
     server.raise_alert(build_alert("a1", at_ms=now_ms()))

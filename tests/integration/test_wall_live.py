@@ -13,6 +13,7 @@ from websockets.typing import Subprotocol
 
 from ioc.api.wall.conversation import ASK_BEFORE, TRUST
 from ioc.api.wall.endpoint import HELLO_DEADLINE_S, MOST_SOCKETS_A_USER
+from ioc.bootstrap.processing import make_worker
 from ioc.domain.alerts import ChangeType
 from ioc.domain.events import Event
 from ioc.domain.ids import event_id
@@ -20,6 +21,7 @@ from ioc.domain.kinds import Directive, VesselPosition
 from ioc.ports import Topic
 from tests.support.alerts import apply, decide
 from tests.support.feeds import SteppedClock
+from tests.support.tasks import running
 from tests.support.wall_live import WallClient, open_wall, prepare
 
 
@@ -53,6 +55,24 @@ async def test_a_wall_gets_a_vessel_that_was_stored_before_and_one_that_comes_la
         row = client.rows["map:vessels"]["vessel.574000002"]
         assert (row["name"], row["sog_kn"], row["lon"], row["q"]) == ("Hạ Long 2", 6.0, 107.06, 0)
         assert row["zone"] is not None
+
+
+async def test_a_wall_hears_that_no_alert_is_judged_until_the_worker_has_caught_up(wall):
+    judging = wall.api.hub.judging
+    async with wall.client() as client:
+        await client.follow("map:vessels")
+        async with running(make_worker(wall.base).run()):
+            await wall.base.log.append(Topic.EVENTS, [vessel(1)])
+            await client.until(lambda: "vessel.574000001" in client.rows["map:vessels"])
+            await client.until(lambda: client.has("hb"))
+            assert judging.describe() == "alerts are judged"
+        stopped_at = datetime.now(UTC)
+        await wall.base.log.append(Topic.EVENTS, [vessel(2)])
+        await client.until(lambda: "unjudged_since" in client.find("hb")[-1], deadline_s=120)
+        assert datetime.fromtimestamp(client.find("hb")[-1]["unjudged_since"] / 1000, UTC) >= stopped_at
+        assert judging.describe().startswith("alerts have not been judged since ")
+        async with running(make_worker(wall.base).run()):
+            await client.until(lambda: "unjudged_since" not in client.find("hb")[-1], deadline_s=60)
 
 
 async def test_every_alert_event_reaches_the_wall_once_and_in_order(wall):

@@ -107,6 +107,8 @@ class WallServer:
         self._held_events: list[dict[str, Any]] = []
         self._sessions: dict[str, dict[str, Any]] = {}
         self._tickets: set[str] = set()
+        self.unjudged_since: int | None = None
+        """Since when no alert is judged, as heartbeats say it."""
         self._frozen = threading.Event()
         self._gaps: set[str] = set()
         self._step = 0
@@ -253,10 +255,12 @@ class WallServer:
                 await self._broadcast(channel, frame)
             if time.monotonic() - beat_at >= self.heartbeat_s:
                 beat_at = time.monotonic()
-                seqs = {**self._seqs, "alerts": self._event_id}
+                beat = {"t": "hb", "seqs": {**self._seqs, "alerts": self._event_id}, "lag_ms": 3}
+                if self.unjudged_since is not None:
+                    beat["unjudged_since"] = self.unjudged_since
                 for wall in list(self.walls):
                     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                        await wall.send({"t": "hb", "seqs": seqs, "lag_ms": 3})
+                        await wall.send(beat)
 
     async def _serve_wall(self, websocket: WebSocket) -> None:
         await websocket.accept(subprotocol="qnioc.v1.json")

@@ -14,6 +14,7 @@ from ioc.api.views import now_ms, to_ms
 from ioc.api.wall.alert_news import AlertNews
 from ioc.api.wall.channels import LogChannel, StateChannel
 from ioc.api.wall.feed_states import FEED_FIELDS, FeedStates, FeedStatuses
+from ioc.api.wall.judging import Judging
 from ioc.api.wall.picture import FIELDS, KEPT, LATEST_KINDS, Names, Picture
 from ioc.api.wall.session import Session
 from ioc.domain.events import Event
@@ -49,6 +50,7 @@ class WallHub:
         alerts: the alert journal.
         indicators: what the indicators were before our start, and where they are kept.
         feed_statuses: every feed's status, as on the wire.
+        judging: whether alerts are judged.
         zones: for the zone that a vessel is in.
         stale_after: silence after which a kind's reading is stale.
         name_of: name of a fixed asset.
@@ -63,6 +65,7 @@ class WallHub:
         history: HistoryStore,
         alerts: PostgresAlertStore,
         feed_statuses: FeedStatuses,
+        judging: Judging,
         zones: ZoneIndex,
         indicators: IndicatorStore,
         stale_after: Mapping[type[Payload], timedelta],
@@ -93,6 +96,7 @@ class WallHub:
         self._lag_ms = 0
         self._has_filled = asyncio.Event()
         self.is_following = False
+        self.judging = judging
 
     def now_ms(self) -> int:
         """Give the clock in milliseconds since the epoch."""
@@ -125,6 +129,7 @@ class WallHub:
             group.create_task(self._keep(self._news.follow_alerts), name="wall:alerts")
             group.create_task(self._keep(self._look_again), name="wall:look-again")
             group.create_task(self._keep(self._feeds.watch_feeds), name="wall:feeds")
+            group.create_task(self.judging.watch(), name="wall:judging")
             group.create_task(self._keep(self._record_indicators), name="wall:indicators")
             group.create_task(self._beat(), name="wall:ticks")
 
@@ -230,8 +235,9 @@ class WallHub:
                 telemetry.wall_frames.labels("d").inc(len(self._sessions))
 
     def _send_heartbeat(self) -> None:
+        unjudged_since = to_ms(self.judging.unjudged_since)
         for session in self._sessions:
-            session.beat(self._lag_ms)
+            session.beat(self._lag_ms, unjudged_since)
         telemetry.wall_frames.labels("hb").inc(len(self._sessions))
         self._lag_ms = 0
 

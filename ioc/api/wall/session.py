@@ -172,6 +172,7 @@ class Session:
         self._parts: deque[str] = deque()
         self._due: dict[str, None] = {}
         self._lag_ms: int | None = None
+        self._unjudged_since: int | None = None
         self._wake = asyncio.Event()
         self._fault: str | None = None
 
@@ -246,9 +247,9 @@ class Session:
         if channel.name in self._logs:
             self._wake.set()
 
-    def beat(self, lag_ms: int) -> None:
-        """Ask for a heartbeat behind everything that waits now."""
-        self._lag_ms = lag_ms
+    def beat(self, lag_ms: int, unjudged_since: int | None = None) -> None:
+        """Ask for a heartbeat behind everything that waits now; it says since when (ms) no alert is judged."""
+        self._lag_ms, self._unjudged_since = lag_ms, unjudged_since
         self._wake.set()
 
     def _make_due(self, name: str) -> None:
@@ -301,6 +302,7 @@ class Session:
             return None
         followed = [state.channel for state in self._states.values()] + [log.channel for log in self._logs.values()]
         seqs = {channel.name: channel.seq for channel in followed}
-        frame = protocol.encode("hb", self._now_ms(), seqs=seqs, lag_ms=self._lag_ms)
+        late = {} if self._unjudged_since is None else {"unjudged_since": self._unjudged_since}
+        frame = protocol.encode("hb", self._now_ms(), seqs=seqs, lag_ms=self._lag_ms, **late)
         self._lag_ms = None
         return frame

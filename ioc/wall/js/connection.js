@@ -17,6 +17,8 @@ export class Connection {
   lastFrameElapsedMs = null;
   lastFrameServerMs = null;
   lagMs = null;
+  /** Server time since when no alert is judged, as its last heartbeat said; null while all is well. */
+  unjudgedSinceMs = null;
   roundTripMs = null;
   closeCode = null;
   #marks = new Map();
@@ -190,6 +192,7 @@ export class Connection {
     },
     hb: (frame) => {
       this.lagMs = frame.lag_ms ?? null;
+      this.unjudgedSinceMs = frame.unjudged_since ?? null;
       for (const [channel, seq] of Object.entries(frame.seqs ?? {})) {
         const cursor = this.cursors.get(channel);
         if (!cursor) continue;

@@ -14,6 +14,8 @@ from ioc.api.wall import protocol
 from ioc.api.wall.feed_states import FEED_FIELDS
 from ioc.api.wall.hub import INDICATOR_FIELDS
 from ioc.api.wall.picture import FIELDS
+from ioc.api.wall.session import Session
+from ioc.storage.accounts import Account
 
 DOCUMENT = yaml.safe_load((Path(__file__).resolve().parents[3] / "docs" / "asyncapi.yaml").read_text("utf-8"))
 MESSAGES = DOCUMENT["components"]["messages"]
@@ -43,6 +45,16 @@ def test_every_close_code_is_described():
     for code in protocol.Close:
         # 1001 is the bare end of a connection that went away by itself.
         assert str(code.value) in text or code is protocol.Close.GOING_AWAY, code
+
+
+def test_a_heartbeat_has_the_fields_that_are_described():
+    payload = MESSAGES["hb"]["payload"]
+    session = Session(Account(name="truc", display_name="", roles=(), department=None, disabled=False), print, int)
+    sent = []
+    for unjudged_since in (None, 1_796_000_000_000):
+        session.beat(12, unjudged_since)
+        sent.append(msgspec.json.decode(str(session.next_frame()).encode()).keys())
+    assert [set(fields) for fields in sent] == [set(payload["required"]), set(payload["properties"])]
 
 
 def test_every_channel_is_described_with_its_fields_in_order():

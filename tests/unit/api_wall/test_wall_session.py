@@ -182,6 +182,15 @@ def test_the_heartbeat_comes_behind_the_state_that_it_counts(session):
     assert beat["seqs"] == {"map:vessels": delta["seq"]}
 
 
+def test_the_heartbeat_names_since_when_no_alert_is_judged_only_while_that_is_so(session):
+    session.beat(12, 1_796_000_000_000)
+    [late] = drain(session)
+    session.beat(12, None)
+    [well] = drain(session)
+    assert late["unjudged_since"] == 1_796_000_000_000
+    assert late.keys() - well.keys() == {"unjudged_since"}
+
+
 def test_too_many_answers_end_the_wall(session):
     for number in range(MOST_WAITING + 1):
         session.post(protocol.encode("ok", 0, id=number))
