@@ -179,6 +179,72 @@ async def test_a_supervisor_takes_a_condition_off_the_list_and_brings_it_back(wa
     assert await page.evaluate("() => window.__wall.missingKeys()") == []
 
 
+async def test_what_was_written_stays_until_the_server_has_it(wall, page):
+    await sign_in(page, wall.port)
+    panel = page.locator("#panel")
+    comment, shelve = panel.locator("[data-form=comment]"), panel.locator("[data-form=shelve]")
+    text, reason = comment.locator("[name=text]"), shelve.locator("[name=reason]")
+    failed = panel.get_by_text("Không gửi được. Hãy thử lại.")
+    await page.route("**/api/v1/alerts/**", lambda route: route.abort())
+    await page.locator("[data-alert] .alert-title").first.click()
+    await comment.locator("summary").click()
+    await text.fill("đã gọi trạm")
+    await comment.get_by_role("button", name="Ghi").click()
+    await failed.wait_for()
+    assert (await text.is_visible(), await text.input_value()) == (True, "đã gọi trạm")
+    await keep_screenshot(page, "wall-not-sent")
+    await shelve.locator("summary").click()
+    await shelve.locator("select").select_option(label="30 phút")
+    await reason.fill("đang bảo trì")
+    await failed.wait_for(state="hidden", timeout=60_000)
+    await shelve.get_by_role("button", name="Tạm gác").click()
+    await failed.wait_for()
+    assert (await reason.is_visible(), await reason.input_value()) == (True, "đang bảo trì")
+    assert await shelve.locator("select").input_value() == "1800000"
+    # Back on line, the same is sent again with a click; then there is nothing to send any more.
+    await page.unroute("**/api/v1/alerts/**")
+    await comment.locator("summary").click()
+    await comment.get_by_role("button", name="Ghi").click()
+    await panel.locator(".journal").get_by_text("đã gọi trạm").wait_for()
+    await panel.locator(".alert-notice").wait_for(state="hidden")
+    await text.wait_for(state="hidden")
+    assert await text.input_value() == ""
+    await shelve.locator("summary").click()
+    await shelve.get_by_role("button", name="Tạm gác").click()
+    await panel.locator("[data-form=unshelve]").wait_for()
+    assert await journal(wall) == [("commented", "truc", "đã gọi trạm"), ("shelved", "truc", "đang bảo trì")]
+
+
+async def test_what_is_written_about_one_alert_is_not_put_under_another(wall, page):
+    await sign_in(page, wall.port)
+    text = page.locator("#panel [data-form=comment] [name=text]")
+    rows = page.locator("[data-alert]")
+    await rows.nth(0).locator(".alert-title").click()
+    await page.locator("#panel [data-form=comment] summary").click()
+    await text.fill("đã gọi trạm")
+    other = await rows.nth(1).get_attribute("data-alert")
+    await rows.nth(1).locator(".alert-title").click()
+    await page.locator(f"#panel [data-form=comment][data-of='{other}']").wait_for()
+    assert await text.input_value() == ""
+
+
+async def test_a_selection_that_could_not_be_sent_is_there_to_be_sent_again(wall, page):
+    await sign_in(page, wall.port)
+    rows, bar = page.locator("[data-alert]"), page.locator("#selection")
+    await page.route("**/alerts/acknowledge", lambda route: route.abort())
+    await rows.nth(0).locator(".alert-pick").click()
+    await rows.nth(1).locator(".alert-pick").click()
+    await bar.locator("input").fill("đã xem cả hai")
+    await bar.locator(".selection-send").click()
+    await page.locator("[data-alert]", has_text="Không gửi được").first.wait_for()
+    await bar.get_by_text("Đã chọn 2").wait_for()
+    assert await bar.locator("input").input_value() == "đã xem cả hai"
+    await page.unroute("**/alerts/acknowledge")
+    await bar.locator(".selection-send").click()
+    await page.wait_for_function("() => document.querySelectorAll('[data-operator=acknowledged]').length === 2")
+    assert await journal(wall) == [("acknowledged", "truc", "đã xem cả hai")] * 2
+
+
 async def test_signing_out_without_an_answer_says_that_it_did_not_happen(wall, page):
     await sign_in(page, wall.port)
     await page.route("**/auth/logout", lambda route: route.abort())

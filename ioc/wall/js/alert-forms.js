@@ -26,23 +26,29 @@ function shelfChoices(connection) {
   return allowed.length > 0 ? allowed : [longest];
 }
 
-/** A form that opens under its name; `read` turns its fields into the request. */
+/** A form that opens under its name; `read` turns its fields into the request. What was filled in stays until it is done. */
 function action(name, parts, alert, fields, read, verb = name) {
-  const { language, requests, store } = parts;
+  const { language, requests, store, body } = parts;
   const form = h("form", {}, ...fields, h("button", { type: "submit" }, language.t(`action.${name}.do`)));
-  const details = h("details", { class: "action", name: "alert-action", "data-form": name }, h("summary", {}, language.t(`action.${name}`)), form);
-  form.addEventListener("submit", (event) => {
+  const details = h("details", { class: "action", name: "alert-action", "data-form": name, "data-of": alert.id }, h("summary", {}, language.t(`action.${name}`)), form);
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const current = store.alerts.get(alert.id);
     if (!current) return;
-    const values = new FormData(form);
-    const asked = read(values);
-    details.open = false;
-    details.firstElementChild.focus();
-    form.reset();
-    requests.send(current, asked.verb ?? verb, asked.body);
+    const asked = read(new FormData(form));
+    const isDone = await requests.send(current, asked.verb ?? verb, asked.body);
+    // The drawer may have been drawn anew since, or have another alert.
+    const drawn = body.querySelector(`[data-form="${name}"][data-of="${CSS.escape(alert.id)}"]`);
+    if (isDone && drawn) close(drawn);
   });
   return details;
+}
+
+function close(details) {
+  const hadFocus = details.contains(document.activeElement);
+  details.open = false;
+  details.querySelector("form").reset();
+  if (hadFocus) details.firstElementChild.focus();
 }
 
 /** One click, no question. */

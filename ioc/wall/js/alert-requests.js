@@ -21,23 +21,28 @@ export class AlertRequests extends EventTarget {
     return this.#states.get(alertId) ?? null;
   }
 
-  /** Asks for one thing: `acknowledge`, `shelve`, `assign` … with what it needs. */
+  /** Asks for one thing: `acknowledge`, `shelve`, `assign` … with what it needs; true when the server has done it. */
   async send(alert, verb, body = {}) {
-    if (this.state(alert.id)?.state === "sending") return;
+    if (this.state(alert.id)?.state === "sending") return false;
     this.#begin(alert.id);
     try {
       const answer = await this.session.post(`/alerts/${encodeURIComponent(alert.id)}/${verb}`,
         { expected_revision: alert.rev, ...body }, { "Idempotency-Key": Session.idempotencyKey() });
       this.#answered(alert.id, answer.rev);
+      return true;
     } catch (error) {
       this.#refused(alert.id, error instanceof RefusedError ? error.problem : null, error.status);
+      return false;
     }
   }
 
-  /** Acknowledges exactly the alerts that were selected, each at the revision that the operator sees; each succeeds or fails for itself. */
+  /**
+   * Acknowledges exactly the alerts that were selected, each at the revision that the operator sees; each succeeds or
+   * fails for itself. False when the request as a whole failed.
+   */
   async acknowledgeSeveral(alerts, comment = null) {
     const asked = alerts.filter((alert) => this.state(alert.id)?.state !== "sending");
-    if (asked.length === 0) return;
+    if (asked.length === 0) return false;
     for (const alert of asked) this.#begin(alert.id);
     try {
       const answer = await this.session.post("/alerts/acknowledge",
@@ -47,8 +52,10 @@ export class AlertRequests extends EventTarget {
         if (item.done) this.#answered(item.id, item.alert.rev);
         else this.#refused(item.id, { code: item.code, detail: item.detail, current: item.alert }, 409);
       }
+      return true;
     } catch {
       for (const alert of asked) this.#notice(alert.id, "failed");
+      return false;
     }
   }
 

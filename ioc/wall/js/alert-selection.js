@@ -67,11 +67,16 @@ export class AlertSelection {
     this.parts.onChange();
   }
 
-  #acknowledge() {
+  async #acknowledge() {
     const picked = this.#picked();
-    const comment = this.comment.value.trim() || null;
+    const comment = this.comment.value.trim();
     this.#drop();
-    this.parts.requests.acknowledgeSeveral(picked, comment);
+    const isDone = await this.parts.requests.acknowledgeSeveral(picked, comment || null);
+    if (isDone || this.#ids.size > 0) return;
+    // Nothing was sent, and nothing else has been picked since: what was picked and written is there to be sent again.
+    for (const { id } of picked) this.#ids.add(id);
+    this.comment.value = comment;
+    this.parts.onChange();
   }
 
   /** What somebody else acknowledged, or what has left the list, is no longer picked. */

@@ -6,6 +6,7 @@ import { HistoryChart } from "./history-chart.js";
 
 export class Panel {
   #open = null;
+  #drawn = null;
   #chart;
   #returnFocus = null;
 
@@ -70,7 +71,9 @@ export class Panel {
       return;
     }
     title.textContent = content.title;
-    const drafts = this.#drafts();
+    // What is being written about one alert is not about another one.
+    const drafts = this.#drawn === `${what.type} ${what.id}` ? this.#drafts() : [];
+    this.#drawn = `${what.type} ${what.id}`;
     const hadFocus = body.contains(document.activeElement);
     body.replaceChildren(...content.nodes);
     this.#keepDrafts(drafts);
