@@ -27,7 +27,7 @@ _BY_PEOPLE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """What a person did to an alert, and how long after it had begun."""
+    """What a person did to an alert, and how long after it was announced: before that nobody could have done it."""
 
     at: datetime
     actor: str
@@ -62,9 +62,11 @@ class ShiftReport:
         return [alert for alert in self.open if alert.operator is OperatorState.SHELVED]
 
 
-def is_of_shift(entry: AlertEvent) -> bool:
-    """Whether a shift's report says anything of an entry; most of a journal only moves values."""
-    return entry.actor is not None or entry.type is ChangeType.FIRED or entry.alert.ended_at is not None
+def is_of_shift(entry: AlertEvent, start: datetime) -> bool:
+    """Whether the report of a shift that begins at ``start`` rests on an entry; most of a journal only moves values."""
+    if entry.type is ChangeType.FIRED:
+        return True
+    return entry.at >= start and (entry.actor is not None or entry.alert.ended_at is not None)
 
 
 def make_shift_report(
@@ -73,7 +75,8 @@ def make_shift_report(
     """Count a shift.
 
     Args:
-        entries: the journal's entries of the shift, oldest first; those of rules in the shadow are left out.
+        entries: the journal's entries of the shift, oldest first, and before them those with which alerts fired that
+            stood at its beginning; those of rules in the shadow are left out.
         standing: what was on the operators' list at the end; what was in shadow then is left out.
         start: beginning, inclusive.
         end: end, exclusive.
@@ -81,8 +84,11 @@ def make_shift_report(
     fired: dict[str, Alert] = {}
     ended: dict[str, Alert] = {}
     deeds: list[Deed] = []
+    announced_at: dict[str, datetime] = {}
     for entry in entries:
         alert, key = entry.alert, str(entry.alert_id)
+        if entry.type is ChangeType.FIRED:
+            announced_at[key] = entry.at
         if alert.shadow or not start <= entry.at < end:
             continue
         if entry.type is ChangeType.FIRED:
@@ -90,7 +96,7 @@ def make_shift_report(
         if alert.ended_at is not None and start <= alert.ended_at < end:
             ended[key] = alert
         if entry.actor is not None and entry.type in _BY_PEOPLE:
-            after = max(timedelta(0), entry.at - alert.started_at)
+            after = max(timedelta(0), entry.at - announced_at.get(key, alert.started_at))
             deeds.append(
                 Deed(at=entry.at, actor=entry.actor, type=entry.type, reason=entry.reason, after=after, alert=alert)
             )

@@ -34,7 +34,7 @@ async def read_shift(alerts: PostgresAlertStore, start: datetime, end: datetime)
     entries = []
     async for page in alerts.events_between(start - LEAD, end):
         meter.take(page)
-        entries += [entry for entry in page if entry.at >= start and is_of_shift(entry)]
+        entries += [entry for entry in page if is_of_shift(entry, start)]
     standing = await alerts.open_at(end)
     return Shift(report=make_shift_report(entries, standing, start=start, end=end), performance=meter.finish(standing))
 
