@@ -77,6 +77,8 @@ class VesselLostEvaluator:
     """Watches each vessel's rhythm; its water's partition knows the weather and decides how bad the silence is."""
 
     uses_zones = True
+    notes_outlast_versions = True
+    """How often each vessel speaks is so whatever the rule says of it."""
     state_type = VesselState | ZoneWeather | Rhythm | Missed | ReceptionState
     forwards: ClassVar[dict[type[Payload], str]] = {
         WeatherWarning: SEA_FORWARDS[WeatherWarning],

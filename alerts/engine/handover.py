@@ -93,7 +93,8 @@ class Handover:
     def carry_sent_over(self, memory: PartitionMemory, old: PartitionMemory, before: Sequence[Rule]) -> None:
         """Let what a rule has sent stay sent where the rule means the same; another one sends what it must anew.
 
-        What one rule sends for several stays sent while all of them have heard it.
+        What one rule sends for several stays sent while all of them have heard it. What a rule has noted of the world
+        and not by its own limits (``notes_outlast_versions``) stays noted whatever it means now.
         """
         same = {
             old_index: index
@@ -103,8 +104,14 @@ class Handover:
         senders = {index for index, evaluator in enumerate(self._evaluators) if hasattr(evaluator, "forwards")}
         if senders <= set(same.values()):
             memory.sent_for_all = old.sent_for_all
-        for old_index, index in same.items():
-            memory.noted[index] = old.noted[old_index]
+        for old_index, rule in enumerate(before):
+            index = self._index_of.get(rule.rule_id)
+            if index is not None and (old_index in same or self._keeps_notes(index, rule)):
+                memory.noted[index] = old.noted[old_index]
+
+    def _keeps_notes(self, index: int, before: Rule) -> bool:
+        is_same_kind = self._rules[index].condition_name == before.condition_name
+        return is_same_kind and getattr(self._evaluators[index], "notes_outlast_versions", False)
 
     def _carry_levels_over(self, memory: PartitionMemory, index: int, key: str, before: Sequence[Severity]) -> None:
         """Let what a severity has reached go on where a rule has other levels than those that its state is of.

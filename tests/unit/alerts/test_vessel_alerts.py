@@ -124,6 +124,17 @@ def test_a_slow_vessel_is_not_taken_for_lost_after_a_restart(dies_at):
     assert not [key for key in lives.state[EVENTS] if key.rule_id], "the rhythm of a trip ends with it"
 
 
+def test_a_rule_that_becomes_less_patient_still_knows_how_often_vessels_speak(tmp_path):
+    """Every fifty seconds: less than a minute, which the first version has no need to tell apart."""
+    text = (RULES / "23-vessel-lost.yaml").read_text(encoding="utf-8")
+    (tmp_path / "lost.yaml").write_text(text.replace("least: 5m", "least: 2m"), encoding="utf-8")
+    others = sails((minute / 4 for minute in range(160)), boat=OTHER_BOAT)
+    lives = play(Lives(LOST, WORLD), sails(number * 5 / 6 for number in range(25)), others[:81])
+    lives.change_rules(Rulebook.load([tmp_path]))
+    play(lives, others[81:])
+    assert told(lives) == [(FIRED, 25.0)]
+
+
 def test_of_vessels_that_speak_often_no_rhythm_is_kept():
     lives = play(Lives(LOST, WORLD), sails(minute / 6 for minute in range(31)))
     assert not [key for key in lives.state[EVENTS] if key.rule_id]
