@@ -16,8 +16,10 @@ from ioc.domain.ids import dead_letter_id
 from ioc.errors import LogUnavailableError, OverloadedError
 from ioc.ports import Clock, EventLog, Sink, Topic
 
-_asset_of = attrgetter("asset_id")
-_MICROSECOND = timedelta(microseconds=1)
+_asset_of, _came_at = attrgetter("asset_id"), attrgetter("received_at")
+_NOTHING, _MICROSECOND = timedelta(0), timedelta(microseconds=1)
+_CLOSE = timedelta(milliseconds=10)
+"""Payloads that come within less may be put one behind the other; no payload has so many readings of one thing."""
 _MOST_RAW_BYTES = 512 * 1024
 """Bytes of a refused record that are kept: a message of the log must stay below what Kafka takes (1 MiB)."""
 
@@ -62,6 +64,7 @@ class Intake:
         self._most_waiting = most_waiting
         self._group_size = group_size
         self._deadline_s = deadline.total_seconds()
+        self._last_at: dict[str, datetime] = {}
         self._gathering = _Group()
         self._turn = asyncio.Lock()
         self._waiting_count = 0
@@ -88,7 +91,10 @@ class Intake:
         letters = make_letters(parsed, feed_id=feed_id, received_at=received_at)
         count = len(parsed.events) + len(letters)
         if count:
-            await self._write(put_in_sequence(parsed.events), letters, count)
+            events = put_in_sequence(parsed.events, self._last_at.get(feed_id))
+            if events:
+                self._last_at[feed_id] = max(map(_came_at, events))
+            await self._write(events, letters, count)
         telemetry.events_received.labels(feed_id).inc(len(parsed.events))
         if letters:
             telemetry.records_rejected.labels(feed_id).inc(len(letters))
@@ -144,23 +150,28 @@ async def hand_over(parsed: Parsed, *, sink: Sink, clock: Clock, feed_id: str, r
             return
 
 
-def put_in_sequence(events: list[Event]) -> list[Event]:
+def put_in_sequence(events: list[Event], after: datetime | None = None) -> list[Event]:
     """Let readings of one thing that came in one payload arrive one after the other, a microsecond apart.
 
     The log keeps their order, the store only their arrival: without it, nobody could tell afterwards which of them was
-    the newest when it came, and a backtest would decide otherwise than was decided.
+    the newest when it came, and a backtest would decide otherwise than was decided. ``after`` is the last arrival of
+    the payload before: what came at nearly the same time and seems to be older comes behind that.
     """
-    if len(set(map(_asset_of, events))) == len(events):
+    is_close = after is not None and bool(events) and _NOTHING < after - events[0].received_at < _CLOSE
+    if not is_close and len(set(map(_asset_of, events))) == len(events):
         return events
-    newest: dict[str, tuple[datetime, int]] = {}
+    newest: dict[str, tuple[datetime, datetime]] = {}
     spread = []
     for event in events:
-        at, number = newest.get(event.asset_id, (event.observed_at, 0))
-        number += event.observed_at != at
-        newest[event.asset_id] = event.observed_at, number
-        if number:
-            event = msgspec.structs.replace(event, received_at=event.received_at + number * _MICROSECOND)
-        spread.append(event)
+        at = event.received_at
+        known = newest.get(event.asset_id)
+        if known is not None:
+            observed_at, known_at = known
+            at = max(at, known_at + (_MICROSECOND if event.observed_at != observed_at else _NOTHING))
+        elif is_close and after is not None and at <= after:
+            at = after + _MICROSECOND
+        newest[event.asset_id] = event.observed_at, at
+        spread.append(event if at == event.received_at else msgspec.structs.replace(event, received_at=at))
     return spread
 
 
