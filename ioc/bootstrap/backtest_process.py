@@ -131,12 +131,15 @@ def main() -> None:
     logs.configure(level=settings.log_level, form=settings.log_form)
     cancellation.mend_wait_for()
     orphaned = threading.Event()
-    threading.Thread(target=_wait_for_end, args=(orphaned,), daemon=True).start()
+    threading.Thread(target=wait_for_end, args=(orphaned,), daemon=True).start()
     uvloop.run(play(settings, UUID(sys.argv[1]), orphaned))
 
 
-def _wait_for_end(orphaned: threading.Event) -> None:
-    sys.stdin.buffer.read()
+def wait_for_end(orphaned: threading.Event) -> None:
+    """Wait until whoever started this process is gone: its end of our input closes then."""
+    # Not by the buffer, whose lock a thread would hold to the end: the interpreter aborts when it finds it taken then.
+    while os.read(sys.stdin.fileno(), 4_096):
+        pass
     orphaned.set()
 
 

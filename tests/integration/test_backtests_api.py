@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -296,3 +298,16 @@ async def test_what_fails_in_the_process_is_said_and_nothing_waits_for_it(edge, 
         assert "rules:1" in failed["reason"]
         answer = await supervisor.post(PATH, json=ASKED)
         assert (await _wait_for(supervisor, answer.headers["Location"], "done", "failed"))["state"] == "done"
+
+
+def test_the_process_of_a_backtest_ends_soundly_while_whoever_started_it_is_there():
+    code = (
+        "import sys, threading, time; from ioc.bootstrap.backtest_process import wait_for_end; "
+        "sys.stdin.buffer.readline(); "
+        "threading.Thread(target=wait_for_end, args=(threading.Event(),), daemon=True).start(); time.sleep(0.2)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"settings\n")
+        process.stdin.flush()
+        assert process.wait(60) == 0
