@@ -125,6 +125,15 @@ class IndexEvaluator(LeveledEvaluator):
                 loud_at = noted[key] = hour
         return hour - loud_at < HOURS_KEPT
 
+    def value_of(self, memory: PartitionMemory, event: Event) -> float | None:
+        """Give the index of a station at a reading that was taken in, whether or not it was worth judging.
+
+        None while too few of its hours are known.
+        """
+        series = memory.series[self.index].get(event.asset_id)
+        found = combine(series.window.hourly_parts(event.observed_at)) if isinstance(series, IndexState) else None
+        return None if found is None else float(found[0])
+
     def new_series(self) -> IndexState:
         """Make the state of a station."""
         return IndexState(shape=self.rule.condition_name)

@@ -143,7 +143,7 @@ def _find_levels(inquiry: Inquiry) -> Iterator[Finding]:
     if fields:
         yield _finding(
             Reason.QUANTITY_MISSING, is_decisive=not stick.measured_count and not windows,
-            of_count=trace.evaluated_count,
+            of_count=trace.evaluated_count, is_made_by_rule=stick.is_judged_by_rule,
             missing=[{"quantity": name, "count": count} for name, count in sorted(fields.items())],
         )  # fmt: skip
     if stick.measured_count and not stick.held_count:

@@ -139,6 +139,13 @@ class Yardstick:
             self._note_missing(event, readings, values)
             self._take(values, event.observed_at)
 
+    def take_made(self, value: float | None, at: datetime) -> None:
+        """Take the value that the rule made of a reading; None where it could make none yet."""
+        if value is None:
+            self.missing.update(self.judged_quantities)
+        else:
+            self.take_judged(value, at)
+
     def take_judged(self, value: float, at: datetime, place: str = "") -> None:
         """Take the value that the rule made itself, of one unit, zone or thing."""
         if self.is_judged_by_rule:

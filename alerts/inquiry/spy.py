@@ -56,7 +56,8 @@ class Spy:
         self._inner, self._index, self._trace = inner, index, trace
         self._judge = getattr(inner, "judge", None)
         self._approaches = getattr(inner, "approaches", None)
-        self._trace.tells_nearness = self._approaches is not None
+        self._value_of = getattr(inner, "value_of", None)
+        self._trace.tells_nearness = self._approaches is not None or self._value_of is not None
         self._memory: PartitionMemory | None = None
         self._memories: list[PartitionMemory] = []
         if isinstance(inner, LeveledEvaluator):
@@ -85,7 +86,7 @@ class Spy:
             look(memory, event, zones)
         self._note_waits(memory, key, event.received_at)
         if is_asked:
-            self._trace.looked(memory, self._index, event)
+            self._trace.looked(memory, self._index, event, self._value_of)
 
     def on_late(self, memory: PartitionMemory, event: Event) -> None:
         """Pass a reading on that is older than one that came before it."""

@@ -6,7 +6,7 @@ The rule stays as it is; its evaluator is bound through a spy that passes every 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -139,8 +139,14 @@ class Trace:
         if self.came(event, ()):
             self.late_count += event.lateness > self._rule.lateness
 
-    def looked(self, memory: PartitionMemory, index: int, event: Event) -> None:
-        """Take note of a reading of the period that the rule has looked at."""
+    def looked(
+        self, memory: PartitionMemory, index: int, event: Event,
+        value_of: Callable[[PartitionMemory, Event], float | None] | None = None,
+    ) -> None:  # fmt: skip
+        """Take note of a reading of the period that the rule has looked at.
+
+        ``value_of`` gives what a rule that makes its own value has made of it, also where that is far from any limit.
+        """
         readings = memory.windows[index].get(reading_key(event))
         if event.lateness > self._rule.lateness:
             self.late_count += 1
@@ -150,6 +156,8 @@ class Trace:
         else:
             self.evaluated_count += 1
             self.yardstick.measure(event, readings)
+            if value_of is not None:
+                self.yardstick.take_made(value_of(memory, event), event.observed_at)
 
     def judged(
         self, key: str, verdicts: Sequence[Verdict], at: datetime, moves: Sequence[Move], subject: Subject

@@ -217,6 +217,10 @@ def _say_of_the_readings(reason: Reason, facts: Mapping[str, Any]) -> Both:
             )
         case Reason.QUANTITY_MISSING:
             names = ", ".join(f"{item['quantity']} ({item['count']})" for item in facts["missing"])
+            if facts["is_made_by_rule"]:
+                return f"Chưa đủ số liệu những giờ trước để tính: {names} trong {of}.", (
+                    f"Too little is known of the hours before to work out {names}, of {of} readings."
+                )
             return f"Số liệu thiếu: {names} trong {of}.", f"Readings lacked {names}, of {of}."
         case _:
             if (near := facts.get("nearest")) is not None:

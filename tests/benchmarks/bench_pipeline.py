@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,11 +44,18 @@ DRAIN_S = 180.0
 
 def measure() -> list[dict[str, Any]]:
     """Measure both deployments; one that cannot be had is left out with its reason."""
+    return on_both("pipeline", _measure)
+
+
+def on_both(
+    name: str, measure_one: Callable[[str, Mapping[str, str], Path], list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Measure something embedded and on a cluster: ``measure_one`` gets its name, its settings and a folder."""
     results = []
-    with tempfile.TemporaryDirectory(prefix="qn-ioc-bench-", dir="/tmp") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix=f"qn-ioc-{name}-", dir="/tmp") as made:
+        folder = Path(made)
         folder.chmod(0o711)
-        results += _measure("embedded", {"IOC_DATA_DIR": str(folder / "embedded")}, folder)
+        results += measure_one("embedded", {"IOC_DATA_DIR": str(folder / "embedded")}, folder)
         servers = DevelopmentServers(durable=True)
         try:
             environment = {
@@ -57,10 +64,10 @@ def measure() -> list[dict[str, Any]]:
                 "IOC_LOG__KAFKA_BOOTSTRAP": str(servers.facts("kafka")["bootstrap"]),
                 "IOC_STORE__URL": str(servers.facts("timescaledb")["url"]),
             }
-            results += _measure("Kafka + TimescaleDB", environment, folder)
+            results += measure_one("Kafka + TimescaleDB", environment, folder)
         except pytest.skip.Exception as skipped:
             results.append(
-                {"name": f"pipeline on a cluster: {skipped}", "value": None, "unit": "", "beside": None, "ratio": None}
+                {"name": f"{name} on a cluster: {skipped}", "value": None, "unit": "", "beside": None, "ratio": None}
             )
         finally:
             servers.stop()

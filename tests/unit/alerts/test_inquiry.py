@@ -56,6 +56,25 @@ def test_the_level_was_never_reached_and_the_nearest_value_is_told(why):
     )  # fmt: skip
 
 
+def test_an_index_that_is_far_from_its_limits_is_told_though_the_engine_need_not_work_it_out(why):
+    events = [make_event("air.hong-gai", AirReading(pm25_ug_m3=8.0), at(minute)) for minute in range(120)]
+    found = why("air.vn_aqi_hour", events, asset_id="air.hong-gai", until=120)
+    assert leading(found) == (Reason.LEVEL_NOT_REACHED, True)
+    nearest = facts_of(found, Reason.LEVEL_NOT_REACHED)["levels"][0]
+    assert (nearest["limit"], 0 < nearest["value"] < 50) == (150.0, True)
+    assert (found.quantity, found.is_explained) == ("vn_aqi", True)
+
+
+def test_an_index_of_which_too_few_hours_are_known_yet_is_said_to_be_missing(why):
+    events = [make_event("air.hong-gai", AirReading(pm25_ug_m3=500.0), at(minute)) for minute in range(16)]
+    found = why("air.vn_aqi_hour", events, asset_id="air.hong-gai", until=16)
+    assert leading(found) == (Reason.QUANTITY_MISSING, True)
+    facts = facts_of(found, Reason.QUANTITY_MISSING)
+    assert (facts["missing"], facts["of_count"], facts["is_made_by_rule"]) == (
+        [{"quantity": "vn_aqi", "count": 16}], 16, True,
+    )  # fmt: skip
+
+
 def test_it_held_but_not_for_long_enough(why):
     found = why(CROWD, [crowd(minute, 3.0 if 10 <= minute <= 14 else 0.5) for minute in range(60)])
     assert leading(found) == (Reason.PENDING, True)
