@@ -31,6 +31,8 @@ GOAL_S = 180.0
 DRAIN_S = 600.0
 GATES, GATES_EVERY = 20, 34
 """Gates with perishables, and after how many other requests they tell of them."""
+TOO_LATE = timedelta(hours=1)
+"""What gates told less than half an hour ago is in time for their rule."""
 ALERTS_WITHIN_S = 60.0
 
 
@@ -118,7 +120,7 @@ def _old_requests(until: datetime) -> Iterator[tuple[str, bytes]]:
         feed_id, records = parts[number % len(parts)]
         end = at.isoformat(timespec="milliseconds").encode() + b'"}'
         yield feed_id, b"\n".join([record + end for record in records])
-        if number % GATES_EVERY == 0:
+        if number % GATES_EVERY == 0 and until - at > TOO_LATE:
             yield "border", _queues(at)
 
 
